@@ -1,0 +1,40 @@
+# What a newcomer needs: `make demo` and `make test`. Each installs what it lacks.
+
+CARGO ?= cargo
+# Passed on to the demo, as in `make demo ARGS=--once`.
+ARGS ?=
+
+.PHONY: help demo test bench fmt lint doc check
+
+help:
+	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
+	@echo 'make test    all tests'
+	@echo 'make bench   the gateway against a direct connection, with pgbench'
+	@echo 'make fmt     format the code'
+	@echo 'make check   all that .ci/run checks'
+
+demo:
+	@scripts/prerequisites demo
+	$(CARGO) run --release --locked --bin estop -- demo $(ARGS)
+
+test:
+	@scripts/prerequisites test
+	$(CARGO) test --workspace --locked
+
+bench:
+	@scripts/prerequisites test
+	$(CARGO) build --release --locked --bin estop
+	scripts/bench
+
+fmt:
+	$(CARGO) fmt --all
+
+lint:
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+check:
+	@bash .ci/run

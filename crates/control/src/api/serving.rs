@@ -1,0 +1,147 @@
+//! The routes of the admin API.
+
+use std::future::Future;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, OriginalUri, Path, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use evidence::id::DirectiveNumber;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixListener;
+
+use super::{
+    ApplyRequest, CertificateAnswer, Class, DraftRequest, ErrorAnswer, ErrorText, PlanAnswer, Submission,
+};
+use crate::Control;
+use crate::error::ControlError;
+
+/// Longest request body: a directive with sixteen of the longest signatures takes a fraction.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// Serves the admin API and `extra` routes on this listener until it fails or the future is dropped. Work that has begun
+/// goes on when its client, or this future, goes away.
+///
+/// # Errors
+/// The listener failed.
+pub async fn serve_admin(listener: UnixListener, control: Control, extra: Router) -> std::io::Result<()> {
+    axum::serve(listener, router(control).merge(extra)).await
+}
+
+fn router(control: Control) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/status", get(status))
+        .route("/plan", get(plan))
+        .route("/apply", post(apply))
+        .route("/directive/draft", post(draft))
+        .route("/directive", post(directive))
+        .route("/directives", get(directives))
+        .route("/certificate/{number}", post(certificate))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(control)
+}
+
+/// Where a request went, for errors.
+struct Place(String);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Place {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, Self::Rejection> {
+        let OriginalUri(uri) = OriginalUri::from_request_parts(parts, state).await?;
+        let method: &Method = &parts.method;
+        Ok(Self(format!("{method} {}", uri.path())))
+    }
+}
+
+async fn health(State(control): State<Control>, place: Place) -> Response {
+    answer(control.health(), place)
+}
+
+async fn status(State(control): State<Control>, place: Place) -> Response {
+    answer(control.status(), place)
+}
+
+async fn plan(State(control): State<Control>, place: Place) -> Response {
+    answer(control.plan().await.map(|plans| PlanAnswer { plans }), place)
+}
+
+async fn apply(State(control): State<Control>, place: Place, body: Result<Bytes, BytesRejection>) -> Response {
+    match request::<ApplyRequest>(body) {
+        Ok(request) => answer(finished(async move { control.apply(&request.shown).await }).await, place),
+        Err(error) => refusal(&error, place),
+    }
+}
+
+async fn draft(State(control): State<Control>, place: Place, body: Result<Bytes, BytesRejection>) -> Response {
+    match request::<DraftRequest>(body) {
+        Ok(request) => answer(control.draw_up(request).await, place),
+        Err(error) => refusal(&error, place),
+    }
+}
+
+async fn directive(State(control): State<Control>, place: Place, body: Result<Bytes, BytesRejection>) -> Response {
+    let submission = match request::<Submission>(body) {
+        Ok(submission) => submission,
+        Err(error) => return refusal(&error, place),
+    };
+    let work = async move {
+        let signatures: Vec<&str> = submission.signatures.iter().map(String::as_str).collect();
+        control.submit(submission.text.as_bytes(), &signatures).await
+    };
+    answer(finished(work).await, place)
+}
+
+async fn directives(State(control): State<Control>) -> Response {
+    Json(control.directives()).into_response()
+}
+
+async fn certificate(State(control): State<Control>, place: Place, Path(number): Path<String>) -> Response {
+    let number: DirectiveNumber = match number.parse() {
+        Ok(number) => number,
+        Err(error) => {
+            let error = ControlError::Request { what: "the directive's number", source: Box::new(error) };
+            return refusal(&error, place);
+        }
+    };
+    let made = control.certificate(&number).await;
+    answer(made.map(|certificate| CertificateAnswer { number, certificate }), place)
+}
+
+/// Runs work to its end even if the client goes away: half a termination is worse than one nobody waits for.
+async fn finished<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+) -> Result<T, ControlError> {
+    tokio::spawn(work).await.map_err(ControlError::ledger("doing what was asked"))?
+}
+
+fn request<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, ControlError> {
+    let wrong = |source: Box<dyn std::error::Error + Send + Sync>| ControlError::Request { what: "the body", source };
+    let body = body.map_err(|rejection| wrong(Box::new(rejection)))?;
+    let json: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    serde_json::from_slice(json).map_err(|error| wrong(Box::new(error)))
+}
+
+fn answer<T: Serialize>(result: Result<T, ControlError>, place: Place) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => refusal(&error, place),
+    }
+}
+
+fn refusal(error: &ControlError, place: Place) -> Response {
+    let status = match error.class() {
+        Class::No => StatusCode::CONFLICT,
+        Class::Wrong => StatusCode::BAD_REQUEST,
+        Class::Missing => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(ErrorAnswer { error: ErrorText::new(error, place.0) })).into_response()
+}

@@ -1,0 +1,176 @@
+//! Planning, applying, drift: from the estate to the databases and to the policy in force.
+
+use std::collections::BTreeSet;
+
+use evidence::entry::Kind;
+use evidence::id::{Epoch, PartnerId};
+use evidence::record::{Applied, Clipped, EpochRecord};
+use ledger::{Draft, Status};
+use policy::desired::Desired;
+use policy::harden::Finding;
+use policy::in_force::InForce;
+use policy::plan::{Plan, Step};
+use serde::{Deserialize, Serialize};
+
+use crate::Control;
+use crate::database::reading::Credentials;
+use crate::error::ControlError;
+
+/// The plan of one upstream's database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamPlan {
+    /// The upstream's name in the estate.
+    pub upstream: String,
+    /// Identifies the plan: apply refuses another.
+    pub fingerprint: String,
+    /// What is to be done, in order.
+    pub steps: Vec<Step>,
+    /// What the custodian should know or must change.
+    pub findings: Vec<Finding>,
+}
+
+/// What applying has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedPlans {
+    /// What was done in each upstream.
+    pub plans: Vec<UpstreamPlan>,
+    /// The policy in force now.
+    pub epoch: Epoch,
+    /// Whether it is a new one.
+    pub moved: bool,
+    /// Partners whose logs were opened.
+    pub opened: Vec<PartnerId>,
+}
+
+impl UpstreamPlan {
+    fn new(upstream: &str, plan: Plan) -> Self {
+        let fingerprint = plan.fingerprint();
+        Self { upstream: upstream.to_owned(), fingerprint, steps: plan.steps, findings: plan.findings }
+    }
+}
+
+impl Control {
+    /// What lies between the estate and each database: before applying it is the plan, afterwards it is drift. Changes
+    /// nothing. Cancel safe.
+    ///
+    /// # Errors
+    /// A database cannot be reached or read.
+    pub async fn plan(&self) -> Result<Vec<UpstreamPlan>, ControlError> {
+        let mut plans = Vec::new();
+        for (name, admin) in &self.0.admins {
+            let (desired, credentials) = self.wanted(name)?;
+            plans.push(UpstreamPlan::new(name, admin.plan(&desired, &credentials).await?));
+        }
+        Ok(plans)
+    }
+
+    /// Applies the estate to every database, then puts the policy in force. Doing it again does nothing. `shown` are the
+    /// fingerprints of plans that somebody has seen, by upstream: a plan that is another now is not applied. Not cancel
+    /// safe: dropped half-way, it is to be done again.
+    ///
+    /// # Errors
+    /// A finding blocks, a plan is not the one shown, or something fails; what was committed until then stays.
+    pub async fn apply(&self, shown: &[(String, String)]) -> Result<AppliedPlans, ControlError> {
+        let _work = self.0.work.lock().await;
+        let mut plans = Vec::new();
+        for (name, admin) in &self.0.admins {
+            let (desired, credentials) = self.wanted(name)?;
+            let seen = shown.iter().find(|(upstream, _)| upstream == name).map(|(_, print)| print.as_str());
+            let uncommitted = admin.prepare(&desired, &credentials, seen).await?;
+            // First where gateways find them: a login that comes too early fails and is tried again; one that has no
+            // password to try would fail for good.
+            for (role, credential) in &uncommitted.passwords {
+                self.0.store.keep_credential(role, credential)?;
+            }
+            plans.push(UpstreamPlan::new(name, uncommitted.commit().await?));
+            self.end_strangers(admin, &desired).await?;
+        }
+        self.put_in_force(plans).await
+    }
+
+    fn wanted(&self, upstream: &str) -> Result<(Desired, Credentials), ControlError> {
+        let mut desired = self.desired(upstream);
+        let mut credentials = Credentials::new();
+        for role in desired.roles.iter().filter(|role| role.is_in_force()) {
+            let name = role.name.as_str();
+            match self.0.store.credential(name)? {
+                Some(credential) => drop(credentials.insert(name.to_owned(), credential)),
+                None => drop(desired.renew.insert(name.to_owned())),
+            }
+        }
+        Ok((desired, credentials))
+    }
+
+    /// Ends backends of roles that may not log in: one may have been coming up while its role was closed.
+    async fn end_strangers(&self, admin: &crate::Admin, desired: &Desired) -> Result<(), ControlError> {
+        let closed: Vec<String> =
+            desired.roles.iter().filter(|role| !role.is_in_force()).map(|role| role.name.as_str().to_owned()).collect();
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let connection = admin.connect().await?;
+        let told = connection.client.query(policy::ending::TERMINATE, &[&closed]).await;
+        told.map(drop).map_err(ControlError::database("ending backends of closed roles"))
+    }
+
+    /// Records what was applied, then publishes the policy of the estate, if anything in it is new.
+    async fn put_in_force(&self, plans: Vec<UpstreamPlan>) -> Result<AppliedPlans, ControlError> {
+        let present = self.0.store.policy()?;
+        let ended = self.known().ended();
+        let epoch = self.present_epoch(present.as_ref());
+        let now = self.0.clock.now();
+        let next_epoch = epoch.next().unwrap_or(epoch);
+        let next = InForce::from_estate(&self.0.estate, ended, next_epoch, now);
+        let same = present.as_ref().is_some_and(|present| {
+            InForce { epoch: present.epoch, made_at: present.made_at, ..next.clone() } == *present
+        });
+        let statements: Vec<String> = plans.iter().flat_map(|plan| &plan.steps).map(|step| step.sql.clone()).collect();
+        let opened = self.to_be_opened(&next);
+        let moved = !same;
+        let mut drafts = Vec::new();
+        if !statements.is_empty() {
+            let epoch = if moved { next_epoch } else { epoch };
+            let estate_sha256 = self.0.estate_sha256.clone();
+            drafts.push(draft(&Applied { at: now, estate_sha256, statements, epoch })?);
+        }
+        drafts.extend(opened.iter().map(|partner| Draft::new(Kind::Opened, Vec::new()).with_partner(partner.clone())));
+        let record = EpochRecord { epoch: next_epoch, directive: None, at: now, gateways: self.gateway_names()? };
+        if moved {
+            drafts.push(draft(&record)?);
+        }
+        if !drafts.is_empty() {
+            self.0.ledger.append(drafts).await.map_err(ControlError::ledger("recording what was applied"))?;
+        }
+        if moved {
+            self.known().moved(record);
+            self.0.store.publish(&next)?;
+        }
+        Ok(AppliedPlans { plans, epoch: if moved { next_epoch } else { epoch }, moved, opened })
+    }
+
+    /// The highest epoch there ever was.
+    pub(crate) fn present_epoch(&self, present: Option<&InForce>) -> Epoch {
+        let recorded = self.known().epoch;
+        present.map_or(recorded, |policy| policy.epoch.max(recorded))
+    }
+
+    pub(crate) fn gateway_names(&self) -> Result<Vec<Clipped>, ControlError> {
+        Ok(self.0.store.gateways()?.keys().map(|name| Clipped::from(name.as_str())).collect())
+    }
+
+    /// Partners that have something in force and no log that is open.
+    fn to_be_opened(&self, policy: &InForce) -> Vec<PartnerId> {
+        let in_force = policy.agreements.iter().filter(|agreement| {
+            agreement.purposes.iter().any(|purpose| policy.ended_by(agreement, &purpose.id).is_none())
+        });
+        let partners: BTreeSet<&PartnerId> = in_force.map(|agreement| &agreement.partner).collect();
+        let is_open = |partner: &PartnerId| {
+            self.0.ledger.partner(partner).is_some_and(|log| log.status == Status::Open)
+        };
+        partners.into_iter().filter(|partner| !is_open(partner)).cloned().collect()
+    }
+}
+
+pub(crate) fn draft<R: evidence::record::Record>(record: &R) -> Result<Draft, ControlError> {
+    Draft::of(record).map_err(ControlError::ledger("writing a record"))
+}

@@ -1,0 +1,106 @@
+//! Reading a catalog: all of it in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use policy::catalog::{Catalog, Grant, Password, Server, printed_key, reading};
+use policy::desired::Desired;
+use serde::de::DeserializeOwned;
+use tokio_postgres::types::Json;
+use zeroize::Zeroizing;
+
+use super::Connection;
+use crate::credential::Credential;
+use crate::error::ControlError;
+
+/// The passwords that the gateways hold, by role.
+pub(crate) type Credentials = BTreeMap<String, Credential>;
+
+impl Connection {
+    /// Reads the catalog within the transaction that is open on this connection.
+    pub(crate) async fn read_catalog(
+        &self,
+        desired: &Desired,
+        credentials: &Credentials,
+    ) -> Result<Catalog, ControlError> {
+        let server: Server = self.document("reading the server's settings", reading::SERVER).await?;
+        let mut grants: Vec<Grant> = self.document("reading rights", reading::GRANTS).await?;
+        if server.version >= reading::PARAMETER_GRANTS_SINCE {
+            let more: Vec<Grant> = self.document("reading rights on parameters", reading::PARAMETER_GRANTS).await?;
+            grants.extend(more);
+        }
+        let mut catalog = Catalog {
+            roles: self.document("reading roles", reading::ROLES).await?,
+            memberships: self.document("reading memberships", reading::MEMBERSHIPS).await?,
+            settings: self.document("reading settings", reading::SETTINGS).await?,
+            schemas: self.document("reading schemas", reading::SCHEMAS).await?,
+            relations: self.document("reading relations", reading::RELATIONS).await?,
+            functions: self.document("reading functions", reading::FUNCTIONS).await?,
+            owned: self.document("reading owners", reading::OWNED).await?,
+            extensions: self.document("reading extensions", reading::EXTENSIONS).await?,
+            public_mappings: self.document("reading user mappings", reading::PUBLIC_MAPPINGS).await?,
+            printed: BTreeMap::new(),
+            grants,
+            server,
+        };
+        if catalog.server.superuser {
+            self.judge_passwords(&mut catalog, credentials).await?;
+        }
+        catalog.printed = self.print(desired).await?;
+        Ok(catalog)
+    }
+
+    async fn document<T: DeserializeOwned>(&self, doing: &'static str, sql: &str) -> Result<T, ControlError> {
+        let row = self.client.query_one(sql, &[]).await.map_err(ControlError::database(doing))?;
+        let Json(value): Json<T> =
+            row.try_get(0).map_err(|source| ControlError::Answer { doing, source: Box::new(source) })?;
+        Ok(value)
+    }
+
+    /// Says of each of our roles whether its password is the one that the gateways hold. The verifiers stay here.
+    async fn judge_passwords(&self, catalog: &mut Catalog, credentials: &Credentials) -> Result<(), ControlError> {
+        let rows = self.client.query(reading::VERIFIERS, &[]).await.map_err(ControlError::database("reading verifiers"))?;
+        for row in rows {
+            let name: String = row.get(0);
+            let verifier: Option<Zeroizing<String>> = row.get::<_, Option<String>>(1).map(Zeroizing::new);
+            let known = match (verifier, credentials.get(&name)) {
+                (None, _) => Password::None,
+                (Some(verifier), Some(ours)) if ours.fits(&verifier) => Password::Ours,
+                (Some(_), _) => Password::Foreign,
+            };
+            if let Some(role) = catalog.roles.iter_mut().find(|role| role.name == name) {
+                role.password = known;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has PostgreSQL print the desired definitions, by making each a temporary view and undoing that: no other way says
+    /// for certain how it would print them. A definition that cannot be made (its relation is gone) has no print; the
+    /// plan says why.
+    async fn print(&self, desired: &Desired) -> Result<BTreeMap<String, String>, ControlError> {
+        let definitions: BTreeSet<&str> =
+            desired.roles.iter().flat_map(|role| &role.views).map(|view| view.definition.as_str()).collect();
+        if definitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.run("SAVEPOINT estop_print").await?;
+        let mut prints: BTreeMap<&str, String> = BTreeMap::new();
+        for definition in definitions {
+            let made = self.client.batch_execute(&format!("CREATE TEMPORARY VIEW estop_print AS {definition}")).await;
+            if made.is_ok() {
+                let sql = "SELECT pg_get_viewdef('pg_temp.estop_print'::regclass)";
+                let row = self.client.query_one(sql, &[]).await.map_err(ControlError::database("printing a view"))?;
+                prints.insert(definition, row.get(0));
+            }
+            self.run("ROLLBACK TO SAVEPOINT estop_print").await?;
+        }
+        self.run("RELEASE SAVEPOINT estop_print").await?;
+        let keyed = desired.roles.iter().flat_map(|role| {
+            role.views.iter().filter_map(|view| {
+                let print = prints.get(view.definition.as_str())?;
+                Some((printed_key(role.name.as_str(), view.name.as_str()), print.clone()))
+            })
+        });
+        Ok(keyed.collect())
+    }
+}

@@ -1,0 +1,123 @@
+//! What the ledger says of directives: control's own state, folded from it at start and kept up to date by what control
+//! itself appends. Nobody else appends these kinds.
+
+use std::collections::BTreeMap;
+
+use evidence::directive::{Directive, Nonce};
+use evidence::entry::Kind;
+use evidence::id::{DirectiveNumber, Epoch};
+use evidence::record::{self, CarriedOut, DirectiveRecord, EpochRecord};
+use jiff::Timestamp;
+use ledger::{Ledger, Stored};
+use policy::in_force::EndedScope;
+
+use crate::error::ControlError;
+
+/// All directives that were accepted.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) directives: BTreeMap<DirectiveNumber, Accepted>,
+    /// The highest epoch that was recorded.
+    pub(crate) epoch: Epoch,
+}
+
+/// A directive in the ledger, and how far it has come.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepted {
+    /// Index of its entry.
+    pub(crate) index: u64,
+    /// Time of its entry.
+    pub(crate) recorded: Timestamp,
+    pub(crate) record: DirectiveRecord,
+    pub(crate) directive: Directive,
+    /// The last change of the policy that it called for.
+    pub(crate) epoch: Option<EpochRecord>,
+    /// What was done for it in databases, the last time it was tried.
+    pub(crate) carried_out: Option<CarriedOut>,
+    /// Its end was recorded: nothing is left to be done.
+    pub(crate) complete: bool,
+}
+
+impl Accepted {
+    /// What it ends.
+    pub(crate) fn scope(&self) -> EndedScope {
+        EndedScope {
+            directive: self.directive.number.clone(),
+            partner: self.directive.partner.clone(),
+            agreement: self.directive.agreement.clone(),
+            purpose: self.directive.purpose.clone(),
+            at: self.recorded,
+        }
+    }
+}
+
+impl Known {
+    /// Reads the whole ledger. Blocks.
+    pub(crate) fn fold(ledger: &Ledger) -> Result<Self, ControlError> {
+        let mut known = Self::default();
+        let entries = ledger.entries(0..ledger.size()).map_err(ControlError::ledger("reading it from the start"))?;
+        for stored in entries {
+            known.take(&stored.map_err(ControlError::ledger("reading it from the start"))?)?;
+        }
+        Ok(known)
+    }
+
+    fn take(&mut self, stored: &Stored) -> Result<(), ControlError> {
+        let entry = stored.parse().map_err(ControlError::ledger("reading an entry"))?;
+        let unreadable = || ControlError::ledger("reading a record");
+        match entry.kind {
+            Kind::Directive => {
+                let record: DirectiveRecord = record::decode(&stored.record).map_err(unreadable())?;
+                self.accept(stored.index, entry.time, record)?;
+            }
+            Kind::Epoch => self.moved(record::decode(&stored.record).map_err(unreadable())?),
+            Kind::CarriedOut => self.carried_out(record::decode(&stored.record).map_err(unreadable())?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A directive was recorded.
+    pub(crate) fn accept(
+        &mut self,
+        index: u64,
+        recorded: Timestamp,
+        record: DirectiveRecord,
+    ) -> Result<(), ControlError> {
+        let directive = Directive::parse(record.text.as_bytes()).map_err(ControlError::ledger("reading a directive"))?;
+        let accepted =
+            Accepted { index, recorded, record, directive, epoch: None, carried_out: None, complete: false };
+        self.directives.insert(accepted.directive.number.clone(), accepted);
+        Ok(())
+    }
+
+    /// The policy in force changed.
+    pub(crate) fn moved(&mut self, record: EpochRecord) {
+        self.epoch = self.epoch.max(record.epoch);
+        let directive = record.directive.clone();
+        if let Some(accepted) = directive.and_then(|number| self.directives.get_mut(&number)) {
+            accepted.epoch = Some(record);
+        }
+    }
+
+    /// The database's side of a directive was carried out, as far as it was.
+    pub(crate) fn carried_out(&mut self, record: CarriedOut) {
+        if let Some(accepted) = self.directives.get_mut(&record.directive) {
+            accepted.complete = record.steps.iter().all(|step| !step.result.starts_with(crate::NOT_DONE));
+            accepted.carried_out = Some(record);
+        }
+    }
+
+    /// Everything that directives have ended, in the order of their entries.
+    pub(crate) fn ended(&self) -> Vec<EndedScope> {
+        // A directive takes effect with the epoch that it called for.
+        let mut effective: Vec<&Accepted> = self.directives.values().filter(|d| d.epoch.is_some()).collect();
+        effective.sort_by_key(|accepted| accepted.index);
+        effective.into_iter().map(Accepted::scope).collect()
+    }
+
+    /// The directive that used this nonce.
+    pub(crate) fn with_nonce(&self, nonce: &Nonce) -> Option<&Accepted> {
+        self.directives.values().find(|accepted| accepted.directive.nonce == *nonce)
+    }
+}

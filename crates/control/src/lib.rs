@@ -1,0 +1,164 @@
+//! The hands: reads catalogs, applies plans, moves the epoch, carries out directives, issues certificates.
+//!
+//! A [`Control`] does one thing at a time. What it has done it knows from the ledger alone; the register holds what
+//! gateways need to know, and can be made anew from estate and ledger but for passwords, which are then drawn again.
+
+mod applying;
+mod carry_out;
+mod certificate;
+mod credential;
+mod database;
+mod drafting;
+mod error;
+mod known;
+mod store;
+
+pub mod api;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use evidence::directive::{self, Approved, Directive};
+use evidence::id::DirectiveNumber;
+use evidence::note::SignerKey;
+use evidence::signers::AllowedSigners;
+use ledger::register::Register;
+use ledger::{Clock, Ledger};
+use policy::desired::Desired;
+use policy::estate::{Estate, Files};
+use sha2::{Digest, Sha256};
+
+pub use api::serve_admin;
+pub use applying::{AppliedPlans, UpstreamPlan};
+pub use credential::Credential;
+pub use database::Admin;
+pub use error::{Class, ControlError};
+pub use store::GatewayState;
+
+use known::{Accepted, Known};
+use store::Store;
+
+/// With this the result of a step begins that was not done.
+pub const NOT_DONE: &str = "NOT done";
+
+/// What control works with.
+#[derive(Debug)]
+pub struct Config {
+    /// The estate. The URLs of its upstreams are the admin connections.
+    pub estate: Estate,
+    /// Its [`estate_sha256`].
+    pub estate_sha256: String,
+    /// The custodian's key, under any name.
+    pub signer: SignerKey,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The register.
+    pub register: Arc<dyn Register>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Control over one estate. Clones are the same control.
+#[derive(Debug, Clone)]
+pub struct Control(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    estate: Estate,
+    estate_sha256: String,
+    signers: AllowedSigners,
+    admins: BTreeMap<String, Admin>,
+    signer: SignerKey,
+    ledger: Ledger,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    known: Mutex<Known>,
+    /// Held by whoever changes anything.
+    work: tokio::sync::Mutex<()>,
+}
+
+/// SHA-256 of an estate's files, in hexadecimal: of each path and text with its length before it, in the order of paths.
+#[must_use]
+pub fn estate_sha256(files: &Files) -> String {
+    let mut hash = Sha256::new();
+    for part in files.iter().flat_map(|(path, text)| [path, text]) {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Control {
+    /// Takes up the work: reads the ledger from its start. Blocks meanwhile; connects to nothing yet.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or a URL or the signers file of the estate.
+    pub fn new(config: Config) -> Result<Self, ControlError> {
+        let Config { estate, estate_sha256, signer, ledger, register, clock } = config;
+        let signers = AllowedSigners::parse(estate.signers().unwrap_or_default()).map_err(|error| {
+            ControlError::Estate { what: "`authorities/allowed_signers`", right: error.to_string() }
+        })?;
+        let admin = |(name, upstream): (&String, &policy::estate::Upstream)| {
+            Ok((name.clone(), Admin::new(name, upstream.url.reveal())?))
+        };
+        let admins = estate.upstreams().iter().map(admin).collect::<Result<_, ControlError>>()?;
+        let known = Mutex::new(Known::fold(&ledger)?);
+        let work = tokio::sync::Mutex::new(());
+        let store = Store::new(register);
+        let inner = Inner { estate, estate_sha256, signers, admins, signer, ledger, store, clock, known, work };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Checks a signed directive and carries it out. A directive that is in the ledger already with the same text is taken
+    /// up where it stopped, whatever the time is now.
+    ///
+    /// # Errors
+    /// It is not approved, or cannot be accepted, or the ledger or register fail. What fails in a database stands in the
+    /// outcome.
+    pub async fn submit(&self, text: &[u8], signatures: &[&str]) -> Result<api::Outcome, ControlError> {
+        let approved = match self.accepted_before(text) {
+            Some(before) => approve_again(&before, &self.0.estate.custodian().name)?,
+            None => {
+                let custodian = &self.0.estate.custodian().name;
+                directive::approve(text, signatures, &self.0.signers, custodian, self.0.clock.now())
+                    .map_err(ControlError::NotApproved)?
+            }
+        };
+        self.carry_out(approved).await
+    }
+
+    /// The directive of the ledger that has exactly this text.
+    fn accepted_before(&self, text: &[u8]) -> Option<Accepted> {
+        let number = Directive::parse(text).ok()?.number.clone();
+        let before = self.known().directives.get(&number)?.clone();
+        (before.record.text.as_bytes() == text).then_some(before)
+    }
+
+    fn accepted(&self, number: &DirectiveNumber) -> Result<Accepted, ControlError> {
+        let known = self.known();
+        known.directives.get(number).cloned().ok_or_else(|| ControlError::UnknownDirective(number.clone()))
+    }
+
+    /// Never held across an await.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing panics while it is held; if something did, what was recorded is still right.
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What ought to stand in an upstream's database now.
+    fn desired(&self, upstream: &str) -> Desired {
+        Desired::new(&self.0.estate, upstream, &self.known().ended())
+    }
+}
+
+/// What was approved once is approved: the same check, at the time at which it was made.
+fn approve_again(
+    before: &Accepted,
+    custodian: &evidence::id::Custodian,
+) -> Result<Approved<Directive>, ControlError> {
+    let record = &before.record;
+    let signers = AllowedSigners::parse(&record.signers_file).map_err(ControlError::ledger("reading signers"))?;
+    let signatures: Vec<&str> = record.signatures.iter().map(String::as_str).collect();
+    directive::approve(record.text.as_bytes(), &signatures, &signers, custodian, before.recorded)
+        .map_err(ControlError::NotApproved)
+}

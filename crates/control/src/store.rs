@@ -1,0 +1,112 @@
+//! What control keeps in the register, and what it reads there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use evidence::hash::Hash;
+use evidence::id::{DirectiveNumber, Epoch};
+use ledger::register::Register;
+use policy::in_force::InForce;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::credential::Credential;
+use crate::error::ControlError;
+
+/// The policy in force: an [`InForce`] as JSON.
+const POLICY: &str = "policy";
+
+/// Before a gateway's name: what it says of itself.
+const GATEWAY: &str = "gateway/";
+
+/// Before a role's name: its password.
+const UPSTREAM: &str = "upstream/";
+
+/// Before a size of the main log: the root at which a directive was drawn up.
+const DRAWN_UP: &str = "drawn-up/";
+
+/// What a gateway says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GatewayState {
+    /// The policy it works under.
+    pub epoch: Epoch,
+    /// The directives whose end of sessions it has seen to.
+    #[serde(default)]
+    pub drained: Vec<DirectiveNumber>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Store(Arc<dyn Register>);
+
+impl Store {
+    pub(crate) fn new(register: Arc<dyn Register>) -> Self {
+        Self(register)
+    }
+
+    fn get(&self, key: &str, doing: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, ControlError> {
+        let found = self.0.read(key).map_err(ControlError::register(doing))?;
+        Ok(found.map(|versioned| Zeroizing::new(versioned.value)))
+    }
+
+    /// Writes whatever stands there. Control is the only writer of its keys, and holds its work lock.
+    fn put(&self, key: &str, value: &[u8], doing: &'static str) -> Result<(), ControlError> {
+        match self.0.read(key).map_err(ControlError::register(doing))? {
+            None => self.0.create(key, value).map(drop).map_err(ControlError::register(doing)),
+            Some(old) => {
+                self.0.compare_and_swap(key, old.version, value).map(drop).map_err(ControlError::register(doing))
+            }
+        }
+    }
+
+    pub(crate) fn policy(&self) -> Result<Option<InForce>, ControlError> {
+        let doing = "reading the policy in force";
+        let found = self.get(POLICY, doing)?;
+        found.map(|bytes| serde_json::from_slice(&bytes).map_err(ControlError::register(doing))).transpose()
+    }
+
+    pub(crate) fn publish(&self, policy: &InForce) -> Result<(), ControlError> {
+        let doing = "publishing the policy in force";
+        let bytes = Zeroizing::new(serde_json::to_vec(policy).map_err(ControlError::register(doing))?);
+        self.put(POLICY, &bytes, doing)
+    }
+
+    pub(crate) fn gateways(&self) -> Result<BTreeMap<String, GatewayState>, ControlError> {
+        let doing = "reading what gateways say";
+        let mut gateways = BTreeMap::new();
+        for (key, found) in self.0.list(GATEWAY).map_err(ControlError::register(doing))? {
+            let Some(name) = key.strip_prefix(GATEWAY) else { continue };
+            let state = serde_json::from_slice(&found.value).map_err(ControlError::register(doing))?;
+            gateways.insert(name.to_owned(), state);
+        }
+        Ok(gateways)
+    }
+
+    /// Wakes whenever a gateway says something.
+    pub(crate) fn gateways_watch(&self) -> Result<watch::Receiver<u64>, ControlError> {
+        self.0.watch(GATEWAY).map_err(ControlError::register("watching what gateways say"))
+    }
+
+    pub(crate) fn credential(&self, role: &str) -> Result<Option<Credential>, ControlError> {
+        let doing = "reading a role's password";
+        let found = self.get(&format!("{UPSTREAM}{role}"), doing)?;
+        // What cannot be read is as good as none: a new one is drawn.
+        Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    pub(crate) fn keep_credential(&self, role: &str, credential: &Credential) -> Result<(), ControlError> {
+        let doing = "keeping a role's password";
+        let bytes = Zeroizing::new(serde_json::to_vec(credential).map_err(ControlError::register(doing))?);
+        self.put(&format!("{UPSTREAM}{role}"), &bytes, doing)
+    }
+
+    pub(crate) fn drawn_up(&self, size: u64) -> Result<Option<Hash>, ControlError> {
+        let found = self.get(&format!("{DRAWN_UP}{size}"), "reading where a directive was drawn up")?;
+        Ok(found.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
+    }
+
+    pub(crate) fn keep_drawn_up(&self, size: u64, root: &Hash) -> Result<(), ControlError> {
+        let doing = "keeping where a directive was drawn up";
+        self.put(&format!("{DRAWN_UP}{size}"), root.to_string().as_bytes(), doing)
+    }
+}

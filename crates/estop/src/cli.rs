@@ -1,0 +1,180 @@
+//! What can be typed: the command line as types. Nothing is done here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use evidence::id::{AgreementId, DirectiveNumber, PartnerId, PurposeId};
+
+/// Share live PostgreSQL databases under written agreements; cut anyone off at once; prove it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "estop",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Exit codes: 0 yes, done, holds. 1 no: a finding, refused, does not verify. \
+                        2 the call or a file is wrong. 3 something needed is not there."
+)]
+pub struct Cli {
+    /// Print one JSON document on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The folder with the estate
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    pub estate: PathBuf,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show everything on this machine: a database, three partners, a termination in mid-result, its certificate
+    Demo(Demo),
+    /// Check the estate's files against themselves
+    Check,
+    /// Show what `apply` would change in the database
+    Plan,
+    /// Make the database as the estate says, and put its policy in force
+    Apply,
+    /// Tell whether the database is still as the estate says
+    Drift,
+    /// Run gateway and control
+    Serve,
+    /// List who is connected
+    Sessions,
+    /// Draw up, sign and submit directives
+    #[command(subcommand)]
+    Directive(Directive),
+    /// Issue and check certificates
+    #[command(subcommand)]
+    Certificate(Certificate),
+    /// Check, read and prove the ledger
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Help with partners' officers
+    #[command(subcommand)]
+    Officer(Officer),
+}
+
+/// `estop demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Keep the demo's files in this folder, which must be empty or not there yet
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// End after the last step instead of serving until Ctrl-C
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `estop directive ...`.
+#[derive(Debug, Subcommand)]
+pub enum Directive {
+    /// Draw up a directive for two authorities to sign
+    #[command(subcommand)]
+    New(New),
+    /// Read a directive out
+    Show {
+        /// The directive
+        file: PathBuf,
+    },
+    /// Sign a directive with `ssh-keygen`
+    Sign {
+        /// The directive
+        file: PathBuf,
+        /// The private key, or the public one of a key in an agent or a security key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Hand in a directive with its signatures: it takes effect at once
+    Submit {
+        /// The directive
+        file: PathBuf,
+        /// The signatures; left out, all files beside it named FILE.*.sig and FILE.sig
+        #[arg(value_name = "SIGNATURE")]
+        signatures: Vec<PathBuf>,
+    },
+    /// List the directives that have been carried out
+    List,
+}
+
+/// `estop directive new ...`.
+#[derive(Debug, Subcommand)]
+pub enum New {
+    /// End what is shared with a partner
+    Terminate(Terminate),
+}
+
+/// `estop directive new terminate ...`.
+#[derive(Debug, Args)]
+pub struct Terminate {
+    /// The partner to cut off
+    pub partner: PartnerId,
+    /// Only this agreement
+    #[arg(long, value_name = "ID")]
+    pub agreement: Option<AgreementId>,
+    /// Only this purpose
+    #[arg(long, value_name = "ID")]
+    pub purpose: Option<PurposeId>,
+    /// On what legal basis, in one line
+    #[arg(long, value_name = "TEXT")]
+    pub basis: String,
+    /// Hours from now within which it must be carried out
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
+    pub within: u32,
+    /// Where to write it; left out, NUMBER.directive in this folder
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `estop certificate ...`.
+#[derive(Debug, Subcommand)]
+pub enum Certificate {
+    /// Certify what a directive ended
+    Issue {
+        /// The directive's number, such as D-2026-0001
+        number: DirectiveNumber,
+        /// Where to write it; left out, NUMBER.certificate in this folder
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check a certificate: needs no network, no database, no estate
+    Verify {
+        /// The certificate
+        file: PathBuf,
+        /// The custodian's public key (`name+hash+base64`), or a file that holds it
+        #[arg(long, value_name = "KEY")]
+        key: String,
+    },
+}
+
+/// `estop ledger ...`.
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Recompute every hash, tile and checkpoint of the ledger
+    Verify,
+    /// Show entries with their private records
+    Show {
+        /// Only this entry; left out, the newest ones
+        index: Option<u64>,
+        /// How many of the newest
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        last: u64,
+    },
+    /// Print the proof (C2SP tlog-proof) that an entry is in the log
+    Prove {
+        /// Which entry
+        index: u64,
+    },
+}
+
+/// `estop officer ...`.
+#[derive(Debug, Subcommand)]
+pub enum Officer {
+    /// Turn a password, read from standard input, into the line that a partner's file holds
+    Password,
+}

@@ -1,0 +1,132 @@
+//! `estop certificate`: issued by a running `estop serve`, checked by anyone.
+
+use std::path::Path;
+
+use evidence::certificate::{self, Check, Finding, Refuted, Report};
+use evidence::note::VerifierKey;
+
+use crate::cli::Certificate;
+use crate::custodian::KEY_BYTES_MAX;
+use crate::failure::{Exit, Failure};
+use crate::files;
+use crate::output::{Console, Tone};
+
+/// Longest certificate that is read: one with ten thousand cut sessions has about 10 MB.
+const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Runs the command.
+///
+/// # Errors
+/// A file or the key is not usable, or `serve` did not issue it.
+pub(super) fn run(command: &Certificate, estate: &Path, console: Console) -> Result<Exit, Failure> {
+    match command {
+        Certificate::Issue { .. } => {
+            let _ = estate;
+            Ok(Exit::Absent)
+        }
+        Certificate::Verify { file, key } => verify(file, key, console),
+    }
+}
+
+/// What came of checking a certificate, file and key given as typed: the same for the command and for the demo.
+///
+/// # Errors
+/// The file or the key cannot be read.
+pub fn check(file: &Path, key: &str) -> Result<Result<Report, Refuted>, Failure> {
+    let key = public_key(key)?;
+    let text = files::read_bytes(file, CERTIFICATE_BYTES_MAX)?;
+    Ok(certificate::verify(&text, &key))
+}
+
+fn public_key(typed: &str) -> Result<VerifierKey, Failure> {
+    let path = Path::new(typed);
+    let text = if path.is_file() {
+        files::read(path, KEY_BYTES_MAX)?
+    } else {
+        typed.to_owned()
+    };
+    text.trim().parse().map_err(|error| {
+        Failure::wrong(format!(
+            "`{typed}` is neither a public key nor a file that holds one"
+        ))
+        .because(&error)
+        .help("a public key looks like records.example.org+1a2b3c4d+BASE64; the custodian publishes it")
+    })
+}
+
+fn verify(file: &Path, key: &str, console: Console) -> Result<Exit, Failure> {
+    match check(file, key)? {
+        Ok(report) => {
+            say(&report.checks, console)?;
+            for line in summary(&report) {
+                console.line(line)?;
+            }
+            console.line(format!(
+                "\n{}",
+                console.paint(Tone::Good, "the certificate holds")
+            ))?;
+            console.document(&serde_json::json!({ "holds": true, "report": report }))?;
+            Ok(Exit::Yes)
+        }
+        Err(refuted) => {
+            say(&refuted.checks, console)?;
+            console.line(format!(
+                "\n{}",
+                console.paint(Tone::Bad, "the certificate does not hold")
+            ))?;
+            console.document(&serde_json::json!({ "holds": false, "checks": refuted.checks }))?;
+            Ok(Exit::No)
+        }
+    }
+}
+
+fn say(checks: &[Check], console: Console) -> Result<(), Failure> {
+    for check in checks {
+        let name = check.name;
+        let line = match &check.finding {
+            Finding::Holds => format!("{}  {name:<22}{}", console.paint(Tone::Good, "✓"), check.compared),
+            Finding::Fails(why) => {
+                format!(
+                    "{}  {name:<22}{}",
+                    console.paint(Tone::Bad, "✗"),
+                    console.paint(Tone::Bad, why)
+                )
+            }
+            Finding::NotReached(why) => format!("{}  {name:<22}{why}", console.paint(Tone::Notice, "-")),
+        };
+        console.line(line)?;
+    }
+    Ok(())
+}
+
+/// What a certificate that holds says, in a few lines.
+fn summary(report: &Report) -> Vec<String> {
+    let people: Vec<_> = report
+        .signed_by
+        .iter()
+        .map(|signed| signed.person.as_str())
+        .collect();
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "{} {}: {} {}",
+            report.custodian, report.directive, report.order, report.partner
+        ),
+        format!("  basis        {}", report.basis),
+        format!("  signed by    {}", people.join(", ")),
+        format!("  recorded     {}, epoch {}", report.recorded, report.epoch),
+        format!("  sessions cut {}", report.cut.len()),
+        format!(
+            "  partner log  closed {} with {} entries",
+            report.closed, report.partner_log.size
+        ),
+        format!(
+            "  ledger       {} entries, root {}",
+            report.ledger.size, report.ledger.root
+        ),
+        String::new(),
+        "It does not show:".to_owned(),
+    ];
+    lines.extend(report.not_shown.iter().map(|what| format!("  - {what}")));
+    lines
+}

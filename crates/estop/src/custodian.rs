@@ -1,0 +1,120 @@
+//! The custodian's key: made once, kept in the state folder, its public half beside it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use evidence::id::Custodian;
+use evidence::note::{SignerKey, VerifierKey};
+use zeroize::Zeroizing;
+
+use crate::estate::State;
+use crate::failure::{Exit, Failure};
+use crate::files::{self, FileError, Readers};
+
+/// One line.
+pub const KEY_BYTES_MAX: usize = 4_096;
+
+/// The custodian's key; a new one where there is none yet, which is the custodian's identity from then on.
+///
+/// # Errors
+/// The file is not a key of this custodian, is open to others, or cannot be made.
+pub fn key(state: &State, custodian: &Custodian) -> Result<SignerKey, Failure> {
+    let path = state.key();
+    if !path.exists() {
+        return make(state, custodian);
+    }
+    let mode = fs::metadata(&path)
+        .map_err(|source| FileError::new("read", &path, source))?
+        .mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::wrong(format!(
+            "`{}` can be read by other accounts (mode {:o})",
+            path.display(),
+            mode & 0o777
+        ))
+        .help(format!("if nobody has: chmod 600 {}", path.display())));
+    }
+    let text = Zeroizing::new(files::read(&path, KEY_BYTES_MAX)?);
+    let key = SignerKey::parse(text.trim()).map_err(|error| {
+        Failure::wrong(format!("`{}` does not hold a custodian's key", path.display())).because(&error)
+    })?;
+    if *key.name() != custodian.key_name() {
+        return Err(Failure::wrong(format!(
+            "`{}` holds the key of `{}`, and the estate is `{custodian}`'s",
+            path.display(),
+            key.name()
+        )));
+    }
+    Ok(key)
+}
+
+/// The custodian's public key, from the state folder.
+///
+/// # Errors
+/// It is not there, because `serve` has never run, or is not a key.
+pub fn public_key(state: &State) -> Result<VerifierKey, Failure> {
+    let path = state.public_key();
+    if !path.exists() {
+        return Err(Failure::absent(format!("no public key at `{}`", path.display()))
+            .help("`estop serve` makes the custodian's key when it first runs"));
+    }
+    files::read(&path, KEY_BYTES_MAX)?
+        .trim()
+        .parse()
+        .map_err(|error| {
+            Failure::wrong(format!("`{}` does not hold a public key", path.display())).because(&error)
+        })
+}
+
+fn make(state: &State, custodian: &Custodian) -> Result<SignerKey, Failure> {
+    let mut seed = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(seed.as_mut())
+        .map_err(|_| Failure::absent("the system gave no random bytes for a key"))?;
+    let key = SignerKey::generate(*seed, custodian.key_name());
+    let secret = Zeroizing::new(format!("{}\n", key.encode().as_str()));
+    files::create(&state.key(), &secret, Readers::Owner)?;
+    files::create(
+        &state.public_key(),
+        &format!("{}\n", key.verifier()),
+        Readers::All,
+    )
+    .map_err(|error| Failure::from_error(Exit::Wrong, &error))?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn custodian(name: &str) -> Custodian {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_is_the_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::at(folder.path().join("state"));
+        let office = custodian("records.city.example");
+        let first = key(&state, &office).unwrap();
+        assert_eq!(fs::metadata(state.key()).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(key(&state, &office).unwrap().verifier(), first.verifier());
+        assert_eq!(public_key(&state).unwrap(), first.verifier());
+    }
+
+    #[test]
+    fn a_key_of_another_or_open_to_others_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::at(folder.path().to_owned());
+        key(&state, &custodian("records.city.example")).unwrap();
+        assert_eq!(
+            key(&state, &custodian("other.example")).unwrap_err().exit,
+            Exit::Wrong
+        );
+        fs::set_permissions(state.key(), fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(
+            key(&state, &custodian("records.city.example")).unwrap_err().exit,
+            Exit::Wrong
+        );
+    }
+}

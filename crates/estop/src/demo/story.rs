@@ -1,0 +1,25 @@
+//! The story: partners at work, refusals, an order by two authorities, the cut in mid-result, the proof. Every step asserts what it
+//! tells.
+
+mod cut;
+mod partners;
+mod proof;
+
+use super::report::Report;
+use super::stage::Stage;
+use crate::failure::Failure;
+
+/// Plays it from the first query to the last check.
+///
+/// # Errors
+/// Something needed was not there. A step that did not do what it must is in the report, and no error.
+pub async fn play(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
+    report.heading("Three partners, one database")?;
+    partners::queries(stage, report).await?;
+    report.heading("What is refused")?;
+    partners::refusals(stage, report).await?;
+    report.heading("The cut")?;
+    let number = cut::play(stage, report).await?;
+    report.heading("The proof")?;
+    proof::play(stage, report, &number).await
+}

@@ -1,0 +1,14 @@
+//! What the program `estop` is made of: command line, configuration, wiring. `main.rs` is the table of contents.
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod custodian;
+pub mod demo;
+pub mod estate;
+pub mod failure;
+pub mod files;
+pub mod output;
+pub mod postgres;
+pub mod ssh;
+pub mod tls;

@@ -1,0 +1,413 @@
+//! One cluster in a temporary directory: made, started, stopped, removed.
+
+use std::fmt;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::{Account, Binaries, PostgresError};
+use crate::clock;
+use crate::files::{self, FileError, Readers};
+
+/// The superuser that `initdb` makes. Hardening revokes PUBLIC's rights on system functions, which only a superuser may.
+pub const ADMIN: &str = "custodian";
+
+/// Part of the socket's name only: no TCP port is opened.
+const PORT: u16 = 5432;
+
+/// Longest path of a Unix socket: `sun_path` has 108 bytes, one of them the closing zero (unix(7)).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// Recovery of an empty cluster takes well under a second; a loaded machine may take ten times that and more.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Between two looks at the state, both starting and stopping.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A fast shutdown ends all sessions at once; what is left is a checkpoint of a small cluster.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// How much of a log is shown in an error, in bytes.
+const LAST_WORDS: usize = 1_500;
+
+/// Settings of the cluster. It is thrown away at the end, so it need not survive a power cut.
+const SETTINGS: &[(&str, &str)] = &[
+    ("listen_addresses", ""),
+    ("unix_socket_permissions", "0700"),
+    ("password_encryption", "scram-sha-256"),
+    // Answers since when a role or a grant has been as it is.
+    ("track_commit_timestamp", "on"),
+    // So that a termination has prepared transactions to find: a partner must not be able to leave one behind.
+    ("max_prepared_transactions", "10"),
+    ("max_connections", "200"),
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+    ("logging_collector", "off"),
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+];
+
+/// A running scratch server. Stopped, and its directory removed, on [`Scratch::stop`] or when dropped.
+///
+/// Keep the thread that started it: where `setpriv` is installed, the server is told to shut down when that thread ends, so that
+/// not even a killed process leaves one behind.
+pub struct Scratch {
+    server: Child,
+    directory: TempDir,
+    password: Zeroizing<String>,
+    version: String,
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch")
+            .field("directory", &self.directory)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Scratch {
+    /// Finds PostgreSQL, makes a cluster and starts it. Takes about a second, and blocks for it.
+    ///
+    /// # Errors
+    /// See [`PostgresError`]. Nothing is left behind.
+    pub fn start() -> Result<Self, PostgresError> {
+        let binaries = Binaries::find()?;
+        let account = Account::choose()?;
+        let directory = directory_for(&account)?;
+        let password = random_password()?;
+        let version = version(&binaries)?;
+        make_cluster(&binaries, &account, directory.path(), &password)?;
+        let server = launch(&binaries, &account, directory.path())?;
+        let mut scratch = Self {
+            server,
+            directory,
+            password,
+            version,
+        };
+        scratch.wait_until_ready()?;
+        Ok(scratch)
+    }
+
+    /// The directory that has the server's socket, for a client's `host`.
+    #[must_use]
+    pub fn socket_directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// For a client's `port`: a part of the socket's name.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        PORT
+    }
+
+    /// The superuser's password; its name is [`ADMIN`].
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// As `postgres --version` says it, such as `15.18`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Process number of the server.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.server.id()
+    }
+
+    /// Fast shutdown, then the directory goes. Dropping does the same.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    /// Watches the state that the server keeps in `postmaster.pid` (its eighth line) until it is `ready`.
+    fn wait_until_ready(&mut self) -> Result<(), PostgresError> {
+        let began = clock::monotonic();
+        let state = data(self.directory.path()).join("postmaster.pid");
+        while began.elapsed() < READY_WITHIN {
+            if let Ok(Some(status)) = self.server.try_wait() {
+                return Err(PostgresError::Failed {
+                    program: "postgres",
+                    status,
+                    words: self.last_words(),
+                });
+            }
+            let text = fs::read_to_string(&state).unwrap_or_default();
+            if text.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
+                return Ok(());
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Err(PostgresError::NotReady {
+            seconds: READY_WITHIN.as_secs(),
+            words: self.last_words(),
+        })
+    }
+
+    fn last_words(&self) -> String {
+        tail(&fs::read(log(self.directory.path())).unwrap_or_default())
+    }
+
+    /// Signals the server, and waits for its end within a bound. Whether it has ended.
+    fn end_with(&mut self, signal: Signal) -> bool {
+        if let Some(process) = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw) {
+            // It may have ended by itself: not an error, and `try_wait` below tells.
+            let _ = kill_process(process, signal);
+        }
+        let began = clock::monotonic();
+        while began.elapsed() < STOP_WITHIN {
+            if !matches!(self.server.try_wait(), Ok(None)) {
+                return true;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        false
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Fast, then immediate (PostgreSQL documentation, 19.5), then by force.
+        if !self.end_with(Signal::INT) && !self.end_with(Signal::QUIT) {
+            let _ = self.server.kill();
+            let _ = self.server.wait();
+        }
+    }
+}
+
+fn data(directory: &Path) -> PathBuf {
+    directory.join("data")
+}
+
+fn log(directory: &Path) -> PathBuf {
+    directory.join("log")
+}
+
+/// A directory of the account's own, with a path short enough for a socket in it.
+fn directory_for(account: &Account) -> Result<TempDir, PostgresError> {
+    const PREFIX: &str = "estop-pg-";
+    // The separators, the six random characters of `tempfile`, and the socket's own name.
+    let rest = format!("/{PREFIX}XXXXXX/.s.PGSQL.{PORT}").len();
+    let limit = SOCKET_PATH_MAX.saturating_sub(rest);
+    let candidates = [
+        std::env::temp_dir(),
+        PathBuf::from("/tmp"),
+        PathBuf::from("/var/tmp"),
+        PathBuf::from("/dev/shm"),
+    ];
+    for parent in candidates {
+        let Ok(parent) = fs::canonicalize(parent) else {
+            continue;
+        };
+        if parent.as_os_str().len() > limit || !account.reaches(&parent) {
+            continue;
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).permissions(Permissions::from_mode(0o700));
+        let Ok(directory) = builder.tempdir_in(&parent) else {
+            continue;
+        };
+        account.takes(directory.path())?;
+        return Ok(directory);
+    }
+    Err(PostgresError::NoDirectory {
+        account: account.name().to_owned(),
+        limit,
+    })
+}
+
+/// 24 random bytes in hexadecimal.
+fn random_password() -> Result<Zeroizing<String>, PostgresError> {
+    let mut bytes = Zeroizing::new([0_u8; 24]);
+    getrandom::fill(bytes.as_mut()).map_err(|_| PostgresError::Random)?;
+    Ok(Zeroizing::new(
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    ))
+}
+
+fn version(binaries: &Binaries) -> Result<String, PostgresError> {
+    let output = run(
+        Command::new(binaries.program("postgres")).arg("--version"),
+        "postgres",
+    )?;
+    // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+    Ok(output
+        .split_whitespace()
+        .nth(2)
+        .unwrap_or("of unknown version")
+        .to_owned())
+}
+
+fn make_cluster(
+    binaries: &Binaries,
+    account: &Account,
+    directory: &Path,
+    password: &str,
+) -> Result<(), PostgresError> {
+    let secret = directory.join("password");
+    files::create(&secret, password, Readers::Owner)?;
+    account.takes(&secret)?;
+    let mut initdb = Command::new(binaries.program("initdb"));
+    initdb
+        .arg("--pgdata")
+        .arg(data(directory))
+        .arg("--pwfile")
+        .arg(&secret)
+        .args([
+            "--username",
+            ADMIN,
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+            "--no-instructions",
+        ]);
+    quiet(account.runs(&mut initdb), directory);
+    let made = run(&mut initdb, "initdb");
+    fs::remove_file(&secret).map_err(|source| FileError::new("remove", &secret, source))?;
+    made?;
+    let settings: String = SETTINGS
+        .iter()
+        .map(|(name, value)| format!("{name} = '{value}'\n"))
+        .collect();
+    Ok(append(&data(directory).join("postgresql.conf"), &settings)?)
+}
+
+/// Starts the server; where `setpriv` is at hand, bound to the life of this thread.
+fn launch(binaries: &Binaries, account: &Account, directory: &Path) -> Result<Child, PostgresError> {
+    let path = log(directory);
+    let out = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|source| FileError::new("create", &path, source))?;
+    let errors = out
+        .try_clone()
+        .map_err(|source| FileError::new("open", &path, source))?;
+    let postgres = binaries.program("postgres");
+    let setpriv = Path::new("/usr/bin/setpriv");
+    let (program, mut command) = if setpriv.is_file() {
+        let mut command = Command::new(setpriv);
+        command.args(["--pdeathsig", "INT", "--"]).arg(&postgres);
+        (setpriv.to_owned(), command)
+    } else {
+        (postgres.clone(), Command::new(&postgres))
+    };
+    command
+        .arg("-D")
+        .arg(data(directory))
+        .arg("-k")
+        .arg(directory)
+        .arg("-p")
+        .arg(PORT.to_string());
+    quiet(account.runs(&mut command), directory);
+    command
+        .stdout(out)
+        .stderr(errors)
+        .spawn()
+        .map_err(|source| PostgresError::Run { program, source })
+}
+
+/// Nothing of our environment but what a program needs: no `PG*` variable, no locale.
+fn quiet(command: &mut Command, directory: &Path) {
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("LC_ALL", "C")
+        .env("HOME", directory)
+        .current_dir(directory)
+        .stdin(Stdio::null());
+}
+
+/// Runs to the end. What it printed on standard output.
+fn run(command: &mut Command, program: &'static str) -> Result<String, PostgresError> {
+    let output = command.output().map_err(|source| PostgresError::Run {
+        program: PathBuf::from(command.get_program()),
+        source,
+    })?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        let words = [output.stdout, output.stderr].concat();
+        Err(PostgresError::Failed {
+            program,
+            status: output.status,
+            words: tail(&words),
+        })
+    }
+}
+
+fn append(path: &Path, text: &str) -> Result<(), FileError> {
+    OpenOptions::new()
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| FileError::new("write", path, source))
+}
+
+/// The last bytes of a program's output, on one line.
+fn tail(bytes: &[u8]) -> String {
+    let from = bytes.len().saturating_sub(LAST_WORDS);
+    let text = String::from_utf8_lossy(bytes.get(from..).unwrap_or_default()).into_owned();
+    let text = text.trim().replace('\n', " | ");
+    if text.is_empty() { "none".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_starts_privately_and_leaves_nothing_behind() {
+        use std::os::unix::fs::MetadataExt;
+        let scratch = Scratch::start().unwrap();
+        let directory = scratch.socket_directory().to_owned();
+        assert!(directory.join(format!(".s.PGSQL.{PORT}")).exists());
+        assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);
+        assert!(!directory.join("password").exists());
+        let process = PathBuf::from(format!("/proc/{}", scratch.process()));
+        assert!(process.exists());
+        scratch.stop();
+        assert!(!process.exists());
+        assert!(!directory.exists());
+    }
+
+    #[test]
+    fn every_login_needs_a_password() {
+        let scratch = Scratch::start().unwrap();
+        let rules = fs::read_to_string(data(scratch.socket_directory()).join("pg_hba.conf")).unwrap();
+        let methods: Vec<_> = rules
+            .lines()
+            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+            .filter_map(|line| line.split_whitespace().last())
+            .collect();
+        assert!(!methods.is_empty());
+        assert!(
+            methods.iter().all(|method| *method == "scram-sha-256"),
+            "{methods:?}"
+        );
+    }
+
+    #[test]
+    fn last_words_are_bounded_and_on_one_line() {
+        let words = tail(&b"line\n".repeat(1_000));
+        assert!(words.len() < 2 * LAST_WORDS);
+        assert!(!words.contains('\n'));
+        assert_eq!(tail(b""), "none");
+    }
+}

@@ -1,0 +1,90 @@
+//! TLS of the gateway and of the demo's clients: certificates and keys from PEM files, one crypto provider, named.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Why a TLS configuration could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A PEM file is not there or not PEM.
+    #[error("cannot read `{}` as PEM", path.display())]
+    Pem {
+        /// Which file.
+        path: PathBuf,
+        /// What the reader says.
+        #[source]
+        source: pem::Error,
+    },
+    /// A file with no certificate in it.
+    #[error("no certificate in `{}`", path.display())]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Certificate and key do not go together, or are of an unknown kind.
+    #[error("certificate and key do not make a TLS configuration")]
+    Config(#[source] rustls::Error),
+}
+
+/// For a server with this certificate chain and key. TLS 1.2 and 1.3.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn server(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let certificates = certificates(chain)?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::Pem {
+        path: key.to_owned(),
+        source,
+    })?;
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Config)?
+        .with_no_client_auth()
+        .with_single_cert(certificates, private)
+        .map_err(TlsError::Config)?;
+    Ok(Arc::new(config))
+}
+
+/// For a client that trusts only the authorities in this file, and checks the server's name (`sslmode=verify-full`).
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn client(authorities: &Path) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(authorities)? {
+        roots.add(certificate).map_err(TlsError::Config)?;
+    }
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Config)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// Named here because more than one may be linked in, and then rustls has no default.
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = |source| TlsError::Pem {
+        path: path.to_owned(),
+        source,
+    };
+    let found: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(pem)?
+        .collect::<Result<_, _>>()
+        .map_err(pem)?;
+    if found.is_empty() {
+        Err(TlsError::Empty {
+            path: path.to_owned(),
+        })
+    } else {
+        Ok(found)
+    }
+}

@@ -1,0 +1,245 @@
+//! Directives: signed orders of an authority, as the bytes that are signed.
+//!
+//! A directive is UTF-8 text with one encoding (`docs/formats.md`): a header line, then one `key value` a line in a fixed
+//! order, those that do not apply left out. It is signed with OpenSSH (`ssh-keygen -Y sign`, PROTOCOL.sshsig) by at least
+//! two people; what they signed takes effect only as [`Approved`], which [`approve`] alone makes.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::entry::text as form;
+use crate::hash::{Hash, decode_base64};
+use crate::id::{AgreementId, Custodian, DirectiveNumber, PartnerId, PurposeId};
+
+mod approval;
+mod signature;
+mod text;
+
+pub use approval::{ApprovalError, Approved, MAX_SIGNATURES, MAX_SKEW, MIN_PEOPLE, approve};
+pub use signature::{MAX_SIGNATURE_BYTES, SignatureForm};
+
+/// Longest directive in bytes: every field at its longest comes to about 1,300.
+pub const MAX_DIRECTIVE_BYTES: usize = 4_096;
+
+/// Longest basis in bytes: a line that names an order, an ordinance or a docket, not its reasons.
+pub const MAX_BASIS_BYTES: usize = 500;
+
+/// Longest time between `issued` and `expires`. A signed order that nobody has carried out must not lie about for good:
+/// after a month the authorities decide and sign anew.
+pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// Length of a [`Nonce`] in bytes: two drawn at random are never the same.
+pub const NONCE_BYTES: usize = 16;
+
+/// What a directive orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// End all access in scope, for good.
+    Terminate,
+}
+
+/// Drawn at random for one directive. Two directives are never the same bytes, and none is accepted twice: who keeps the
+/// state keeps every nonce that was accepted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nonce([u8; NONCE_BYTES]);
+
+/// The fields of a directive, not yet checked against each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Whose data it is about; a directive to one custodian means nothing to another.
+    pub custodian: Custodian,
+    /// Its number.
+    pub number: DirectiveNumber,
+    /// What it orders.
+    pub order: Order,
+    /// The partner it is about.
+    pub partner: PartnerId,
+    /// Narrows it to one agreement.
+    pub agreement: Option<AgreementId>,
+    /// Narrows it to one purpose.
+    pub purpose: Option<PurposeId>,
+    /// The legal basis in words: one line, 1 to [`MAX_BASIS_BYTES`] bytes, without characters that change how a line
+    /// reads.
+    pub basis: String,
+    /// When it was drawn up, in whole seconds.
+    pub issued: Timestamp,
+    /// When it may no longer be carried out, in whole seconds; after `issued`, by at most [`MAX_LIFETIME`].
+    pub expires: Timestamp,
+    /// Its nonce.
+    pub nonce: Nonce,
+    /// Size of the main log when it was drawn up.
+    pub ledger_size: u64,
+    /// Root of the main log at that size.
+    pub ledger_root: Hash,
+}
+
+/// A well-formed directive: its fields are those of a [`Draft`] and can be read, not changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directive(Draft);
+
+/// A draft or text that is no directive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DirectiveError {
+    /// Longer than [`MAX_DIRECTIVE_BYTES`].
+    #[error("a directive has at most {MAX_DIRECTIVE_BYTES} bytes, this one {bytes}")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// Not UTF-8.
+    #[error("a directive is UTF-8 text, this one is not from byte {at} on")]
+    NotText {
+        /// Offset of the first byte that is not.
+        at: usize,
+    },
+    /// A line is missing, out of order, repeated, unknown or has a value of another form.
+    #[error("line {line} of the directive: expected {expected}")]
+    Line {
+        /// Number of the line, from 1.
+        line: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// The basis is empty, too long, begins or ends with a space, or holds characters that change how a line reads.
+    #[error(
+        "the basis of a directive is one line of 1 to {MAX_BASIS_BYTES} bytes, without spaces at its ends, control \
+         characters and marks that turn the direction of writing"
+    )]
+    Basis,
+    /// A time has a fraction of a second, or a year of other than four digits.
+    #[error("a time of a directive is a whole second of the years 0 to 9999, not `{0}`")]
+    Time(Timestamp),
+    /// `expires` is not after `issued`, or too long after it.
+    #[error(
+        "a directive expires after it is issued, at most 31 days; this one is issued {issued} and expires {expires}"
+    )]
+    Lifetime {
+        /// When it was issued.
+        issued: Timestamp,
+        /// When it expires.
+        expires: Timestamp,
+    },
+}
+
+/// A text that is not a nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a nonce: 16 bytes in base64 are 24 characters, padded, without spaces and stray bits")]
+pub struct NonceError;
+
+/// The SSHSIG namespace in which a custodian's directives are signed: `directive@<custodian>`.
+pub fn namespace(custodian: &Custodian) -> String {
+    format!("directive@{custodian}")
+}
+
+impl Order {
+    /// The order as it stands in a directive.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminate => "terminate",
+        }
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Nonce {
+    /// The nonce with these bytes, which must come from the system's random source.
+    pub fn new(bytes: [u8; NONCE_BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Nonce({self})")
+    }
+}
+
+impl FromStr for Nonce {
+    type Err = NonceError;
+
+    fn from_str(text: &str) -> Result<Self, NonceError> {
+        decode_base64(text).map(Self).ok_or(NonceError)
+    }
+}
+
+impl Directive {
+    /// The directive with these fields.
+    ///
+    /// # Errors
+    /// The fields break a rule that their types cannot express: see [`DirectiveError`].
+    pub fn new(draft: Draft) -> Result<Self, DirectiveError> {
+        if !is_plain_line(&draft.basis) {
+            return Err(DirectiveError::Basis);
+        }
+        for time in [draft.issued, draft.expires] {
+            form::format_time(time).ok_or(DirectiveError::Time(time))?;
+        }
+        let lifetime = draft.expires.duration_since(draft.issued);
+        if lifetime <= SignedDuration::ZERO || lifetime > MAX_LIFETIME {
+            return Err(DirectiveError::Lifetime {
+                issued: draft.issued,
+                expires: draft.expires,
+            });
+        }
+        Ok(Self(draft))
+    }
+
+    /// The bytes that are signed: UTF-8 text.
+    pub fn encode(&self) -> String {
+        text::encode(self)
+    }
+
+    /// Reads a directive. Only what [`Directive::encode`] writes is read, so every directive has one encoding.
+    ///
+    /// # Errors
+    /// The bytes are no directive: what is wrong, and on which line.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DirectiveError> {
+        text::parse(bytes)
+    }
+
+    /// Whether it is about all that the partner has, rather than one agreement or purpose.
+    pub fn is_whole_partner(&self) -> bool {
+        self.agreement.is_none() && self.purpose.is_none()
+    }
+}
+
+impl Deref for Directive {
+    type Target = Draft;
+
+    fn deref(&self) -> &Draft {
+        &self.0
+    }
+}
+
+fn is_plain_line(text: &str) -> bool {
+    (1..=MAX_BASIS_BYTES).contains(&text.len())
+        && !text.starts_with(' ')
+        && !text.ends_with(' ')
+        && !text.chars().any(is_deceptive)
+}
+
+/// Whether a character makes a line read otherwise than its characters stand: controls, line and paragraph separators, marks
+/// that turn the direction of writing (UAX 9 section 2), and ones that nobody sees.
+pub(crate) fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}

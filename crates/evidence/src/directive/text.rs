@@ -1,0 +1,154 @@
+//! The one encoding of a directive.
+
+use std::fmt::Write as _;
+
+use super::{Directive, DirectiveError, Draft, MAX_DIRECTIVE_BYTES, Order};
+use crate::entry::text as form;
+
+/// First line of every directive.
+const HEADER: &str = "estop/directive/v1";
+
+pub(super) fn encode(directive: &Directive) -> String {
+    let mut out = format!("{HEADER}\n");
+    let mut line = |key: &str, value: &dyn std::fmt::Display| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{key} {value}");
+    };
+    line("custodian", &directive.custodian);
+    line("number", &directive.number);
+    line("kind", &directive.order);
+    line("partner", &directive.partner);
+    if let Some(agreement) = &directive.agreement {
+        line("agreement", agreement);
+    }
+    if let Some(purpose) = &directive.purpose {
+        line("purpose", purpose);
+    }
+    line("basis", &directive.basis);
+    // A whole second prints as `2026-11-23T00:00:00Z`; `Directive::new` lets no other in.
+    line("issued", &directive.issued);
+    line("expires", &directive.expires);
+    line("nonce", &directive.nonce);
+    line("ledger-size", &directive.ledger_size);
+    line("ledger-root", &directive.ledger_root);
+    out
+}
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Directive, DirectiveError> {
+    if bytes.len() > MAX_DIRECTIVE_BYTES {
+        return Err(DirectiveError::TooLong { bytes: bytes.len() });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| DirectiveError::NotText {
+        at: error.valid_up_to(),
+    })?;
+    let mut lines = Lines {
+        rest: text,
+        number: 1,
+    };
+    lines.header()?;
+    let draft = Draft {
+        custodian: lines.required("custodian", "`custodian` and a DNS name in lower case", |text| {
+            text.parse().ok()
+        })?,
+        number: lines.required("number", "`number` and a number such as `D-2026-0001`", |text| {
+            text.parse().ok()
+        })?,
+        order: lines.required("kind", "`kind terminate`", order)?,
+        partner: lines.required("partner", "`partner` and a partner's id", |text| {
+            text.parse().ok()
+        })?,
+        agreement: lines.optional("agreement", "an agreement's id", |text| text.parse().ok())?,
+        purpose: lines.optional("purpose", "a purpose's id", |text| text.parse().ok())?,
+        basis: lines.required("basis", "`basis` and a line of text", |text| {
+            Some(text.to_owned())
+        })?,
+        issued: lines.required(
+            "issued",
+            "`issued` and a time such as `2026-11-23T00:00:00Z`",
+            form::parse_time,
+        )?,
+        expires: lines.required(
+            "expires",
+            "`expires` and a time such as `2026-11-24T00:00:00Z`",
+            form::parse_time,
+        )?,
+        nonce: lines.required("nonce", "`nonce` and 16 bytes in base64", |text| {
+            text.parse().ok()
+        })?,
+        ledger_size: lines.required("ledger-size", "`ledger-size` and a count", form::parse_decimal)?,
+        ledger_root: lines.required("ledger-root", "`ledger-root` and 32 bytes in base64", |text| {
+            text.parse().ok()
+        })?,
+    };
+    if !lines.rest.is_empty() {
+        let expected = "nothing more: each key once, in order, and only those that are known";
+        return Err(DirectiveError::Line {
+            line: lines.number,
+            expected,
+        });
+    }
+    Directive::new(draft)
+}
+
+fn order(text: &str) -> Option<Order> {
+    (text == Order::Terminate.as_str()).then_some(Order::Terminate)
+}
+
+/// What has not been read yet, and the number of its first line.
+struct Lines<'a> {
+    rest: &'a str,
+    number: usize,
+}
+
+impl Lines<'_> {
+    fn header(&mut self) -> Result<(), DirectiveError> {
+        let expected = "`estop/directive/v1`";
+        let rest = self
+            .rest
+            .strip_prefix(HEADER)
+            .and_then(|rest| rest.strip_prefix('\n'));
+        self.rest = rest.ok_or(DirectiveError::Line { line: 1, expected })?;
+        self.number = 2;
+        Ok(())
+    }
+
+    fn optional<T>(
+        &mut self,
+        key: &str,
+        expected: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, DirectiveError> {
+        let Some(after) = self
+            .rest
+            .strip_prefix(key)
+            .and_then(|rest| rest.strip_prefix(' '))
+        else {
+            return Ok(None);
+        };
+        let fault = DirectiveError::Line {
+            line: self.number,
+            expected,
+        };
+        let Some((value, rest)) = after.split_once('\n') else {
+            return Err(DirectiveError::Line {
+                line: self.number,
+                expected: "a line feed at the end of the line",
+            });
+        };
+        let value = read(value).ok_or(fault)?;
+        self.rest = rest;
+        self.number = self.number.saturating_add(1);
+        Ok(Some(value))
+    }
+
+    fn required<T>(
+        &mut self,
+        key: &str,
+        expected: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, DirectiveError> {
+        let line = self.number;
+        self.optional(key, expected, read)?
+            .ok_or(DirectiveError::Line { line, expected })
+    }
+}

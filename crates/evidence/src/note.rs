@@ -1,0 +1,455 @@
+//! Signed notes (C2SP signed-note): a text and the Ed25519 signatures under it.
+//!
+//! Only signature type 1 is verified here; lines by other keys are carried and ignored, as the specification
+//! asks. The key of a line is known by its name and a 32-bit id, but trusted only as the [`VerifierKey`] that
+//! the caller brought.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::checkpoint::Checkpoint;
+use crate::hash::decode_base64;
+use crate::id::Origin;
+
+/// Longest note in bytes, so that nobody can make a verifier read for ever.
+pub const MAX_NOTE_BYTES: usize = 1_000_000;
+
+/// Most signature lines of a note. The specification asks for 16 at least.
+pub const MAX_SIGNATURES: usize = 100;
+
+/// Longest text of a note in bytes: leaves every one of [`MAX_SIGNATURES`] lines a thousand.
+pub const MAX_TEXT_BYTES: usize = 900_000;
+
+/// The signature type of plain Ed25519, by which key ids and encoded keys begin.
+const ED25519: u8 = 1;
+
+/// What a secret key's text begins with.
+const SECRET_PREFIX: &str = "PRIVATE+KEY+";
+
+/// What each signature line begins with: an em dash and a space.
+const SIGNATURE_PREFIX: &str = "\u{2014} ";
+
+/// The text of a note: not empty, ends in a line feed, without other ASCII control characters, at most
+/// [`MAX_TEXT_BYTES`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(String);
+
+/// A key that signs. Wiped when dropped; `Debug` shows the name only.
+#[derive(Clone)]
+pub struct SignerKey {
+    name: Origin,
+    key: SigningKey,
+}
+
+/// A key that verifies, under the name it signs with. Its text is the C2SP vkey: `name+id+base64(type ||
+/// key)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifierKey {
+    name: Origin,
+    id: [u8; 4],
+    key: VerifyingKey,
+}
+
+/// A note that has the form of one. Nothing in it is verified yet.
+#[derive(Debug)]
+pub struct Note<'a> {
+    text: &'a str,
+    signatures: Vec<SignatureLine<'a>>,
+}
+
+#[derive(Debug)]
+struct SignatureLine<'a> {
+    name: &'a str,
+    id: [u8; 4],
+    signature: Vec<u8>,
+}
+
+/// A note that cannot be made, read or trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoteError {
+    /// The note or its text is too long.
+    #[error("a note has at most {MAX_NOTE_BYTES} bytes and its text {MAX_TEXT_BYTES}, this one has {bytes}")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// The text is empty, lacks the last line feed or holds control characters.
+    #[error("a note's text ends in a line feed and has no other control characters")]
+    Text,
+    /// There is no empty line followed by signature lines.
+    #[error("no empty line with signature lines after it: this is no signed note")]
+    NoSignatures,
+    /// A signature line has another form.
+    #[error("signature line {line} of the note is not `\u{2014} <name> <base64>`")]
+    Signature {
+        /// Number among the signature lines, from 1.
+        line: usize,
+    },
+    /// Too many signature lines.
+    #[error("a note has at most {MAX_SIGNATURES} signature lines")]
+    TooManySignatures,
+    /// The key asked for has not signed.
+    #[error("no signature by `{0}` with the key that was given")]
+    NotSigned(Origin),
+    /// The key asked for is named, but the signature is not of this text by this key.
+    #[error("the signature by `{0}` does not verify")]
+    BadSignature(Origin),
+}
+
+/// A text that is not a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The form is wrong.
+    #[error("not a {what}: expected `{form}`")]
+    Form {
+        /// The kind of key.
+        what: &'static str,
+        /// How one looks.
+        form: &'static str,
+    },
+    /// The id in the text is not that of the name and key in it.
+    #[error("the key's id is not that of its name and bytes: a character was changed or lost")]
+    Id,
+    /// The bytes are no point of the curve, or one whose signatures prove nothing.
+    #[error("not an Ed25519 public key that can be relied on")]
+    Point,
+}
+
+impl Text {
+    /// The text as that of a note.
+    ///
+    /// # Errors
+    /// It is too long, empty, lacks the last line feed or holds control characters.
+    pub fn new(text: impl Into<String>) -> Result<Self, NoteError> {
+        let text = text.into();
+        check_text(&text)?;
+        Ok(Self(text))
+    }
+
+    /// The text of a checkpoint.
+    pub(crate) fn of_checkpoint(checkpoint: &Checkpoint) -> Self {
+        // INVARIANT: an origin, a count and base64 are at most some 400 bytes of printable ASCII, and the
+        // last line is ended, which is all that a text has to be.
+        Self(checkpoint.to_text())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl SignerKey {
+    /// The key that follows from `seed`, 32 bytes from the system's random source, under `name`.
+    pub fn generate(seed: [u8; 32], name: Origin) -> Self {
+        let seed = Zeroizing::new(seed);
+        Self {
+            name,
+            key: SigningKey::from_bytes(&seed),
+        }
+    }
+
+    /// Reads what [`SignerKey::encode`] writes.
+    ///
+    /// # Errors
+    /// The text is no secret key; the error shows nothing of it.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let form = KeyError::Form {
+            what: "secret key",
+            form: "PRIVATE+KEY+<name>+<id>+<base64>",
+        };
+        let (name, id, bytes) = text
+            .strip_prefix(SECRET_PREFIX)
+            .and_then(split_key)
+            .ok_or(form.clone())?;
+        let bytes = Zeroizing::new(bytes);
+        let (&kind, seed) = bytes.split_first().ok_or(form.clone())?;
+        let seed = Zeroizing::new(<[u8; 32]>::try_from(seed).map_err(|_| form.clone())?);
+        if kind != ED25519 {
+            return Err(form);
+        }
+        let signer = Self {
+            name,
+            key: SigningKey::from_bytes(&seed),
+        };
+        if signer.id() == id {
+            Ok(signer)
+        } else {
+            Err(KeyError::Id)
+        }
+    }
+
+    /// The secret key as text: `PRIVATE+KEY+<name>+<id>+<base64(type || seed)>`, the form Go's note tools
+    /// use.
+    pub fn encode(&self) -> Zeroizing<String> {
+        let mut bytes = Zeroizing::new([ED25519; 33]);
+        for (to, from) in bytes.iter_mut().skip(1).zip(self.key.as_bytes()) {
+            *to = *from;
+        }
+        let secret = Zeroizing::new(STANDARD.encode(&bytes[..]));
+        Zeroizing::new(format!(
+            "{SECRET_PREFIX}{}+{}+{}",
+            self.name,
+            hex(self.id()),
+            secret.as_str()
+        ))
+    }
+
+    /// The name it signs with.
+    pub fn name(&self) -> &Origin {
+        &self.name
+    }
+
+    /// The same key under another name.
+    #[must_use]
+    pub fn renamed(&self, name: &Origin) -> Self {
+        Self {
+            name: name.clone(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// The key that verifies what this one signs.
+    pub fn verifier(&self) -> VerifierKey {
+        VerifierKey {
+            name: self.name.clone(),
+            id: self.id(),
+            key: self.key.verifying_key(),
+        }
+    }
+
+    fn id(&self) -> [u8; 4] {
+        key_id(&self.name, self.key.verifying_key().as_bytes())
+    }
+}
+
+impl fmt::Debug for SignerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignerKey({}, ..)", self.name)
+    }
+}
+
+impl VerifierKey {
+    /// The key with these 32 bytes (RFC 8032 section 5.1.5) under `name`.
+    ///
+    /// # Errors
+    /// They are no point of the curve, or one of small order, for which signatures can be made without a
+    /// secret.
+    pub fn new(name: Origin, bytes: &[u8; 32]) -> Result<Self, KeyError> {
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Point)?;
+        if key.is_weak() {
+            return Err(KeyError::Point);
+        }
+        Ok(Self {
+            id: key_id(&name, bytes),
+            name,
+            key,
+        })
+    }
+
+    /// The name it verifies signatures of.
+    pub fn name(&self) -> &Origin {
+        &self.name
+    }
+
+    /// The public key's 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
+    /// The same key under another name, as a custodian signs each log under that log's origin.
+    #[must_use]
+    pub fn renamed(&self, name: &Origin) -> Self {
+        Self {
+            name: name.clone(),
+            id: key_id(name, self.key.as_bytes()),
+            key: self.key,
+        }
+    }
+
+    fn verify(&self, text: &str, signature: &[u8]) -> Result<(), NoteError> {
+        let bad = || NoteError::BadSignature(self.name.clone());
+        let signature = Signature::from_slice(signature).map_err(|_| bad())?;
+        self.key
+            .verify_strict(text.as_bytes(), &signature)
+            .map_err(|_| bad())
+    }
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [ED25519; 33];
+        for (to, from) in bytes.iter_mut().skip(1).zip(self.key.as_bytes()) {
+            *to = *from;
+        }
+        write!(f, "{}+{}+{}", self.name, hex(self.id), STANDARD.encode(bytes))
+    }
+}
+
+impl FromStr for VerifierKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let form = KeyError::Form {
+            what: "verifier key",
+            form: "<name>+<id>+<base64>",
+        };
+        let (name, id, bytes) = split_key(text).ok_or(form.clone())?;
+        let (&kind, key) = bytes.split_first().ok_or(form.clone())?;
+        let key = <&[u8; 32]>::try_from(key).map_err(|_| form.clone())?;
+        if kind != ED25519 {
+            return Err(form);
+        }
+        let verifier = Self::new(name, key)?;
+        if verifier.id == id {
+            Ok(verifier)
+        } else {
+            Err(KeyError::Id)
+        }
+    }
+}
+
+impl<'a> Note<'a> {
+    /// Takes a note apart.
+    ///
+    /// # Errors
+    /// It has not the form of one, or is beyond the bounds.
+    pub fn parse(note: &'a str) -> Result<Self, NoteError> {
+        if note.len() > MAX_NOTE_BYTES {
+            return Err(NoteError::TooLong { bytes: note.len() });
+        }
+        // The last empty line: texts may have empty lines of their own.
+        let (head, tail) = note.rsplit_once("\n\n").ok_or(NoteError::NoSignatures)?;
+        let text = note.get(..head.len().saturating_add(1)).ok_or(NoteError::Text)?;
+        check_text(text)?;
+        let lines = tail.strip_suffix('\n').ok_or(NoteError::NoSignatures)?;
+        if lines.split('\n').nth(MAX_SIGNATURES).is_some() {
+            return Err(NoteError::TooManySignatures);
+        }
+        let signatures = (1..)
+            .zip(lines.split('\n'))
+            .map(|(line, text)| signature_line(text).ok_or(NoteError::Signature { line }))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { text, signatures })
+    }
+
+    /// The text, unverified.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Names and key ids of the signature lines, unverified.
+    pub fn signers(&self) -> impl Iterator<Item = (&'a str, [u8; 4])> {
+        self.signatures.iter().map(|line| (line.name, line.id))
+    }
+
+    /// The text, if `key` has signed it.
+    ///
+    /// # Errors
+    /// There is no signature line by that key, or one that does not verify.
+    pub fn verify(&self, key: &VerifierKey) -> Result<Text, NoteError> {
+        let mut signed = false;
+        for line in self
+            .signatures
+            .iter()
+            .filter(|line| line.id == key.id && line.name == key.name.as_str())
+        {
+            key.verify(self.text, &line.signature)?;
+            signed = true;
+        }
+        if signed {
+            Ok(Text(self.text.to_owned()))
+        } else {
+            Err(NoteError::NotSigned(key.name.clone()))
+        }
+    }
+}
+
+/// The note of `text` with one signature, by `key`.
+pub fn sign(text: &Text, key: &SignerKey) -> String {
+    let signature = key.key.sign(text.0.as_bytes()).to_bytes();
+    let blob: Vec<u8> = key.id().into_iter().chain(signature).collect();
+    format!(
+        "{text}\n{SIGNATURE_PREFIX}{} {}\n",
+        key.name,
+        STANDARD.encode(blob)
+    )
+}
+
+/// The text of a note that `key` has signed. Signatures by other keys are ignored.
+///
+/// # Errors
+/// It is no note, `key` has not signed it, or its signature does not verify.
+pub fn open(note: &str, key: &VerifierKey) -> Result<Text, NoteError> {
+    Note::parse(note)?.verify(key)
+}
+
+fn check_text(text: &str) -> Result<(), NoteError> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(NoteError::TooLong { bytes: text.len() });
+    }
+    if !text.ends_with('\n') || text.bytes().any(|byte| byte < b' ' && byte != b'\n') {
+        return Err(NoteError::Text);
+    }
+    Ok(())
+}
+
+fn signature_line(line: &str) -> Option<SignatureLine<'_>> {
+    let (name, blob) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
+    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+') {
+        return None;
+    }
+    let blob = STANDARD.decode(blob).ok()?;
+    let (id, signature) = blob.split_first_chunk::<4>()?;
+    if signature.is_empty() {
+        return None;
+    }
+    Some(SignatureLine {
+        name,
+        id: *id,
+        signature: signature.to_vec(),
+    })
+}
+
+/// Name, id and bytes of `name+id+base64`.
+fn split_key(text: &str) -> Option<(Origin, [u8; 4], [u8; 33])> {
+    let (name, rest) = text.split_once('+')?;
+    let (id, bytes) = rest.split_once('+')?;
+    let number = u32::from_str_radix(id, 16).ok()?;
+    let id = Some(number.to_be_bytes()).filter(|bytes| hex(*bytes) == id)?;
+    Some((name.parse().ok()?, id, decode_base64(bytes)?))
+}
+
+/// `SHA-256(name || 0x0A || type || public key)[:4]`.
+fn key_id(name: &Origin, key: &[u8; 32]) -> [u8; 4] {
+    let hash = Sha256::new()
+        .chain_update(name.as_str())
+        .chain_update([b'\n', ED25519])
+        .chain_update(key);
+    let [a, b, c, d, ..]: [u8; 32] = hash.finalize().into();
+    [a, b, c, d]
+}
+
+fn hex(id: [u8; 4]) -> String {
+    format!("{:08x}", u32::from_be_bytes(id))
+}
+
+#[cfg(test)]
+mod tests;

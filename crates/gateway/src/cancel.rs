@@ -1,0 +1,91 @@
+//! Cancel requests: the gateway's own keys, and upstream's behind them.
+//!
+//! Upstream's key never reaches a client: with it, a partner could cancel around the gateway.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wire::startup::CancelKey;
+
+use crate::transport::Upstream;
+use crate::upstream;
+
+/// Bytes of the secret in protocol 3.0.
+const SECRET_BYTES: usize = 4;
+
+/// The keys of all sessions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cancels(Arc<Mutex<HashMap<u32, Entry>>>);
+
+#[derive(Debug)]
+struct Entry {
+    ours: CancelKey,
+    theirs: CancelKey,
+    server: Upstream,
+}
+
+/// A session's key; dropping it makes the key worthless.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    cancels: Cancels,
+    key: CancelKey,
+}
+
+impl Cancels {
+    fn entries(&self) -> MutexGuard<'_, HashMap<u32, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a key for a session whose upstream key is `theirs`. `None`: no random bytes.
+    pub(crate) fn register(&self, server: &Upstream, theirs: &CancelKey) -> Option<Registered> {
+        const TRIES: usize = 64;
+        let mut entries = self.entries();
+        for _ in 0..TRIES {
+            let (mut pid, mut secret) = ([0u8; 4], [0u8; SECRET_BYTES]);
+            getrandom::fill(&mut pid).ok()?;
+            getrandom::fill(&mut secret).ok()?;
+            // libpq and others read it as a positive 32-bit number.
+            let pid = u32::from_be_bytes(pid) & 0x7fff_ffff;
+            let ours = CancelKey::new(pid, &secret)?;
+            if pid != 0 && !entries.contains_key(&pid) {
+                let entry = Entry { ours: ours.clone(), theirs: theirs.clone(), server: server.clone() };
+                entries.insert(pid, entry);
+                drop(entries);
+                return Some(Registered { cancels: self.clone(), key: ours });
+            }
+        }
+        None
+    }
+
+    /// Passes a cancel request on, if its key is a session's. A wrong one is met with silence, as PostgreSQL does.
+    pub(crate) async fn cancel(&self, key: &CancelKey) {
+        let target = {
+            let entries = self.entries();
+            entries
+                .get(&key.pid)
+                .filter(|entry| entry.ours.matches(key))
+                .map(|entry| (entry.server.clone(), entry.theirs.clone()))
+        };
+        if let Some((server, theirs)) = target {
+            // Whether it came in time cannot be known, by the protocol: neither success nor failure is told.
+            let _ = upstream::cancel(&server, &theirs).await;
+        }
+    }
+}
+
+impl Registered {
+    pub(crate) fn key(&self) -> &CancelKey {
+        &self.key
+    }
+
+    /// Cancels what the session itself is doing upstream.
+    pub(crate) async fn cancel(&self) {
+        self.cancels.cancel(&self.key).await;
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.cancels.entries().remove(&self.key.pid);
+    }
+}

@@ -1,0 +1,406 @@
+//! From a start-up message to a permitted session: authentication, permit, upstream login, and the record of all that.
+
+use std::io;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::atomic::Ordering;
+
+use bytes::BytesMut;
+use evidence::id::SessionId;
+use evidence::record::{Clipped, Refusal as RefusalRecord, Session as SessionRecord};
+use jiff::Timestamp;
+use ledger::{Draft, NotRecorded};
+use policy::in_force::{Permit, SessionRequest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wire::backend::{self, Status};
+use wire::frame::{self, Part, Source, Splitter};
+use wire::frontend::SaslInitial;
+use wire::scram::{Nonce, ScramError, Verifier, server as scram};
+use wire::startup::{Start, Version};
+
+use crate::batch::{Batch, Handed, Released};
+use crate::cancel::Registered;
+use crate::limits::AUTH_MESSAGE_BYTES;
+use crate::policy_watch::{Denied, PolicyWatch};
+use crate::relay::recorder::Bound;
+use crate::request::Request;
+use crate::say::Say;
+use crate::serving::Shared;
+use crate::sessions::{SessionInfo, State, Ticket};
+use crate::transport::{Client, Server};
+use crate::upstream::{self, UpstreamError};
+
+/// A session that was permitted, recorded, and logged in upstream.
+pub(crate) struct Admitted {
+    pub(crate) facts: Facts,
+    pub(crate) client: Client,
+    pub(crate) server: Server,
+    pub(crate) from_upstream: BytesMut,
+    pub(crate) policy: PolicyWatch,
+    /// What makes the client ready.
+    pub(crate) greeting: Released,
+}
+
+/// What is fixed about a session, and its place in the list.
+pub(crate) struct Facts {
+    pub(crate) permit: Permit,
+    /// The case that the session began with.
+    pub(crate) first_case: Option<String>,
+    pub(crate) session: SessionId,
+    pub(crate) address: Clipped,
+    pub(crate) ticket: Ticket,
+    pub(crate) cancel: Registered,
+}
+
+impl Facts {
+    pub(crate) fn bound(&self) -> Bound {
+        Bound {
+            session: self.session.clone(),
+            partner: self.permit.partner().clone(),
+            officer: self.permit.officer().clone(),
+            agreement: self.permit.agreement().clone(),
+            purpose: self.permit.purpose().clone(),
+            client: self.address.clone(),
+        }
+    }
+
+    /// Shows the outside what the session has done so far.
+    pub(crate) fn show(&self, handed: Handed, statements: u64, state: State) {
+        let counters = &self.ticket.counters;
+        counters.rows.store(handed.rows, Ordering::Relaxed);
+        counters.bytes.store(handed.bytes, Ordering::Relaxed);
+        counters.statements.store(statements, Ordering::Relaxed);
+        counters.set_state(state);
+    }
+}
+
+/// A login that failed, with the client, if it can still be told.
+pub(crate) struct Failed {
+    pub(crate) client: Option<Client>,
+    pub(crate) say: Say,
+}
+
+/// Why a step of the login failed.
+enum Stop {
+    Gone,
+    Say(Say),
+}
+
+impl From<io::Error> for Stop {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+/// Logs a client in. Not cancel safe: dropping it ends the connection.
+pub(crate) async fn log_in(
+    shared: &Shared,
+    mut client: Client,
+    start: &Start,
+    from: SocketAddr,
+) -> Result<Admitted, Failed> {
+    let request = match Request::parse(start) {
+        Ok(request) => request,
+        Err(say) => return Err(Failed { client: Some(client), say }),
+    };
+    match enter(shared, &mut client, start, &request, from).await {
+        Ok(entered) => Ok(entered.with(client)),
+        Err(Stop::Gone) => Err(Failed { client: None, say: Say::too_slow() }),
+        Err(Stop::Say(say)) => {
+            refuse(shared, &request, from, &say).await;
+            Err(Failed { client: Some(client), say })
+        }
+    }
+}
+
+/// Everything of [`Admitted`] but the client.
+struct Entered {
+    facts: Facts,
+    server: Server,
+    from_upstream: BytesMut,
+    policy: PolicyWatch,
+    greeting: Released,
+}
+
+impl Entered {
+    fn with(self, client: Client) -> Admitted {
+        let Self { facts, server, from_upstream, policy, greeting } = self;
+        Admitted { facts, client, server, from_upstream, policy, greeting }
+    }
+}
+
+async fn enter(
+    shared: &Shared,
+    client: &mut Client,
+    start: &Start,
+    request: &Request,
+    from: SocketAddr,
+) -> Result<Entered, Stop> {
+    let mut policy = shared.follower.watch();
+    if let Some(negotiation) = start.negotiate(Version::V3_0.minor) {
+        let mut out = BytesMut::new();
+        negotiation.encode(&mut out).map_err(|_| Stop::Say(Say::protocol("invalid protocol option")))?;
+        client.write_all(&out).await?;
+    }
+    authenticate(shared, client, request, &mut policy).await?;
+    // In the list before the decision: a directive that comes between the two waits for this session too.
+    let ticket = shared.sessions.enter();
+    let now = shared.clock.now();
+    let current = policy.current();
+    let permit = decide(&current, request, now)?;
+    let session = session_id()?;
+    let info = info(&permit, &session, request, from, now);
+    ticket
+        .bind(info, current.epoch(), Some(permit.limits().sessions))
+        .map_err(|full| Stop::Say(Say::too_many_sessions(full.limit)))?;
+    let database = shared.databases.get(permit.upstream()).ok_or(Stop::Say(Say::upstream_unreachable()))?;
+    let settings = settings(&permit, request);
+    let login = upstream::log_in(database, &shared.register, &permit, &settings);
+    let logged_in = match tokio::time::timeout(crate::limits::UPSTREAM_LOGIN, login).await {
+        Ok(Ok(logged_in)) => logged_in,
+        Ok(Err(error)) => return Err(Stop::Say(upstream_failed(&error))),
+        Err(_) => return Err(Stop::Say(Say::upstream_unreachable())),
+    };
+    let cancel = shared
+        .cancels
+        .register(&database.server, &logged_in.cancel)
+        .ok_or(Stop::Say(Say::upstream_unreachable()))?;
+    let greeting = greeting(&permit, &logged_in.settings, &cancel);
+    let greeting = recorded(shared, greeting, &permit, &session, request, from, now)
+        .await
+        .map_err(|_| Stop::Say(Say::not_recorded()))?;
+    let first_case = permit.case().map(str::to_owned);
+    let facts = Facts { permit, first_case, session, address: address(from), ticket, cancel };
+    Ok(Entered { facts, server: logged_in.server, from_upstream: logged_in.rest, policy, greeting })
+}
+
+fn decide(
+    current: &crate::policy_watch::Current,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Permit, Stop> {
+    let Some((officer, agreement)) = request.ids.clone() else {
+        return Err(Stop::Say(Say::wrong_password(&request.user)));
+    };
+    let (purpose, case) = (request.purpose.clone(), request.case.clone());
+    current
+        .permit(&SessionRequest { officer, agreement, purpose, case, now })
+        .map_err(|denied| Stop::Say(Say::from_denied(&denied)))
+}
+
+/// Makes the client prove the officer's password. The exchange is the same for officers who do not exist.
+async fn authenticate(
+    shared: &Shared,
+    client: &mut Client,
+    request: &Request,
+    policy: &mut PolicyWatch,
+) -> Result<(), Stop> {
+    let wrong = || Stop::Say(Say::wrong_password(&request.user));
+    let current = policy.current();
+    let text = request.ids.as_ref().and_then(|(officer, agreement)| current.officer(agreement, officer));
+    let verifier = text.and_then(|text| Verifier::from_str(text.reveal()).ok());
+    let nonce = Nonce::new(&upstream::random().map_err(|_| Stop::Say(Say::upstream_unreachable()))?);
+    let exchange = scram::AwaitFirst::new(&request.user, verifier.as_ref(), &shared.mock, None);
+    let mut out = BytesMut::new();
+    let encoded = backend::authentication_sasl(&mut out, exchange.mechanisms());
+    encoded.map_err(|_| wrong())?;
+    client.write_all(&out).await?;
+
+    let message = password_message(client).await?;
+    let initial = SaslInitial::parse(frame::body(&message))
+        .map_err(|error| Stop::Say(Say::protocol(format!("invalid SASL message: {error}"))))?;
+    let data = initial.data.unwrap_or_default();
+    let (exchange, challenge) =
+        exchange.first(initial.mechanism, data, &nonce).map_err(|error| scram_failed(&error, request))?;
+    out.clear();
+    backend::authentication_sasl_continue(&mut out, challenge.as_bytes()).map_err(|_| wrong())?;
+    client.write_all(&out).await?;
+
+    let message = password_message(client).await?;
+    let (_proof, last) =
+        exchange.last(frame::body(&message)).map_err(|error| scram_failed(&error, request))?;
+    out.clear();
+    backend::authentication_sasl_final(&mut out, last.as_bytes()).map_err(|_| wrong())?;
+    client.write_all(&out).await?;
+    Ok(())
+}
+
+fn scram_failed(error: &ScramError, request: &Request) -> Stop {
+    Stop::Say(match error {
+        ScramError::Rejected => Say::wrong_password(&request.user),
+        other => Say::protocol(other.to_string()),
+    })
+}
+
+/// One message of type `p`, read exactly.
+async fn password_message(client: &mut Client) -> Result<BytesMut, Stop> {
+    let mut splitter = Splitter::new(Source::ClientLogin, AUTH_MESSAGE_BYTES);
+    let mut buffer = BytesMut::with_capacity(512);
+    loop {
+        match splitter.next(&buffer) {
+            Ok(Some(piece)) if piece.part == Part::Whole && piece.len == buffer.len() => return Ok(buffer),
+            Ok(None) => {}
+            Ok(Some(_)) => return Err(Stop::Say(Say::protocol("messages sent ahead of the login"))),
+            Err(error) => return Err(Stop::Say(Say::protocol(error.to_string()))),
+        }
+        if client.read_buf(&mut buffer).await? == 0 {
+            return Err(Stop::Gone);
+        }
+    }
+}
+
+fn session_id() -> Result<SessionId, Stop> {
+    let mut bytes = [0u8; 8];
+    getrandom::fill(&mut bytes).map_err(|_| Stop::Say(Say::upstream_unreachable()))?;
+    SessionId::from_str(&format!("{:016x}", u64::from_be_bytes(bytes)))
+        .map_err(|_| Stop::Say(Say::upstream_unreachable()))
+}
+
+fn info(
+    permit: &Permit,
+    session: &SessionId,
+    request: &Request,
+    client: SocketAddr,
+    since: Timestamp,
+) -> SessionInfo {
+    SessionInfo {
+        session: session.clone(),
+        partner: permit.partner().clone(),
+        officer: permit.officer().clone(),
+        agreement: permit.agreement().clone(),
+        purpose: permit.purpose().clone(),
+        case: permit.case().map(str::to_owned),
+        client,
+        application: request.application.clone(),
+        since,
+        statements: 0,
+        rows: 0,
+        bytes: 0,
+        state: State::Idle,
+    }
+}
+
+/// What the upstream session returns to on `RESET ALL`: pinned, bound to the permit, or chosen by the client.
+fn settings(permit: &Permit, request: &Request) -> Vec<(String, String)> {
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let most = u64::from(permit.limits().statement_seconds).saturating_mul(1000);
+    let mut settings = vec![
+        own("client_encoding", "UTF8"),
+        own("standard_conforming_strings", "on"),
+        own("search_path", &permit.schema().quoted()),
+        own("estop.agreement", permit.agreement().as_str()),
+        own("estop.purpose", permit.purpose().as_str()),
+        own("estop.case", permit.case().unwrap_or_default()),
+        own("estop.epoch", &permit.epoch().0.to_string()),
+        own("estop.officer", permit.officer().as_str()),
+        own("statement_timeout", &most.to_string()),
+    ];
+    for (name, value) in &request.settings {
+        if name != "statement_timeout" {
+            settings.push((name.clone(), value.clone()));
+        } else if let Some(wanted) = value.parse::<u64>().ok().filter(|wanted| (1..most).contains(wanted)) {
+            settings.retain(|(known, _)| known != name);
+            settings.push((name.clone(), wanted.to_string()));
+        }
+    }
+    settings
+}
+
+fn greeting(permit: &Permit, settings: &[(String, String)], cancel: &Registered) -> Batch {
+    let mut out = BytesMut::new();
+    backend::authentication_ok(&mut out);
+    for (name, value) in settings {
+        // The role's name is nobody's business; clients show it as the user.
+        let value = if name == "session_authorization" { permit.officer().as_str() } else { value };
+        // What upstream could send can be sent on.
+        let _ = backend::parameter_status(&mut out, name, value);
+    }
+    backend::key_data(&mut out, cancel.key());
+    backend::ready(&mut out, Status::Idle);
+    let mut batch = Batch::default();
+    batch.say(out.freeze());
+    batch
+}
+
+/// The greeting, once the session is in the ledger.
+async fn recorded(
+    shared: &Shared,
+    greeting: Batch,
+    permit: &Permit,
+    session: &SessionId,
+    request: &Request,
+    from: SocketAddr,
+    started: Timestamp,
+) -> Result<Released, NotRecorded> {
+    let record = SessionRecord {
+        session: session.clone(),
+        partner: permit.partner().clone(),
+        officer: permit.officer().clone(),
+        agreement: permit.agreement().clone(),
+        purpose: permit.purpose().clone(),
+        case: permit.case().map(Clipped::from),
+        client: address(from),
+        application: request.application.as_deref().map(Clipped::from),
+        epoch: permit.epoch(),
+        started,
+    };
+    let draft = Draft::of(&record)
+        .map_err(|_| NotRecorded::NotYours { what: "a session's record" })?
+        .with_partner(permit.partner().clone())
+        .under(permit.agreement().clone(), permit.purpose().clone());
+    let (batch, receipt) = shared.ledger.withhold(greeting, vec![draft]).release().await?;
+    Ok(Released::recorded(batch, &receipt))
+}
+
+/// Records a refused login, within the rate that strangers may cause.
+async fn refuse(shared: &Shared, request: &Request, from: SocketAddr, say: &Say) {
+    let now = shared.clock.now();
+    let Some(unrecorded) = shared.refusals.admit(now) else { return };
+    let mut reason = say.message.clone().into_owned();
+    if unrecorded > 0 {
+        reason.push_str(&format!(" (and {unrecorded} refused logins before this one were not recorded)"));
+    }
+    let record = RefusalRecord {
+        at: now,
+        session: None,
+        partner: None,
+        officer: Some(request.user.as_str().into()),
+        agreement: Some(request.database.as_str().into()),
+        purpose: request.purpose.as_deref().map(Clipped::from),
+        client: address(from),
+        sqlstate: say.sqlstate.as_ref().into(),
+        reason: reason.into(),
+        statement: None,
+    };
+    if let Ok(draft) = Draft::of(&record) {
+        // A refusal discloses nothing: the client is told whether or not this could be recorded.
+        let _ = shared.ledger.append(vec![draft]).await;
+    }
+}
+
+fn address(from: SocketAddr) -> Clipped {
+    Clipped::from(from.to_string())
+}
+
+fn upstream_failed(error: &UpstreamError) -> Say {
+    match error {
+        // The server did not like a setting that the client chose.
+        UpstreamError::Refused { sqlstate } if sqlstate.starts_with("22") => {
+            Say::new("22023", "a setting chosen at start-up has an invalid value")
+        }
+        UpstreamError::Refused { sqlstate } if sqlstate == "53300" => {
+            Say::new("53300", "the custodian's database takes no more connections at the moment")
+        }
+        _ => Say::upstream_unreachable(),
+    }
+}
+
+impl Say {
+    /// Why the policy does not permit it.
+    pub(crate) fn from_denied(denied: &Denied) -> Self {
+        match denied {
+            Denied::Refusal(refusal) => Self::from_refusal(refusal),
+            Denied::NoPolicy => Self::new("57P03", "no policy is in force at the moment").hint("Try again later."),
+        }
+    }
+}

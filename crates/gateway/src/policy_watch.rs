@@ -1,0 +1,270 @@
+//! The policy in force, as this gateway follows it, and what it says when it has drained what a directive ended.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use evidence::id::{AgreementId, DirectiveNumber, Epoch, OfficerId};
+use evidence::record::{Drained, RecordError};
+use jiff::Timestamp;
+use ledger::register::{Register, RegisterError, Version};
+use ledger::{Clock, Draft, Ledger, NotRecorded};
+use policy::estate::ScramVerifierText;
+use policy::in_force::{Decider, DeciderError, InForce, Permit, Refusal, SessionRequest};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::limits::SETTLE;
+use crate::sessions::Sessions;
+
+/// The register's key of the policy in force.
+const POLICY: &str = "policy";
+
+/// How long after a failure the register is asked again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What the register holds for each gateway, under `gateway/<id>`: what it has acted on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayState {
+    /// The policy it works under.
+    pub epoch: Epoch,
+    /// The directives whose sessions are gone from it, each with a `drained` entry in the ledger.
+    pub drained: BTreeSet<DirectiveNumber>,
+}
+
+/// The policy in force, or that there is none that can be read: then nobody is permitted anything.
+#[derive(Debug)]
+pub(crate) struct Current(Option<Decider>);
+
+/// What a session is told when there is no policy.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    Refusal(Refusal),
+    NoPolicy,
+}
+
+impl Current {
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.0.as_ref().map_or(Epoch(u64::MAX), Decider::epoch)
+    }
+
+    pub(crate) fn officer(&self, agreement: &AgreementId, officer: &OfficerId) -> Option<&ScramVerifierText> {
+        self.0.as_ref()?.officer(agreement, officer)
+    }
+
+    pub(crate) fn permit(&self, request: &SessionRequest) -> Result<Permit, Denied> {
+        self.0.as_ref().ok_or(Denied::NoPolicy)?.permit(request).map_err(Denied::Refusal)
+    }
+
+    pub(crate) fn still_permitted(&self, permit: &Permit, now: Timestamp) -> Result<(), Denied> {
+        self.0.as_ref().ok_or(Denied::NoPolicy)?.still_permitted(permit, now).map_err(Denied::Refusal)
+    }
+
+    pub(crate) fn change_case(
+        &self,
+        permit: &Permit,
+        case: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Permit, Denied> {
+        self.0.as_ref().ok_or(Denied::NoPolicy)?.change_case(permit, case, now).map_err(Denied::Refusal)
+    }
+
+    fn in_force(&self) -> Option<&InForce> {
+        self.0.as_ref().map(Decider::in_force)
+    }
+}
+
+/// One session's view of the policy in force.
+pub(crate) struct PolicyWatch {
+    current: watch::Receiver<Arc<Current>>,
+    changed: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl PolicyWatch {
+    fn new(mut current: watch::Receiver<Arc<Current>>) -> Self {
+        let changed = Self::next(&mut current);
+        Self { current, changed }
+    }
+
+    fn next(current: &mut watch::Receiver<Arc<Current>>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut receiver = current.clone();
+        Box::pin(async move {
+            // The sender lives as long as the gateway; without it nothing is in force any more.
+            let _ = receiver.changed().await;
+        })
+    }
+
+    /// The policy in force now.
+    pub(crate) fn current(&mut self) -> Arc<Current> {
+        self.current.borrow_and_update().clone()
+    }
+
+    /// Whether there may be another policy than the one [`PolicyWatch::current`] gave last.
+    pub(crate) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = self.changed.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.current.mark_unchanged();
+            self.changed = Self::next(&mut self.current);
+        }
+        polled
+    }
+}
+
+/// Follows the register.
+#[derive(Clone)]
+pub(crate) struct Follower {
+    pub(crate) id: String,
+    pub(crate) register: Arc<dyn Register>,
+    pub(crate) ledger: Ledger,
+    pub(crate) sessions: Sessions,
+    pub(crate) clock: Arc<dyn Clock>,
+    current: watch::Sender<Arc<Current>>,
+}
+
+/// Why the policy in force cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The register cannot be read or written.
+    #[error("the register cannot be used")]
+    Register(#[from] RegisterError),
+    /// What stands in the register is not a policy.
+    #[error("key `{POLICY}` of the register does not hold a policy; apply the estate again")]
+    Document(#[from] serde_json::Error),
+    /// The policy contradicts itself.
+    #[error("the policy in the register cannot be decided by; apply the estate again")]
+    Decider(#[from] DeciderError),
+    /// The drain could not be recorded.
+    #[error("the drain could not be recorded")]
+    NotRecorded(#[from] NotRecorded),
+    /// The drain has no record.
+    #[error("the record of the drain could not be made")]
+    Record(#[from] RecordError),
+    /// Other writers were faster each time.
+    #[error("key `{0}` of the register is written by somebody else")]
+    Contended(String),
+}
+
+impl Follower {
+    pub(crate) fn new(
+        id: String,
+        register: Arc<dyn Register>,
+        ledger: Ledger,
+        sessions: Sessions,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let current = watch::Sender::new(Arc::new(Current(None)));
+        Self { id, register, ledger, sessions, clock, current }
+    }
+
+    pub(crate) fn watch(&self) -> PolicyWatch {
+        PolicyWatch::new(self.current.subscribe())
+    }
+
+    /// Reads the policy for the first time and says that this gateway is there.
+    pub(crate) async fn begin(&self) -> Result<(), FollowError> {
+        self.take_up()?;
+        self.report().await
+    }
+
+    /// Wakes when the policy may have changed.
+    pub(crate) fn changes(&self) -> Result<watch::Receiver<u64>, FollowError> {
+        Ok(self.register.watch(POLICY)?)
+    }
+
+    /// Takes up each new policy, as long as the gateway lives.
+    pub(crate) async fn follow(self, mut changed: watch::Receiver<u64>) {
+        loop {
+            changed.borrow_and_update();
+            let acted = match self.take_up() {
+                Ok(()) => self.report().await,
+                Err(error) => {
+                    // Fails closed: what cannot be read permits nothing.
+                    self.current.send_replace(Arc::new(Current(None)));
+                    Err(error)
+                }
+            };
+            let wait = async {
+                if acted.is_err() {
+                    tokio::time::sleep(RETRY).await;
+                } else if changed.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            wait.await;
+        }
+    }
+
+    /// Publishes what the register holds to the sessions, if it is new.
+    fn take_up(&self) -> Result<(), FollowError> {
+        let Some(found) = self.register.read(POLICY)? else { return Ok(()) };
+        let document: InForce = serde_json::from_slice(&found.value)?;
+        let present = self.current.borrow().in_force().map(|in_force| in_force.epoch);
+        if present.is_none_or(|present| present < document.epoch) {
+            let decider = Decider::new(document)?;
+            self.current.send_replace(Arc::new(Current(Some(decider))));
+        }
+        Ok(())
+    }
+
+    /// Waits for the sessions, records the drain of each directive that was not reported yet, and says so.
+    async fn report(&self) -> Result<(), FollowError> {
+        let current = Arc::clone(&self.current.borrow());
+        let Some(in_force) = current.in_force() else { return Ok(()) };
+        let known = self.state()?.1;
+        let ended: BTreeSet<_> = in_force.ended.iter().map(|scope| scope.directive.clone()).collect();
+        let news: Vec<_> = ended.difference(&known.drained).cloned().collect();
+        if news.is_empty() && known.epoch == in_force.epoch {
+            return Ok(());
+        }
+        // A session that does not settle in time is one whose client takes nothing and whose record cannot be made:
+        // what it holds is discarded already. It is not reported as drained before it is gone.
+        while tokio::time::timeout(SETTLE, self.sessions.settled(in_force.epoch)).await.is_err() {}
+        for directive in &news {
+            self.record_drain(in_force.epoch, directive).await?;
+        }
+        self.save(GatewayState { epoch: in_force.epoch, drained: known.drained.union(&ended).cloned().collect() })
+    }
+
+    async fn record_drain(&self, epoch: Epoch, directive: &DirectiveNumber) -> Result<(), FollowError> {
+        let drained = Drained {
+            gateway: self.id.as_str().into(),
+            epoch,
+            directive: directive.clone(),
+            sessions_cut: self.sessions.cuts(directive),
+            at: self.clock.now(),
+        };
+        self.ledger.append(vec![Draft::of(&drained)?]).await?;
+        Ok(())
+    }
+
+    fn key(&self) -> String {
+        format!("gateway/{}", self.id)
+    }
+
+    fn state(&self) -> Result<(Option<Version>, GatewayState), FollowError> {
+        match self.register.read(&self.key())? {
+            Some(found) => Ok((Some(found.version), serde_json::from_slice(&found.value)?)),
+            None => Ok((None, GatewayState::default())),
+        }
+    }
+
+    fn save(&self, state: GatewayState) -> Result<(), FollowError> {
+        const TRIES: usize = 5;
+        let value = serde_json::to_vec(&state)?;
+        for _ in 0..TRIES {
+            let written = match self.state()?.0 {
+                Some(version) => self.register.compare_and_swap(&self.key(), version, &value),
+                None => self.register.create(&self.key(), &value),
+            };
+            match written {
+                Ok(_) => return Ok(()),
+                Err(RegisterError::Conflict { .. } | RegisterError::Exists { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(FollowError::Contended(self.key()))
+    }
+}

@@ -1,0 +1,235 @@
+//! What upstream answers: attributed, counted, scrubbed, and made into batches.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use jiff::Timestamp;
+use ledger::Draft;
+use wire::backend::{CommandTag, ParameterStatus, Severity, Status};
+use wire::frame::{self, Piece};
+use wire::reply::{Reply, Step};
+
+use super::pending::Change;
+use super::recorder::{Ends, StatementNumber};
+use super::{Fatal, Local, LocalError, Ready, Relay};
+use crate::batch::Batch;
+use crate::scrub;
+
+/// What becomes of a message of upstream's.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// It goes on as it is.
+    Pass,
+    /// The client never sees it.
+    Drop,
+    /// The client sees this instead.
+    Replace(Bytes),
+}
+
+/// A message's fate, and an error of the gateway's own that comes behind it.
+type Judged = (Fate, Option<LocalError>);
+
+impl Relay {
+    /// Takes messages from the front of `input` and makes a batch of what the client may see of them.
+    pub(crate) fn upstream(&mut self, input: &mut BytesMut, now: Timestamp) -> Result<Option<Ready>, Fatal> {
+        let mut batch = Batch::default();
+        let mut drafts = Vec::new();
+        // Bytes at the front of `input` that go on as they are.
+        let mut passing = 0;
+        if !self.from_upstream.at_boundary() && matches!(self.rest, Fate::Pass) {
+            batch.begin_inside();
+        }
+        loop {
+            let unread = input.get(passing..).unwrap_or_default();
+            let Some(piece) = self.from_upstream.next(unread).map_err(|_| Fatal::Upstream)? else { break };
+            let message = unread.get(..piece.len).unwrap_or_default();
+            let (fate, then) = self.judge_answer(piece, message, passing, &mut batch, now)?;
+            match fate {
+                Fate::Pass => passing = passing.saturating_add(piece.len),
+                fate @ (Fate::Drop | Fate::Replace(_)) => {
+                    batch.push(input.split_to(passing).freeze());
+                    input.advance(piece.len);
+                    passing = 0;
+                    if let Fate::Replace(bytes) = fate {
+                        batch.say(bytes);
+                    }
+                }
+            }
+            if let Some(local) = then {
+                batch.push(input.split_to(passing).freeze());
+                passing = 0;
+                drafts.push(self.say_local(&local, &mut batch, now)?);
+            }
+        }
+        batch.push(input.split_to(passing).freeze());
+        if !self.from_upstream.at_boundary() && matches!(self.rest, Fate::Pass) {
+            batch.end_inside();
+        }
+        self.ready(batch, drafts, now)
+    }
+
+    /// Says an error of the gateway's own, and makes its record.
+    pub(super) fn say_local(
+        &mut self,
+        local: &Local,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<Draft, Fatal> {
+        let mut error = BytesMut::new();
+        local.say.encode_error(&mut error);
+        batch.say(error.freeze());
+        Ok(self.recorder.refusal(&local.say, &local.statement, now)?)
+    }
+
+    fn judge_answer(
+        &mut self,
+        piece: Piece,
+        message: &[u8],
+        passing: usize,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<Judged, Fatal> {
+        let ends_at = passing.saturating_add(piece.len);
+        if !piece.begins() {
+            let fate = match self.rest {
+                Fate::Pass => Fate::Pass,
+                Fate::Drop | Fate::Replace(_) => Fate::Drop,
+            };
+            if piece.ends() && matches!(fate, Fate::Pass) {
+                batch.mark(ends_at);
+            }
+            return Ok((fate, None));
+        }
+        let Step { reply, then } = self.replies.receive(piece.header.tag)?;
+        let is_ready = matches!(reply, Reply::Ready(_));
+        let body = piece.ends().then(|| frame::body(message));
+        let (fate, local) = self.answer(reply, piece, body, batch, now)?;
+        match (&fate, piece.ends()) {
+            (Fate::Pass, true) => batch.mark(ends_at),
+            (Fate::Pass, false) => self.rest = Fate::Pass,
+            (Fate::Drop | Fate::Replace(_), false) => self.rest = Fate::Drop,
+            (Fate::Drop | Fate::Replace(_), true) => {}
+        }
+        if is_ready {
+            batch.ready_for_query(self.status, ends_at);
+        }
+        Ok((fate, local.or(then)))
+    }
+
+    fn answer(
+        &mut self,
+        reply: Reply<StatementNumber, LocalError>,
+        piece: Piece,
+        body: Option<&[u8]>,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Result<Judged, Fatal> {
+        match reply {
+            Reply::Notification => return Ok((Fate::Drop, None)),
+            Reply::Notice => {
+                let kept = body.and_then(|body| scrub::notice(body).ok().flatten());
+                return Ok((kept.map_or(Fate::Drop, |bytes| Fate::Replace(bytes.freeze())), None));
+            }
+            Reply::Parameter => return self.parameter(body),
+            Reply::Instead(local) => return Ok((Fate::Drop, Some(local))),
+            Reply::Acknowledged => self.acknowledged(),
+            Reply::Described(Some(number)) | Reply::CopyBegins(number) | Reply::CopyEnds(number) => {
+                self.recorder.reply(number);
+            }
+            Reply::Described(None) => {}
+            Reply::Row(number) | Reply::CopyData(number) => {
+                batch.count_row();
+                batch.count_row_bytes(piece.header.len);
+                self.recorder.row(number, u64::try_from(piece.header.len).unwrap_or(u64::MAX));
+            }
+            Reply::Completed(number) => self.completed(number, piece.header.tag, body),
+            Reply::Suspended(number) => {
+                self.recorder.command(number, "PORTAL SUSPENDED");
+                self.recorder.completed(number);
+            }
+            Reply::Ready(number) => {
+                self.status = body.and_then(|body| Status::parse(body).ok()).ok_or(Fatal::Upstream)?;
+                self.pending.ready();
+                if let Some(number) = number {
+                    self.recorder.ready(number);
+                }
+                if self.status == Status::Idle {
+                    self.portals.expire();
+                }
+            }
+            Reply::Failed(number) => return self.failed(number, body, now),
+            // The filter lets no COPY FROM through, so upstream is not what it must be.
+            Reply::CopyIn(..) => return Err(Fatal::Upstream),
+            Reply::Unsolicited => return Err(Fatal::Upstream),
+        }
+        Ok((Fate::Pass, None))
+    }
+
+    /// A setting that decides how text is read must stay what the filter assumes.
+    fn parameter(&self, body: Option<&[u8]>) -> Result<Judged, Fatal> {
+        let status = body.and_then(|body| ParameterStatus::parse(body).ok()).ok_or(Fatal::Upstream)?;
+        match (status.name, status.value) {
+            ("standard_conforming_strings", "on") | ("client_encoding", "UTF8") => Ok((Fate::Pass, None)),
+            ("standard_conforming_strings" | "client_encoding", _) => Err(Fatal::Upstream),
+            // It names the role.
+            ("session_authorization", _) => Ok((Fate::Drop, None)),
+            _ => Ok((Fate::Pass, None)),
+        }
+    }
+
+    fn acknowledged(&mut self) {
+        match self.pending.acknowledged() {
+            Some(Change::Parse(name, serial)) => self.statements.confirmed(&name, serial),
+            Some(Change::Bind(name, serial)) => self.portals.confirmed(&name, serial),
+            Some(Change::CloseStatement(name)) => self.statements.closed(&name),
+            Some(Change::ClosePortal(name)) => self.portals.closed(&name),
+            None => {}
+        }
+    }
+
+    fn completed(&mut self, number: StatementNumber, tag: u8, body: Option<&[u8]>) {
+        match body.map(CommandTag::parse) {
+            Some(Ok(command)) if tag == b'C' => self.recorder.command(number, command.as_str()),
+            _ => self.recorder.command(number, "EMPTY QUERY"),
+        }
+        self.recorder.completed(number);
+    }
+
+    fn failed(
+        &mut self,
+        number: Option<StatementNumber>,
+        body: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Judged, Fatal> {
+        let error = scrub::error(body.unwrap_or(b"\0")).map_err(|_| Fatal::Upstream)?;
+        let mut only_prepared = None;
+        for change in self.pending.failed() {
+            match change {
+                Change::Parse(name, serial) => {
+                    let lost = self.statements.failed(&name, serial);
+                    only_prepared = only_prepared.or(lost);
+                }
+                Change::Bind(name, serial) => drop(self.portals.failed(&name, serial)),
+                Change::CloseStatement(_) | Change::ClosePortal(_) => {}
+            }
+        }
+        let mut dropped = self.replies.dropped().into_iter();
+        // The statement that failed; or, where what failed only prepared one, the one that was to run it; or, where
+        // none was, the text that could not be prepared.
+        let number = number.or_else(|| dropped.next()).or_else(|| {
+            only_prepared.map(|prepared| {
+                self.recorder.begin(Arc::clone(&prepared.text), Arc::from([]), self.case.clone(), Ends::AtCompletion, now)
+            })
+        });
+        if let Some(number) = number {
+            self.recorder.failed(number, error.sqlstate.as_str());
+        }
+        for number in dropped {
+            self.recorder.skipped(number);
+        }
+        if matches!(error.severity, Severity::Fatal | Severity::Panic) {
+            return Err(Fatal::Upstream);
+        }
+        Ok((Fate::Replace(error.message.freeze()), None))
+    }
+}

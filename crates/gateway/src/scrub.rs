@@ -1,0 +1,76 @@
+//! What of upstream's errors and notices a partner may see.
+//!
+//! PostgreSQL's error texts quote data: `invalid input syntax for type integer: "000023757x"` shows a value that a
+//! mask was to hide, and the detail of a unique violation shows a row. Severity, SQLSTATE, message and position stay,
+//! detail and hint stay where they cannot quote data, everything that tells about the inside of functions goes.
+
+use bytes::BytesMut;
+use wire::Malformed;
+use wire::backend::fields::field;
+use wire::backend::{Fields, FieldsRef, Severity, Sqlstate};
+
+/// An error as the client may see it, and its SQLSTATE for the record.
+pub(crate) struct Scrubbed {
+    pub(crate) sqlstate: Sqlstate,
+    pub(crate) severity: Severity,
+    pub(crate) message: BytesMut,
+}
+
+/// Rewrites an ErrorResponse.
+pub(crate) fn error(body: &[u8]) -> Result<Scrubbed, Malformed> {
+    let fields = FieldsRef::parse(body)?;
+    let sqlstate = fields.sqlstate().unwrap_or(Sqlstate::INTERNAL);
+    let severity = fields.severity().unwrap_or(Severity::Error);
+    let mut message = BytesMut::new();
+    kept(&fields, severity, sqlstate).encode_error(&mut message);
+    Ok(Scrubbed { sqlstate, severity, message })
+}
+
+/// Rewrites a NoticeResponse; nothing is left of those meant for the server's log or for debugging, which print
+/// plans with their constants if a client sets `debug_print_plan`.
+pub(crate) fn notice(body: &[u8]) -> Result<Option<BytesMut>, Malformed> {
+    let fields = FieldsRef::parse(body)?;
+    let Some(severity @ (Severity::Warning | Severity::Notice | Severity::Info)) = fields.severity() else {
+        return Ok(None);
+    };
+    let sqlstate = fields.sqlstate().unwrap_or(Sqlstate::INTERNAL);
+    let mut message = BytesMut::new();
+    kept(&fields, severity, sqlstate).encode_notice(&mut message);
+    Ok(Some(message))
+}
+
+fn kept(fields: &FieldsRef<'_>, severity: Severity, sqlstate: Sqlstate) -> Fields {
+    let text = |code| fields.find(code).map(String::from_utf8_lossy);
+    let quotes_data = match &sqlstate.class() {
+        // Data exceptions: the message itself quotes values.
+        b"22" => Quotes::Message,
+        // Integrity constraints, internal errors: the message names, the detail quotes.
+        b"23" | b"XX" | b"P0" => Quotes::Detail,
+        _ => Quotes::Nothing,
+    };
+    let message = match quotes_data {
+        Quotes::Message => format!("a value is not valid for its operation (SQLSTATE {})", sqlstate.as_str()).into(),
+        Quotes::Detail | Quotes::Nothing => text(field::MESSAGE).unwrap_or_default(),
+    };
+    let mut said = Fields::new(severity, sqlstate, &message);
+    if matches!(quotes_data, Quotes::Nothing) {
+        for code in [field::DETAIL, field::HINT] {
+            if let Some(value) = fields.find(code) {
+                said.set(code, value);
+            }
+        }
+    }
+    if let Some(position) = fields.find(field::POSITION) {
+        said.set(field::POSITION, position);
+    }
+    said
+}
+
+enum Quotes {
+    Message,
+    Detail,
+    Nothing,
+}
+
+#[cfg(test)]
+mod tests;

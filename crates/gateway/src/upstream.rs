@@ -1,0 +1,212 @@
+//! Logging in to the custodian's database as an agreement's own role.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use ledger::register::{Register, RegisterError};
+use policy::in_force::Permit;
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wire::backend::{self, Authentication, ParameterStatus};
+use wire::frame::{self, FrameError, Part, Source, Splitter};
+use wire::scram::client::{self, AwaitFirst, AwaitLast};
+use wire::scram::{NONCE_BYTES, Nonce, Password, ScramError};
+use wire::startup::{CancelKey, Version};
+use wire::{Malformed, Unencodable, frontend, startup};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::limits::WHOLE_MESSAGE_BYTES;
+use crate::transport::{Server, Upstream};
+
+/// A database that is shared from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// Where its server is.
+    pub server: Upstream,
+    /// Its name.
+    pub name: String,
+}
+
+/// The gateways' credential for one role, in the register under `upstream/<role>`.
+#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
+struct Credential {
+    password: String,
+}
+
+/// A session with the upstream server, ready for its first statement.
+#[derive(Debug)]
+pub(crate) struct LoggedIn {
+    pub(crate) server: Server,
+    /// Bytes that came behind the first `ReadyForQuery`.
+    pub(crate) rest: BytesMut,
+    /// Settings the server reports, as it reports them.
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) cancel: CancelKey,
+}
+
+/// Why there is no session with the upstream server. None of this is for the client's eyes.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    #[error("the connection to the upstream server failed")]
+    Io(#[from] io::Error),
+    #[error("the register cannot be read")]
+    Register(#[from] RegisterError),
+    #[error("the register has no credential for the role; apply the estate again")]
+    NoCredential,
+    #[error("the upstream server sent what cannot be followed")]
+    Frame(#[from] FrameError),
+    #[error("the upstream server sent a message that cannot be read")]
+    Malformed(#[from] Malformed),
+    #[error("the start-up message cannot be written")]
+    Unencodable(#[from] Unencodable),
+    #[error("SCRAM with the upstream server failed")]
+    Scram(#[from] ScramError),
+    #[error("the upstream server does not ask for SCRAM-SHA-256; see `password_encryption` and pg_hba.conf")]
+    NotScram,
+    #[error("the upstream server refused the role: {sqlstate}")]
+    Refused { sqlstate: String },
+    #[error("the upstream server sent message `{}` out of place", .0.escape_ascii())]
+    OutOfPlace(u8),
+    #[error("no random bytes")]
+    Random,
+}
+
+/// Logs in as the role of the permit, with `settings` as the session's own: what they return to on RESET.
+/// Not cancel safe: dropping it ends the connection.
+pub(crate) async fn log_in(
+    database: &Database,
+    register: &Arc<dyn Register>,
+    permit: &Permit,
+    settings: &[(String, String)],
+) -> Result<LoggedIn, UpstreamError> {
+    let role = permit.role().as_str();
+    let found = register.read(&format!("upstream/{role}"))?.ok_or(UpstreamError::NoCredential)?;
+    let credential: Credential =
+        serde_json::from_slice(&found.value).map_err(|_| UpstreamError::NoCredential)?;
+    let password = Password::new(&credential.password);
+    let mut out = BytesMut::new();
+    let own = [("user", role), ("database", database.name.as_str())];
+    let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    startup::encode(&mut out, Version::V3_0, own.into_iter().chain(settings))?;
+    let mut stream = Messages {
+        server: database.server.connect().await?,
+        splitter: Splitter::new(Source::Server, WHOLE_MESSAGE_BYTES),
+        buffer: BytesMut::new(),
+    };
+    stream.server.write_all(&out).await?;
+    stream.authenticate(&password).await?;
+    stream.until_ready().await
+}
+
+/// The exchange with the server, message by message.
+struct Messages {
+    server: Server,
+    splitter: Splitter,
+    buffer: BytesMut,
+}
+
+/// The parts of a SCRAM exchange, each consumed by the next message.
+enum Exchange {
+    Begin,
+    First(AwaitFirst),
+    Last(AwaitLast),
+    Proved,
+}
+
+impl Messages {
+    async fn next(&mut self) -> Result<(u8, BytesMut), UpstreamError> {
+        loop {
+            if let Some(piece) = self.splitter.next(&self.buffer)? {
+                let message = self.buffer.split_to(piece.len);
+                return match piece.part {
+                    Part::Whole => Ok((piece.header.tag, message)),
+                    _ => Err(UpstreamError::OutOfPlace(piece.header.tag)),
+                };
+            }
+            if self.server.read_buf(&mut self.buffer).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+    }
+
+    async fn authenticate(&mut self, password: &Password) -> Result<(), UpstreamError> {
+        let mut exchange = Exchange::Begin;
+        loop {
+            let (tag, message) = self.next().await?;
+            let body = frame::body(&message);
+            match tag {
+                b'R' => {}
+                b'E' => return Err(refused(body)),
+                b'N' => continue,
+                _ => return Err(UpstreamError::OutOfPlace(tag)),
+            }
+            let mut out = BytesMut::new();
+            exchange = match (exchange, Authentication::parse(body)?) {
+                (Exchange::Begin, Authentication::Sasl(offered)) => {
+                    let first = client::begin(offered.iter(), None, Nonce::new(&random()?))?;
+                    frontend::sasl_initial(&mut out, first.mechanism(), first.message().as_bytes())?;
+                    Exchange::First(first)
+                }
+                (Exchange::First(first), Authentication::SaslContinue(data)) => {
+                    let (last, response) = first.first(data, password, None)?;
+                    frontend::sasl_response(&mut out, response.as_bytes())?;
+                    Exchange::Last(last)
+                }
+                (Exchange::Last(last), Authentication::SaslFinal(data)) => {
+                    let (_proved, _keys) = last.last(data)?;
+                    Exchange::Proved
+                }
+                (Exchange::Proved, Authentication::Ok) => return Ok(()),
+                // A server that asks for nothing, or for the password itself, is not set up as it must be.
+                _ => return Err(UpstreamError::NotScram),
+            };
+            self.server.write_all(&out).await?;
+        }
+    }
+
+    async fn until_ready(mut self) -> Result<LoggedIn, UpstreamError> {
+        let mut settings = Vec::new();
+        let mut cancel = None;
+        loop {
+            let (tag, message) = self.next().await?;
+            let body = frame::body(&message);
+            match tag {
+                b'S' => {
+                    let status = ParameterStatus::parse(body)?;
+                    settings.push((status.name.to_owned(), status.value.to_owned()));
+                }
+                b'K' => cancel = Some(backend::parse_key_data(body)?),
+                b'N' => {}
+                b'E' => return Err(refused(body)),
+                b'Z' => {
+                    let cancel = cancel.ok_or(UpstreamError::OutOfPlace(b'Z'))?;
+                    return Ok(LoggedIn { server: self.server, rest: self.buffer, settings, cancel });
+                }
+                _ => return Err(UpstreamError::OutOfPlace(tag)),
+            }
+        }
+    }
+}
+
+fn refused(body: &[u8]) -> UpstreamError {
+    let sqlstate = backend::FieldsRef::parse(body).ok().and_then(|fields| fields.sqlstate());
+    UpstreamError::Refused { sqlstate: sqlstate.map_or_else(String::new, |code| code.as_str().to_owned()) }
+}
+
+pub(crate) fn random() -> Result<[u8; NONCE_BYTES], UpstreamError> {
+    let mut bytes = [0u8; NONCE_BYTES];
+    getrandom::fill(&mut bytes).map_err(|_| UpstreamError::Random)?;
+    Ok(bytes)
+}
+
+/// Asks the server to cancel what the session with this key is doing. The server answers nothing.
+pub(crate) async fn cancel(server: &Upstream, key: &CancelKey) -> io::Result<()> {
+    let mut out = BytesMut::new();
+    startup::encode_cancel(&mut out, key);
+    let mut stream = server.connect().await?;
+    stream.write_all(&out).await?;
+    // The server closes once it has looked at the request: only then is the cancel under way.
+    let mut end = [0u8; 1];
+    stream.read(&mut end).await.map(|_| ())
+}

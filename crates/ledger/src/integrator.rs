@@ -1,0 +1,233 @@
+//! From the write-ahead log to what the public sees: trees, tiles, bundles, checkpoints.
+//!
+//! The log is read back rather than handed over in memory: what is published is what is on the disk, and a reader that
+//! falls behind costs nothing but time.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use evidence::checkpoint::Checkpoint;
+use evidence::entry::{Entry, Kind};
+use evidence::hash::{self, Hash};
+use evidence::id::{Custodian, Origin, PartnerId};
+use evidence::note::SignerKey;
+use jiff::Timestamp;
+
+use crate::disk::{Access, Disk, Fault, replace};
+use crate::failure::Failure;
+use crate::grow::Tree;
+use crate::index::{Index, Rows};
+use crate::payload::Appended;
+use crate::public::{Outbox, PublishFault, partner_folder};
+use crate::sequence::Status;
+use crate::state::{PartnerState, State};
+use crate::wal::{ReadFault, Reader};
+
+/// Entries whose index records are written together.
+const INDEX_ROWS: u64 = 4096;
+
+/// A checkpoint with its signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    /// Origin, size and root.
+    pub checkpoint: Checkpoint,
+    /// The signed note, as it is published.
+    pub note: String,
+}
+
+/// The newest checkpoints of all logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// That of the main log; `None` only before the first.
+    pub main: Option<SignedCheckpoint>,
+    /// Those of the partners' logs.
+    pub partners: BTreeMap<PartnerId, SignedCheckpoint>,
+}
+
+/// A partner's log as it grows.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    pub(crate) tree: Tree,
+    pub(crate) last: Hash,
+    pub(crate) status: Status,
+}
+
+/// Why there was no progress.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// Storage refused; to be tried again.
+    Again(io::Error),
+    /// The ledger is at its end.
+    Fatal(Failure),
+}
+
+impl From<PublishFault> for Trouble {
+    fn from(fault: PublishFault) -> Self {
+        fault.split().map_or_else(Self::Fatal, Self::Again)
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        PublishFault::from(fault).into()
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Again(error)
+    }
+}
+
+/// Reads the write-ahead log and publishes. One for each ledger.
+#[derive(Debug)]
+pub(crate) struct Integrator {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) custodian: Custodian,
+    pub(crate) signer: SignerKey,
+    pub(crate) reader: Reader,
+    pub(crate) main: Tree,
+    pub(crate) branches: BTreeMap<PartnerId, Branch>,
+    /// Time of the last entry.
+    pub(crate) time: Timestamp,
+    pub(crate) index: Index,
+    pub(crate) rows: Rows,
+    pub(crate) outbox: Outbox,
+    pub(crate) checkpoints: Arc<Checkpoints>,
+}
+
+impl Integrator {
+    /// Takes in all frames below a sequence number. Entries are found through the index once this returns well.
+    pub(crate) fn integrate(&mut self, limit: u64) -> Result<(), Trouble> {
+        loop {
+            if self.outbox.is_full() {
+                self.outbox.flush(&*self.disk)?;
+            }
+            let unreadable = Failure::Unreadable { index: self.main.size() };
+            let end = self.reader.position().seq;
+            let Some((at, payload)) = self.reader.next(limit).map_err(|fault| read_trouble(fault, self.main.size()))? else {
+                if end < limit {
+                    return Err(Trouble::Fatal(unreadable));
+                }
+                break;
+            };
+            let Some(appended) = Appended::parse(payload).filter(|appended| appended.first_index == self.main.size()) else {
+                return Err(Trouble::Fatal(unreadable));
+            };
+            for item in appended.items() {
+                if !self.rows.add(self.main.size(), &at) {
+                    return Err(Trouble::Fatal(unreadable));
+                }
+                let grown = grow(&mut self.main, &mut self.branches, &mut self.outbox, item.entry);
+                self.time = grown.ok_or(Trouble::Fatal(Failure::Unreadable { index: self.main.size() }))?;
+            }
+            if self.main.size() % INDEX_ROWS == 0 {
+                self.index.write(&mut self.rows)?;
+            }
+        }
+        self.index.write(&mut self.rows)?;
+        Ok(())
+    }
+
+    /// Signs and publishes a checkpoint of every log that has grown. In this order, each step durable before the next:
+    /// tiles and index, the intent, checkpoints (that of the main log first).
+    pub(crate) fn checkpoint(&mut self) -> Result<(), Trouble> {
+        let dirty = self.main.is_dirty() || self.branches.values().any(|branch| branch.tree.is_dirty());
+        if !dirty {
+            return Ok(());
+        }
+        for tree in self.trees().filter(|tree| tree.is_dirty()) {
+            let mut partial = Outbox::default();
+            tree.partial(&mut partial);
+            partial.flush(&*self.disk)?;
+        }
+        self.outbox.flush(&*self.disk)?;
+        self.index.sync().map_err(Fault::Unsynced)?;
+        self.intent()?.store(&*self.disk)?;
+        self.publish()
+    }
+
+    fn trees(&self) -> impl Iterator<Item = &Tree> {
+        std::iter::once(&self.main).chain(self.branches.values().map(|branch| &branch.tree))
+    }
+
+    /// What is about to be signed.
+    fn intent(&self) -> Result<State, Trouble> {
+        let new = |tree: &Tree, old: Option<&SignedCheckpoint>| match old {
+            Some(SignedCheckpoint { checkpoint, .. })
+                if checkpoint.size > tree.size() || (checkpoint.size == tree.size() && checkpoint.root != tree.root()) =>
+            {
+                Err(Trouble::Fatal(Failure::Forked { origin: checkpoint.origin.clone(), size: checkpoint.size }))
+            }
+            _ => Ok((tree.size(), tree.root())),
+        };
+        let (size, root) = new(&self.main, self.checkpoints.main.as_ref())?;
+        let mut partners = BTreeMap::new();
+        for (partner, Branch { tree, last, status }) in &self.branches {
+            let (size, root) = new(tree, self.checkpoints.partners.get(partner))?;
+            partners.insert(partner.clone(), PartnerState { size, root, last: *last, status: *status });
+        }
+        let (origin, wal) = (self.custodian.main_origin(), self.reader.position().into());
+        Ok(State { origin, wal, time: self.time.as_second(), size, root, partners })
+    }
+
+    fn publish(&mut self) -> Result<(), Trouble> {
+        let Self { disk, signer, main, branches, checkpoints, custodian, .. } = self;
+        if main.is_dirty() {
+            let signed = sign(&**disk, signer, custodian.main_origin(), main)?;
+            Arc::make_mut(checkpoints).main = Some(signed);
+        }
+        for (partner, branch) in branches.iter_mut().filter(|(_, branch)| branch.tree.is_dirty()) {
+            let signed = sign(&**disk, signer, custodian.partner_origin(partner), &mut branch.tree)?;
+            Arc::make_mut(checkpoints).partners.insert(partner.clone(), signed);
+        }
+        Ok(())
+    }
+}
+
+/// Signs a checkpoint of the tree, which must be the ledger's intent, and puts it in place.
+fn sign(disk: &dyn Disk, signer: &SignerKey, origin: Origin, tree: &mut Tree) -> Result<SignedCheckpoint, Trouble> {
+    let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root() };
+    let note = checkpoint.sign(signer);
+    replace(disk, &format!("{}/checkpoint", tree.folder()), note.as_bytes(), Access::Public)?;
+    for folder in tree.replaced(tree.published) {
+        // Left over, it takes space and nothing else.
+        drop(disk.remove_folder(&folder));
+    }
+    tree.published = tree.size();
+    Ok(SignedCheckpoint { checkpoint, note })
+}
+
+/// Takes one entry into the main log and, where it stands there too, the partner's. Returns its time; `None`: it is no
+/// entry.
+fn grow(
+    main: &mut Tree,
+    branches: &mut BTreeMap<PartnerId, Branch>,
+    outbox: &mut Outbox,
+    bytes: &[u8],
+) -> Option<Timestamp> {
+    let entry = Entry::parse(bytes).ok()?;
+    main.push(bytes, outbox).ok()?;
+    if let (Some(place), Some(partner)) = (entry.place, entry.partner) {
+        let branch = branches.entry(partner).or_insert_with_key(|partner| Branch {
+            tree: Tree::empty(partner_folder(partner)),
+            last: Hash::ZERO,
+            status: Status::Open,
+        });
+        if (place.sequence, place.previous) != (branch.tree.size(), branch.last) {
+            return None;
+        }
+        branch.tree.push(bytes, outbox).ok()?;
+        branch.last = hash::leaf(bytes);
+        branch.status = if entry.kind == Kind::Closed { Status::Closed } else { Status::Open };
+    }
+    Some(entry.time)
+}
+
+fn read_trouble(fault: ReadFault, index: u64) -> Trouble {
+    match fault {
+        ReadFault::Io { source, .. } => Trouble::Again(source),
+        _ => Trouble::Fatal(Failure::Unreadable { index }),
+    }
+}

@@ -1,0 +1,39 @@
+//! Makes an append durable and public.
+//!
+//! Appends wait in a bounded queue; one thread gives them their places and makes them durable, many with one write and one
+//! sync; another reads them back and grows the trees, tiles and checkpoints that the public sees. `Receipt` is the proof, to
+//! other code of this process, that the first has happened. Nothing here knows SQL or sessions.
+
+mod append;
+mod clock;
+mod committer;
+mod disk;
+mod failure;
+mod grow;
+mod index;
+mod integrator;
+mod ledger;
+mod payload;
+mod public;
+mod queue;
+mod read;
+mod recover;
+pub mod register;
+mod sequence;
+mod shared;
+mod state;
+mod verify;
+mod wal;
+
+pub use append::{Draft, NotRecorded, Pending, Receipt, Withheld};
+pub use clock::Clock;
+pub use failure::Failure;
+pub use integrator::{Checkpoints, SignedCheckpoint};
+pub use ledger::{
+    CHECKPOINT_EVERY, Config, Ledger, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, PartnerLog, SEGMENT_BYTES,
+};
+pub use read::{Entries, ReadError, Stored};
+pub use recover::OpenError;
+pub use sequence::Status;
+pub use shared::CheckpointError;
+pub use verify::{Finding, PartnerReport, Report, VerifyError, verify};

@@ -1,0 +1,179 @@
+//! The published files (C2SP tlog-tiles): which there are, and how they are put in place and read.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use evidence::id::PartnerId;
+use evidence::tile::{EntryBundlePath, MAX_BUNDLE_BYTES, TILE_WIDTH, TilePath, TileReader, decode_bundle};
+
+use crate::disk::{Access, Disk, DiskFile, Fault, folder_of, read_whole, stage, temporary};
+use crate::failure::Failure;
+
+/// Folder of all that is published; the main log's files lie directly in it.
+pub(crate) const PUBLIC: &str = "public";
+
+/// Longest published checkpoint that is read back.
+pub(crate) const MAX_CHECKPOINT_BYTES: u64 = 1 << 16;
+
+/// A full tile's length in bytes.
+const TILE_BYTES: u64 = 256 * 32;
+
+/// Files that are synced together at most: bounds what waits in memory and how many are open.
+pub(crate) const OUTBOX_FILES: usize = 256;
+
+/// Folder of a partner's log.
+pub(crate) fn partner_folder(partner: &PartnerId) -> String {
+    format!("{PUBLIC}/p/{partner}")
+}
+
+/// Why files could not be put in place.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishFault {
+    /// The file system.
+    #[error(transparent)]
+    Disk(#[from] Fault),
+    /// Something else stands there already.
+    #[error("`{0}` is there with other contents")]
+    Conflict(String),
+}
+
+impl From<io::Error> for PublishFault {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(Fault::Refused(error))
+    }
+}
+
+impl PublishFault {
+    /// What can be tried again, or what ends the ledger.
+    pub(crate) fn split(self) -> Result<io::Error, Failure> {
+        match self {
+            Self::Disk(Fault::Refused(error)) => Ok(error),
+            Self::Disk(Fault::Unsynced(error)) => Err(Failure::Unsynced(error)),
+            Self::Conflict(path) => Err(Failure::Conflict { path }),
+        }
+    }
+}
+
+/// Files that never change once they are there, on their way to the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl Outbox {
+    /// Adds a file, if there is one.
+    pub(crate) fn extend(&mut self, file: Option<(String, Vec<u8>)>) {
+        self.files.extend(file);
+    }
+
+    /// Takes the files out again, for whoever only wants to know what they must be.
+    pub(crate) fn take(&mut self) -> Vec<(String, Vec<u8>)> {
+        std::mem::take(&mut self.files)
+    }
+
+    /// Whether it should be flushed before more is added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.files.len() >= OUTBOX_FILES
+    }
+
+    /// Puts all files in place, durably. After an error they are all still to be put in place.
+    pub(crate) fn flush(&mut self, disk: &dyn Disk) -> Result<(), PublishFault> {
+        for part in self.files.chunks(OUTBOX_FILES) {
+            put_all(disk, part)?;
+        }
+        self.files.clear();
+        Ok(())
+    }
+}
+
+fn put_all(disk: &dyn Disk, files: &[(String, Vec<u8>)]) -> Result<(), PublishFault> {
+    let mut staged: Vec<(&str, Arc<dyn DiskFile>)> = Vec::new();
+    let mut folders: Vec<&str> = files.iter().map(|(path, _)| folder_of(path)).collect();
+    folders.dedup();
+    folders.sort_unstable();
+    folders.dedup();
+    for folder in &folders {
+        disk.make_folder(folder, Access::Public)?;
+    }
+    for (path, bytes) in files {
+        match read_whole(disk, path, u64::try_from(MAX_BUNDLE_BYTES).unwrap_or(u64::MAX))? {
+            Some(there) if there == *bytes => {}
+            Some(_) => return Err(PublishFault::Conflict(path.clone())),
+            None => staged.push((path, stage(disk, path, bytes, Access::Public)?)),
+        }
+    }
+    for (_, file) in &staged {
+        file.sync().map_err(Fault::Unsynced)?;
+    }
+    for (path, _) in &staged {
+        disk.rename(&temporary(path), path)?;
+    }
+    // Also for files that were there: whoever put them may have been stopped before this.
+    for folder in &folders {
+        disk.sync_folder(folder).map_err(Fault::Unsynced)?;
+    }
+    Ok(())
+}
+
+/// Reads one log's published files.
+#[derive(Debug, Clone)]
+pub(crate) struct Published<'a> {
+    disk: &'a dyn Disk,
+    folder: &'a str,
+}
+
+/// A published file that should be there is not.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` is not there")]
+pub(crate) struct Missing {
+    path: String,
+}
+
+impl<'a> Published<'a> {
+    pub(crate) fn new(disk: &'a dyn Disk, folder: &'a str) -> Self {
+        Self { disk, folder }
+    }
+
+    /// The published checkpoint's text.
+    pub(crate) fn checkpoint(&self) -> io::Result<Option<String>> {
+        let bytes = read_whole(self.disk, &format!("{}/checkpoint", self.folder), MAX_CHECKPOINT_BYTES)?;
+        bytes.map(String::from_utf8).transpose().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// The hashes' bytes of a tile. Those of a partial one may stand in the full one, or in the partial, or, when it has
+    /// just become full, again in the full one.
+    fn tile(&self, path: &TilePath) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        let partial = format!("{}/{path}", self.folder);
+        let full = TilePath::new(path.level(), path.index(), TILE_WIDTH).map(|full| format!("{}/{full}", self.folder));
+        let full = full.ok_or_else(|| Missing { path: partial.clone() })?;
+        for name in [&full, &partial, &full] {
+            if let Some(mut bytes) = read_whole(self.disk, name, TILE_BYTES)? {
+                bytes.truncate(usize::from(path.width()).saturating_mul(32));
+                return Ok(bytes);
+            }
+        }
+        Err(Missing { path: partial }.into())
+    }
+
+    /// The entries of a bundle, as many as its path says.
+    pub(crate) fn bundle(&self, path: &EntryBundlePath) -> Result<Vec<Vec<u8>>, Box<dyn Error + Send + Sync>> {
+        let partial = format!("{}/{path}", self.folder);
+        let full = EntryBundlePath::new(path.index(), TILE_WIDTH).map(|full| format!("{}/{full}", self.folder));
+        let full = full.ok_or_else(|| Missing { path: partial.clone() })?;
+        let limit = u64::try_from(MAX_BUNDLE_BYTES)?;
+        for (name, width) in [(&full, TILE_WIDTH), (&partial, path.width()), (&full, TILE_WIDTH)] {
+            if let Some(bytes) = read_whole(self.disk, name, limit)? {
+                let entries = decode_bundle(&bytes, width)?;
+                return Ok(entries.into_iter().take(usize::from(path.width())).map(<[u8]>::to_vec).collect());
+            }
+        }
+        Err(Missing { path: partial }.into())
+    }
+}
+
+impl TileReader for Published<'_> {
+    fn read_tile(&self, path: &TilePath) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        self.tile(path)
+    }
+}

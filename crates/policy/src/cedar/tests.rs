@@ -1,0 +1,174 @@
+//! Tests of the Cedar model.
+
+use std::collections::HashSet;
+
+use cedar_policy::{Authorizer, Decision};
+
+use super::*;
+use crate::estate::fixture::estate;
+use crate::in_force::EndedScope;
+
+fn scope(agreement: Option<&str>, purpose: Option<&str>) -> EndedScope {
+    EndedScope {
+        directive: "D-2026-0001".parse().unwrap(),
+        partner: "state-police".parse().unwrap(),
+        agreement: agreement.map(|id| id.parse().unwrap()),
+        purpose: purpose.map(|id| id.parse().unwrap()),
+        at: "2026-11-23T00:00:00Z".parse().unwrap(),
+    }
+}
+
+#[test]
+fn the_model_of_an_estate_is_valid() {
+    let estate = estate();
+    let ended = [
+        scope(None, None),
+        scope(Some("state-police-2018"), None),
+        scope(None, Some("missing-persons")),
+    ];
+    let (_, set) = check(&schema(&estate), &policies(&estate, &ended)).unwrap();
+    let ids: HashSet<String> = set.policies().map(|policy| policy.id().to_string()).collect();
+    let expected = [
+        "state-police-2018/criminal-investigation",
+        "state-police-2018/criminal-investigation/people",
+        "state-police-2018/criminal-investigation/field-incidents",
+        "state-police-2018/missing-persons",
+        "state-police-2018/missing-persons/people",
+        "federal-2019/immigration-enforcement",
+        "federal-2019/immigration-enforcement/people",
+        "federal-2001/immigration-enforcement",
+        "federal-2001/immigration-enforcement/people",
+        "D-2026-0001/state-police/*/*",
+        "D-2026-0001/state-police/state-police-2018/*",
+        "D-2026-0001/state-police/*/missing-persons",
+    ];
+    assert_eq!(ids, expected.map(str::to_owned).into());
+    let forbidding: Vec<_> = ended.iter().map(forbid_id).collect();
+    assert!(
+        forbidding
+            .iter()
+            .all(|id| set.policy(id).unwrap().effect() == cedar_policy::Effect::Forbid)
+    );
+}
+
+#[test]
+fn an_estate_that_shares_nothing_has_a_model() {
+    let mut files = crate::estate::fixture::files();
+    files.retain(|path, _| !path.starts_with("agreements/") && !path.starts_with("datasets/"));
+    let estate = crate::estate::Estate::parse(&files).unwrap();
+    check(&schema(&estate), &policies(&estate, &[])).unwrap();
+}
+
+#[test]
+fn reading_is_decided_by_row_column_and_purpose() {
+    let estate = estate();
+    let (schema, set) = check(&schema(&estate), &policies(&estate, &[])).unwrap();
+    let read = |partner: &str, agreement: &str, purpose: &str, column: &str, juvenile: bool, now: &str| {
+        let uid = |kind: &str, id: &str| {
+            EntityUid::from_type_name_and_id(kind.parse().unwrap(), cedar_policy::EntityId::new(id))
+        };
+        let of = |kind: &str, id: &str| RestrictedExpression::new_entity_uid(uid(kind, id));
+        let officer = [("partner".to_owned(), of("Partner", partner))].into();
+        let row = [
+            ("person_id".to_owned(), RestrictedExpression::new_long(1)),
+            (
+                "name".to_owned(),
+                RestrictedExpression::new_string("Ada".to_owned()),
+            ),
+            (
+                "birth_date".to_owned(),
+                RestrictedExpression::new_datetime("1990-01-01"),
+            ),
+            (
+                "case_status".to_owned(),
+                RestrictedExpression::new_string("open".to_owned()),
+            ),
+            ("is_juvenile".to_owned(), RestrictedExpression::new_bool(juvenile)),
+        ];
+        let entities = [
+            Entity::new(uid("Officer", "x"), officer, HashSet::new()).unwrap(),
+            Entity::new(uid("Row_people", "1"), row.into(), HashSet::new()).unwrap(),
+        ];
+        let context = [
+            ("agreement".to_owned(), of("Agreement", agreement)),
+            ("purpose".to_owned(), of("Purpose", purpose)),
+            ("now".to_owned(), RestrictedExpression::new_datetime(now)),
+            (
+                "column".to_owned(),
+                RestrictedExpression::new_string(column.to_owned()),
+            ),
+        ];
+        let request = Request::new(
+            uid("Officer", "x"),
+            uid("Action", "read"),
+            uid("Row_people", "1"),
+            Context::from_pairs(context).unwrap(),
+            Some(&schema),
+        );
+        let entities = Entities::from_entities(entities, Some(&schema)).unwrap();
+        let answer = Authorizer::new().is_authorized(&request.unwrap(), &set, &entities);
+        assert_eq!(answer.diagnostics().errors().count(), 0);
+        answer.decision() == Decision::Allow
+    };
+    let (agreement, purpose, now) = ("state-police-2018", "missing-persons", "2026-11-23");
+    assert!(read("state-police", agreement, purpose, "name", false, now));
+    assert!(!read("federal-agency", agreement, purpose, "name", false, now));
+    assert!(!read("state-police", "federal-2019", purpose, "name", false, now));
+    assert!(!read("state-police", agreement, "other", "name", false, now));
+    assert!(!read(
+        "state-police",
+        agreement,
+        purpose,
+        "is_juvenile",
+        false,
+        now
+    ));
+    assert!(!read("state-police", agreement, purpose, "name", true, now));
+    assert!(!read(
+        "state-police",
+        agreement,
+        purpose,
+        "name",
+        false,
+        "2018-06-01T04:59:59.999Z"
+    ));
+    assert!(read(
+        "state-police",
+        agreement,
+        purpose,
+        "name",
+        false,
+        "2018-06-01T05:00:00Z"
+    ));
+    assert!(!read(
+        "state-police",
+        agreement,
+        purpose,
+        "name",
+        false,
+        "2027-06-01T05:00:00Z"
+    ));
+}
+
+#[test]
+fn text_that_does_not_hold_is_refused() {
+    let estate = estate();
+    let schema = schema(&estate);
+    let with = |policy: &str| check(&schema, policy).map(drop);
+    assert!(matches!(check("entity", ""), Err(CedarError::Schema(_))));
+    assert!(matches!(with("permit (principal"), Err(CedarError::Policies(_))));
+    assert!(matches!(
+        with("permit (principal, action, resource);"),
+        Err(CedarError::Id(_))
+    ));
+    let twice = "@id(\"a\") permit (principal, action, resource);";
+    assert!(matches!(with(&format!("{twice}{twice}")), Err(CedarError::Id(_))));
+    assert!(matches!(
+        with("@id(\"a\") permit (principal, action, resource) when { principal.x };"),
+        Err(CedarError::Invalid(_))
+    ));
+    assert!(matches!(
+        with("@id(\"a\") permit (principal == ?principal, action, resource);"),
+        Err(CedarError::Policies(_))
+    ));
+}

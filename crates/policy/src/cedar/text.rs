@@ -1,0 +1,175 @@
+//! Writing the schema and the policies.
+
+use std::fmt::Write as _;
+
+use cedar_policy::{Expression, PolicyId};
+use evidence::id::{PartnerId, PurposeId};
+use jiff::Timestamp;
+
+use crate::condition::{entity_declaration, entity_type};
+use crate::estate::{Agreement, Estate, Share, Validity};
+use crate::in_force::EndedScope;
+
+/// The annotation that says whose permit it is; decisions are made on one partner's permits and all forbids.
+pub const PARTNER_ANNOTATION: &str = "partner";
+
+/// The Cedar schema of an estate.
+#[must_use]
+pub fn schema(estate: &Estate) -> String {
+    let mut text = String::from(
+        "entity Partner;\nentity Purpose;\nentity Agreement;\nentity Officer = { partner: Partner };\n\n",
+    );
+    for dataset in estate.datasets().values() {
+        text.push_str(&entity_declaration(dataset));
+    }
+    text.push_str(
+        "\naction connect appliesTo {\n  principal: Officer,\n  resource: Agreement,\n  \
+         context: { agreement: Agreement, purpose: Purpose, now: datetime, case?: String },\n};\n",
+    );
+    let types: Vec<String> = estate.datasets().keys().map(entity_type).collect();
+    if !types.is_empty() {
+        let _ = write!(
+            text,
+            "action read appliesTo {{\n  principal: Officer,\n  resource: [{}],\n  \
+             context: {{ agreement: Agreement, purpose: Purpose, now: datetime, case?: String, column: String }},\n}};\n",
+            types.join(", ")
+        );
+    }
+    text
+}
+
+/// The policies of an estate, and of what directives have ended.
+#[must_use]
+pub fn policies(estate: &Estate, ended: &[EndedScope]) -> String {
+    let mut text = String::new();
+    for agreement in estate.agreements().values() {
+        for purpose in &agreement.purposes {
+            text.push_str(&permit_connect(agreement, purpose));
+            for share in agreement.shares_for(purpose) {
+                text.push_str(&permit_read(agreement, purpose, share));
+            }
+        }
+    }
+    for scope in ended {
+        text.push_str(&forbid(scope));
+    }
+    text
+}
+
+/// The policy that forbids what a directive has ended.
+#[must_use]
+pub fn forbid(scope: &EndedScope) -> String {
+    let mut when = format!(
+        "principal.partner == {}",
+        entity("Partner", scope.partner.as_str())
+    );
+    if let Some(agreement) = &scope.agreement {
+        let _ = write!(
+            when,
+            " && context.agreement == {}",
+            entity("Agreement", agreement.as_str())
+        );
+    }
+    if let Some(purpose) = &scope.purpose {
+        let _ = write!(
+            when,
+            " && context.purpose == {}",
+            entity("Purpose", purpose.as_str())
+        );
+    }
+    format!(
+        "@id({})\n@directive({})\n{}forbid (principal is Officer, action, resource)\nwhen {{ {when} }};\n\n",
+        string(&forbid_name(scope)),
+        string(scope.directive.as_str()),
+        partner_annotation(&scope.partner),
+    )
+}
+
+/// The id of [`forbid`]'s policy.
+#[must_use]
+pub fn forbid_id(scope: &EndedScope) -> PolicyId {
+    PolicyId::new(forbid_name(scope))
+}
+
+/// `2026-11-23T00:00:00.000Z`, as Cedar's `datetime` reads it: whole milliseconds, the rest cut off.
+pub(super) fn datetime(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+fn forbid_name(scope: &EndedScope) -> String {
+    let part = |text: Option<&str>| text.map(|text| format!("/{text}")).unwrap_or_default();
+    let agreement = part(Some(
+        scope
+            .agreement
+            .as_ref()
+            .map_or("*", |agreement| agreement.as_str()),
+    ));
+    let purpose = part(Some(
+        scope.purpose.as_ref().map_or("*", |purpose| purpose.as_str()),
+    ));
+    format!("{}/{}{agreement}{purpose}", scope.directive, scope.partner)
+}
+
+fn permit_connect(agreement: &Agreement, purpose: &PurposeId) -> String {
+    let case = if agreement.case_reference.is_some() {
+        " && context has case"
+    } else {
+        ""
+    };
+    format!(
+        "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"connect\", resource == {})\nwhen {{ {}{case} }};\n\n",
+        string(&format!("{}/{purpose}", agreement.id)),
+        partner_annotation(&agreement.partner),
+        string(&agreement.legal_basis),
+        entity("Agreement", agreement.id.as_str()),
+        under(agreement, purpose),
+    )
+}
+
+fn permit_read(agreement: &Agreement, purpose: &PurposeId, share: &Share) -> String {
+    let column = |shared: &crate::estate::SharedColumn| {
+        format!("context.column == {}", string(shared.column.name.as_str()))
+    };
+    let columns: Vec<String> = share.columns.iter().map(column).collect();
+    let condition = share
+        .condition
+        .as_ref()
+        .map(|condition| format!("\nwhen {{ {}\n}}", condition.cedar()));
+    format!(
+        "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"read\", resource is {})\nwhen {{ {} }}\nwhen {{ {} }}{};\n\n",
+        string(&format!("{}/{purpose}/{}", agreement.id, share.dataset)),
+        partner_annotation(&agreement.partner),
+        string(&agreement.legal_basis),
+        entity_type(&share.dataset),
+        under(agreement, purpose),
+        columns.join(" || "),
+        condition.unwrap_or_default(),
+    )
+}
+
+/// For this partner, under this agreement, for this purpose, while it is in force.
+fn under(agreement: &Agreement, purpose: &PurposeId) -> String {
+    let Validity { begins, ends, .. } = agreement.valid;
+    format!(
+        "principal.partner == {} && context.agreement == {} && context.purpose == {} && \
+         context.now >= datetime(\"{}\") && context.now < datetime(\"{}\")",
+        entity("Partner", agreement.partner.as_str()),
+        entity("Agreement", agreement.id.as_str()),
+        entity("Purpose", purpose.as_str()),
+        datetime(begins),
+        datetime(ends),
+    )
+}
+
+fn partner_annotation(partner: &PartnerId) -> String {
+    format!("@{PARTNER_ANNOTATION}({})\n", string(partner.as_str()))
+}
+
+fn entity(kind: &str, id: &str) -> String {
+    format!("{kind}::{}", string(id))
+}
+
+/// A Cedar string constant, escaped by Cedar itself.
+fn string(text: &str) -> String {
+    Expression::new_string(text.to_owned()).to_string()
+}

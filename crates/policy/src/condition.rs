@@ -1,0 +1,75 @@
+//! Row conditions: a Cedar expression over a row, and the same condition as SQL.
+//!
+//! The language is the part of Cedar that means the same in both: `&&`, `||`, `!`, `if`-`then`-`else`, `==`, `!=`, `<`,
+//! `<=`, `>`, `>=`, `like`, `has`, `contains`, `containsAll`, `containsAny`, `isEmpty`, over `resource.COLUMN` and
+//! constants. Anything else is refused with its place; nothing is approximated.
+//!
+//! How NULL agrees: a required column is an attribute that is always there and the catalog must say NOT NULL; an optional
+//! one is an attribute that may be missing, and `has` is `IS NOT NULL`. Cedar's strict validation insists on a `has`
+//! guard before each access to an optional attribute, so that Cedar never errs where SQL would compute with NULL.
+//! `(..) IS TRUE` around the whole is the belt to these braces.
+
+mod instant;
+mod lower;
+mod refusal;
+mod render;
+mod schema;
+mod term;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use crate::estate::{Dataset, SqlName};
+use term::Term;
+
+pub use refusal::{ConditionError, Reason};
+pub(crate) use schema::entity_declaration;
+pub use schema::{attribute_type, entity_type};
+
+/// Longest condition, in bytes. Statutes are longer; conditions on a row are not.
+pub const MAX_CONDITION_BYTES: usize = 8 * 1024;
+
+/// Deepest nesting of a condition, chains of `&&` and of `||` counted once: beyond what anyone can read, and far from
+/// what would exhaust a stack here or in PostgreSQL.
+pub const MAX_DEPTH: usize = 48;
+
+/// A condition on the rows of one data set, valid against its columns, and translated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    cedar: String,
+    columns: BTreeSet<SqlName>,
+    term: Term,
+}
+
+impl Condition {
+    /// Parses, validates and translates a Cedar expression over `resource`, a row of this data set.
+    ///
+    /// # Errors
+    /// The text is not a Cedar expression, not valid for this data set, or uses what has no equal in SQL.
+    pub fn compile(source: &str, dataset: &Dataset) -> Result<Self, ConditionError> {
+        lower::compile(source, dataset)
+    }
+
+    /// The condition in Cedar, as it was written. By itself an expression; a line's end must follow, since it may end in a
+    /// comment.
+    #[must_use]
+    pub fn cedar(&self) -> &str {
+        &self.cedar
+    }
+
+    /// The condition as an SQL boolean that is never NULL: `(..) IS TRUE`, reading the base row under this alias. Functions
+    /// and types are `pg_catalog`'s by name; operators are not qualified: views are created with `search_path` set to
+    /// `pg_catalog`.
+    #[must_use]
+    pub fn sql(&self, alias: &str) -> String {
+        render::boolean(&self.term, alias)
+    }
+
+    /// The columns it reads.
+    #[must_use]
+    pub fn columns(&self) -> &BTreeSet<SqlName> {
+        &self.columns
+    }
+}

@@ -1,0 +1,91 @@
+//! Constants of date and time: computed by Cedar itself, so that they are what Cedar means.
+
+use cedar_policy::pst::{BinaryOp, Expr, Literal, UnaryOp};
+use cedar_policy::{
+    Context, Entities, EntityId, EntityUid, EvalResult, Expression, Request, eval_expression,
+};
+use jiff::Timestamp;
+
+use super::refusal::Reason;
+
+/// First and last year a constant may be in: PostgreSQL writes others in another form.
+const YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
+
+/// What is refused, and the text it is about.
+type Refused = (&'static str, Reason);
+
+/// The moment that `datetime("..")`, `.offset(duration(".."))` and `.toDate()` of constants give.
+pub(super) fn fold(expr: &Expr) -> Result<Timestamp, Refused> {
+    let text = constant(expr).ok_or((
+        "datetime",
+        Reason::Unsupported {
+            what: "a date or time computed from a column",
+            instead: "compare the column itself with a constant",
+        },
+    ))?;
+    let refused = || ("datetime", Reason::Date(text.clone()));
+    let since_1970 = format!("{text}.durationSince(datetime(\"1970-01-01\")).toMilliseconds()");
+    let at = evaluate(&since_1970)
+        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+        .ok_or_else(refused)?;
+    let year = at.to_zoned(jiff::tz::TimeZone::UTC).year();
+    if YEARS.contains(&year) {
+        Ok(at)
+    } else {
+        Err(refused())
+    }
+}
+
+/// The expression as text again, if it is made of constants only.
+fn constant(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::UnaryOp {
+            op: UnaryOp::Datetime,
+            expr,
+        } => Some(format!("datetime(\"{}\")", plain(expr)?)),
+        Expr::UnaryOp {
+            op: UnaryOp::ToDate,
+            expr,
+        } => Some(format!("{}.toDate()", constant(expr)?)),
+        Expr::BinaryOp {
+            op: BinaryOp::Offset,
+            left,
+            right,
+        } => match right.as_ref() {
+            Expr::UnaryOp {
+                op: UnaryOp::Duration,
+                expr,
+            } => Some(format!(
+                "{}.offset(duration(\"{}\"))",
+                constant(left)?,
+                plain(expr)?
+            )),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A string constant of the characters dates, times and durations are made of: none needs an escape.
+fn plain(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(Literal::String(text))
+            if text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-+:.".contains(&byte)) =>
+        {
+            Some(text)
+        }
+        _ => None,
+    }
+}
+
+fn evaluate(text: &str) -> Option<i64> {
+    let expression: Expression = text.parse().ok()?;
+    let anyone = EntityUid::from_type_name_and_id("Nobody".parse().ok()?, EntityId::new(""));
+    let request = Request::new(anyone.clone(), anyone.clone(), anyone, Context::empty(), None).ok()?;
+    match eval_expression(&request, &Entities::empty(), &expression) {
+        Ok(EvalResult::Long(millis)) => Some(millis),
+        _ => None,
+    }
+}

@@ -1,0 +1,52 @@
+//! A data set as a Cedar entity type.
+
+use std::fmt::Write as _;
+
+use cedar_policy::Expression;
+use evidence::id::DatasetId;
+
+use crate::estate::{ColumnType, Dataset};
+
+/// The Cedar entity type of a data set's rows: `Row_` and the id with `_` for `-`. A prefix, since an id may be a word that
+/// Cedar reserves or begin with a digit.
+#[must_use]
+pub fn entity_type(dataset: &DatasetId) -> String {
+    format!("Row_{}", dataset.as_str().replace('-', "_"))
+}
+
+/// The Cedar type of a column. `None`: none holds all its values (a Cedar `decimal` has four decimals), so it is no
+/// attribute and cannot be asked for. A `uuid` is a string, in the form PostgreSQL gives it.
+#[must_use]
+pub fn attribute_type(kind: ColumnType) -> Option<&'static str> {
+    match kind {
+        ColumnType::Boolean => Some("Bool"),
+        ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => Some("Long"),
+        ColumnType::Text | ColumnType::Uuid => Some("String"),
+        ColumnType::Date | ColumnType::Timestamptz => Some("datetime"),
+        ColumnType::TextArray => Some("Set<String>"),
+        ColumnType::Numeric | ColumnType::DoublePrecision => None,
+    }
+}
+
+/// The declaration of a data set's entity type in a Cedar schema.
+pub(crate) fn entity_declaration(dataset: &Dataset) -> String {
+    let mut text = format!("entity {} = {{", entity_type(&dataset.id));
+    for column in &dataset.columns {
+        if let Some(kind) = attribute_type(column.kind) {
+            let name = Expression::new_string(column.name.as_str().to_owned());
+            let optional = if column.nullable { "?" } else { "" };
+            let _ = write!(text, "\n  {name}{optional}: {kind},");
+        }
+    }
+    text.push_str("\n};\n");
+    text
+}
+
+/// A schema with just this data set, to check a condition against.
+pub(super) fn alone(dataset: &Dataset) -> String {
+    format!(
+        "entity Nobody;\n{}action read appliesTo {{ principal: Nobody, resource: {}, context: {{}} }};\n",
+        entity_declaration(dataset),
+        entity_type(&dataset.id)
+    )
+}

@@ -1,0 +1,289 @@
+//! Tests of conditions: the SQL that is written, and what is refused, where. That the SQL means the same as the Cedar is
+//! tested on a real server, in `tests/condition_differential`.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::estate::{Column, ColumnType, Relation};
+
+fn dataset() -> Dataset {
+    let column = |(name, kind, nullable): (&str, ColumnType, bool)| Column {
+        name: name.parse().unwrap(),
+        kind,
+        nullable,
+        tags: BTreeSet::new(),
+    };
+    let columns = [
+        ("name", ColumnType::Text, false),
+        ("status", ColumnType::Text, false),
+        ("charge", ColumnType::Integer, false),
+        ("juvenile", ColumnType::Boolean, false),
+        ("country", ColumnType::Text, true),
+        ("at", ColumnType::Timestamptz, false),
+        ("born", ColumnType::Date, false),
+        ("flags", ColumnType::TextArray, false),
+        ("height", ColumnType::DoublePrecision, false),
+        ("fee", ColumnType::Numeric, false),
+    ];
+    Dataset {
+        id: "in".parse().unwrap(),
+        title: "People".to_owned(),
+        upstream: "main".to_owned(),
+        relation: Relation {
+            schema: "records".parse().unwrap(),
+            name: "people".parse().unwrap(),
+        },
+        subject_key: None,
+        tags: BTreeSet::new(),
+        columns: columns.map(column).into(),
+    }
+}
+
+fn sql(source: &str) -> String {
+    match Condition::compile(source, &dataset()) {
+        Ok(condition) => condition.sql("r"),
+        Err(error) => panic!("{source}: {error}"),
+    }
+}
+
+/// The refusal must be placed at `place` and say `says`.
+#[track_caller]
+fn refused(source: &str, place: &str, says: &str) {
+    let error = Condition::compile(source, &dataset()).expect_err(source);
+    assert_eq!(&source[error.span.clone()], place, "{error}");
+    assert!(error.to_string().contains(says), "{error}");
+}
+
+#[test]
+fn what_is_written() {
+    for (cedar, expected) in [
+        ("resource.juvenile", r#"("r"."juvenile") IS TRUE"#),
+        ("true", "(TRUE) IS TRUE"),
+        (
+            "resource.status == \"open\" && !resource.juvenile",
+            r#"(("r"."status" = 'open'::pg_catalog.text) AND (NOT "r"."juvenile")) IS TRUE"#,
+        ),
+        (
+            "resource has country && resource.country != \"it's\"",
+            r#"(("r"."country" IS NOT NULL) AND ("r"."country" <> 'it''s'::pg_catalog.text)) IS TRUE"#,
+        ),
+        (
+            "resource.charge >= -3",
+            r#"("r"."charge" >= '-3'::pg_catalog.int8) IS TRUE"#,
+        ),
+        (
+            "resource.name like \"a*%\\*\"",
+            r#"("r"."name" LIKE E'a%\\%*'::pg_catalog.text) IS TRUE"#,
+        ),
+        (
+            "[1, 2].contains(resource.charge)",
+            r#"("r"."charge" IN ('1'::pg_catalog.int8, '2'::pg_catalog.int8)) IS TRUE"#,
+        ),
+        (
+            "resource.at < datetime(\"2026-01-01\")",
+            r#"(pg_catalog.date_trunc('milliseconds', pg_catalog.timezone('UTC', "r"."at")) < '2026-01-01 00:00:00.000'::pg_catalog.timestamp) IS TRUE"#,
+        ),
+        (
+            "resource.flags.contains(\"x\")",
+            r#"("r"."flags" @> ARRAY['x'::pg_catalog.text]::pg_catalog.text[]) IS TRUE"#,
+        ),
+        (
+            "if resource.juvenile then false else resource.charge > 1 // why",
+            r#"(CASE WHEN "r"."juvenile" THEN FALSE ELSE ("r"."charge" > '1'::pg_catalog.int8) END) IS TRUE"#,
+        ),
+    ] {
+        assert_eq!(sql(cedar), expected);
+    }
+}
+
+#[test]
+fn columns_are_known() {
+    let condition = Condition::compile("resource.juvenile || resource has country", &dataset()).unwrap();
+    let columns: Vec<&str> = condition.columns().iter().map(SqlName::as_str).collect();
+    assert_eq!(columns, ["country", "juvenile"]);
+}
+
+#[test]
+fn quotes_do_not_get_out() {
+    let hostile =
+        Condition::compile("resource.name == \"'; DROP TABLE x; --\\\\' \\\"\"", &dataset()).unwrap();
+    assert_eq!(
+        hostile.sql("a\"b"),
+        r#"("a""b"."name" = E'''; DROP TABLE x; --\\'' "'::pg_catalog.text) IS TRUE"#
+    );
+}
+
+#[test]
+fn what_ends_the_clause_is_no_expression() {
+    for source in [
+        "true } when { true",
+        "true }; permit (principal, action, resource) when { true",
+        "true // }",
+        "",
+        "// only",
+    ] {
+        let compiled = Condition::compile(source, &dataset());
+        assert_eq!(compiled.is_ok(), source == "true // }", "{source}");
+    }
+}
+
+#[test]
+fn optional_columns_need_a_guard() {
+    let guard = "unable to guarantee safety of access to optional attribute `country`";
+    refused("resource.country == \"US\"", "resource.country", guard);
+    refused(
+        "!(resource has country) || resource.country == \"US\"",
+        "resource.country",
+        guard,
+    );
+    refused("!(resource.country == \"US\")", "resource.country", guard);
+    sql("if resource has country then resource.country == \"US\" else true");
+}
+
+#[test]
+fn types_are_checked() {
+    refused(
+        "resource.name == 3",
+        "resource.name == 3",
+        "cannot be compared: a string and a number",
+    );
+    refused(
+        "resource.charge < \"3\"",
+        "resource.charge < \"3\"",
+        "cannot be compared",
+    );
+    refused(
+        "resource.name < \"b\"",
+        "resource.name < \"b\"",
+        "cannot be compared",
+    );
+    refused("resource.charge", "resource.charge", "not true or false");
+    refused(
+        "resource.charge like \"1\"",
+        "resource.charge like \"1\"",
+        "cannot be compared",
+    );
+    refused(
+        "[1, \"a\"].contains(resource.charge)",
+        "[1, \"a\"].contains(resource.charge)",
+        "cannot be compared",
+    );
+    refused(
+        "resource.flags.contains(1)",
+        "resource.flags.contains(1)",
+        "cannot be compared",
+    );
+    refused(
+        "resource.juvenile == 1",
+        "resource.juvenile == 1",
+        "not true or false",
+    );
+    // Cedar does not look behind `false &&`; PostgreSQL would.
+    refused(
+        "false && resource.name == 3",
+        "false && resource.name == 3",
+        "cannot be compared",
+    );
+}
+
+#[test]
+fn columns_without_a_cedar_type_say_so() {
+    refused(
+        "resource.height > 1",
+        "height",
+        "no Cedar type holds all its values",
+    );
+    refused(
+        "resource.juvenile || resource.fee == 1",
+        "fee",
+        "no Cedar type holds all its values",
+    );
+    refused(
+        "resource.weight > 1",
+        "weight",
+        "no column `weight`; it has `name`, `status`",
+    );
+}
+
+#[test]
+fn what_has_no_equal_in_sql_is_refused_where_it_is() {
+    refused("principal == resource", "principal", "cannot be used");
+    refused(
+        "resource.juvenile && context.now == 1",
+        "context",
+        "a condition is about a row",
+    );
+    refused("resource.charge + 1 > 2", "+", "can overflow");
+    refused("resource.charge > 2 * 2", "*", "can overflow");
+    refused(
+        "resource.juvenile || resource == Row_in::\"x\"",
+        "resource",
+        "a column of `resource`",
+    );
+    refused("resource in Row_in::\"x\"", " in ", "contains");
+    refused("resource is Row_in", " is ", "one data set's rows already");
+    refused("resource.hasTag(\"x\")", "Tag", "rows have columns only");
+    refused(
+        "{a: resource.juvenile}.a",
+        "{a: resource.juvenile}.a",
+        "a column of `resource`",
+    );
+    refused("[].contains(resource.charge)", "[", "empty set");
+    refused(
+        "resource.at > datetime(\"0000-01-01\")",
+        "datetime",
+        "within the years 1 to 9999",
+    );
+    refused(
+        "resource.at.offset(duration(\"1d\")) > datetime(\"2026-01-01\")",
+        "datetime",
+        "computed from a column",
+    );
+    refused("resource.name == \"a\\0b\"", "\"", "NUL");
+    refused(
+        "decimal(\"1.0\").lessThan(decimal(\"2.0\"))",
+        ".",
+        "no column has its type",
+    );
+    refused("resource has country.name", "has", "columns have no parts");
+    refused(
+        "resource.juvenile == -resource.charge > 1",
+        "resource.juvenile == -resource.charge > 1",
+        "not a Cedar expression",
+    );
+}
+
+#[test]
+fn bounds_hold() {
+    let long = format!("resource.name == \"{}\"", "x".repeat(MAX_CONDITION_BYTES));
+    assert_eq!(
+        Condition::compile(&long, &dataset()).unwrap_err().reason,
+        Reason::TooLong
+    );
+    let deep = format!("{}true{}", "(".repeat(4000), ")".repeat(4000));
+    assert_eq!(
+        Condition::compile(&deep, &dataset()).unwrap_err().reason,
+        Reason::TooDeep
+    );
+    let strings = format!("resource.name == \"{}\"", "(".repeat(4000));
+    sql(&strings);
+    let chain = vec!["resource.juvenile"; 350].join(" || ");
+    assert!(sql(&chain).contains(" OR "));
+    let nested = "if true then true else ".repeat(350) + "true";
+    assert_eq!(
+        Condition::compile(&nested, &dataset()).unwrap_err().reason,
+        Reason::TooDeep
+    );
+    let negated = format!("{}true", "!".repeat(4000));
+    assert!(Condition::compile(&negated, &dataset()).is_err());
+}
+
+proptest! {
+    /// Whatever is written, compiling ends, and never with a panic; a place is always within the text.
+    #[test]
+    fn any_text_is_compiled_or_refused(source in "(resource|\\.|name|charge| |\\(|\\)|\\[|\\]|==|&&|!|has|like|\"|a|\\\\|1|,|é|if|then|else|datetime|\\{|\\}){0,30}") {
+        if let Err(error) = Condition::compile(&source, &dataset()) {
+            prop_assert!(source.get(error.span).is_some());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The estate: a custodian's folder of files, parsed and checked as a whole.
+//!
+//! An [`Estate`] exists only if every file in it is right and agrees with the others; [`Estate::parse`] otherwise returns
+//! everything that is wrong, each with its place. Which files there are, and what stands in them: DESIGN.md, section 6.
+
+mod check;
+mod finding;
+mod hours;
+mod model;
+mod names;
+mod raw;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use evidence::id::{AgreementId, DatasetId, PartnerId};
+
+pub use finding::{EstateErrors, Finding, Problem};
+pub use hours::{Hours, HoursError};
+pub use model::{
+    Agreement, CaseForm, CaseFormError, Column, ColumnType, CustodianSection, Dataset, Gateway, Guardrail,
+    Isolation, Limits, Officer, Partner, Relation, ScramVerifierText, Share, SharedColumn, State, Upstream,
+    UpstreamUrl, Validity, VerifierTextError,
+};
+pub use names::{NameError, SqlName, role_name, view_name};
+
+/// The files of an estate: path relative to its folder, with `/`, to the text.
+pub type Files = BTreeMap<String, String>;
+
+/// Most files an estate may have: ten times what the largest imagined custodian (1,000 agreements) needs.
+pub const MAX_FILES: usize = 16_384;
+
+/// Longest file of an estate, in bytes. An agreement is a page or two.
+pub const MAX_FILE_BYTES: usize = 1 << 20;
+
+/// A custodian's configuration, checked: whatever refers to something refers to something that is there.
+#[derive(Debug, Clone)]
+pub struct Estate {
+    custodian: CustodianSection,
+    upstreams: BTreeMap<String, Upstream>,
+    gateway: Gateway,
+    state: State,
+    datasets: BTreeMap<DatasetId, Dataset>,
+    partners: BTreeMap<PartnerId, Partner>,
+    agreements: BTreeMap<AgreementId, Agreement>,
+    guardrails: Vec<Guardrail>,
+    signers: Option<String>,
+}
+
+impl Estate {
+    /// Reads and checks all files together.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the files.
+    pub fn parse(files: &Files) -> Result<Self, EstateErrors> {
+        check::estate(files)
+    }
+
+    /// The custodian.
+    #[must_use]
+    pub fn custodian(&self) -> &CustodianSection {
+        &self.custodian
+    }
+
+    /// The databases that are shared from, by name.
+    #[must_use]
+    pub fn upstreams(&self) -> &BTreeMap<String, Upstream> {
+        &self.upstreams
+    }
+
+    /// How the gateway listens.
+    #[must_use]
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Where Estop keeps its own state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The data sets, by id.
+    #[must_use]
+    pub fn datasets(&self) -> &BTreeMap<DatasetId, Dataset> {
+        &self.datasets
+    }
+
+    /// The partners, by id.
+    #[must_use]
+    pub fn partners(&self) -> &BTreeMap<PartnerId, Partner> {
+        &self.partners
+    }
+
+    /// The agreements, by id.
+    #[must_use]
+    pub fn agreements(&self) -> &BTreeMap<AgreementId, Agreement> {
+        &self.agreements
+    }
+
+    /// The guardrails, in the order of their files' names.
+    #[must_use]
+    pub fn guardrails(&self) -> &[Guardrail] {
+        &self.guardrails
+    }
+
+    /// The text of `authorities/allowed_signers`, if there is one; `evidence::signers` reads it.
+    #[must_use]
+    pub fn signers(&self) -> Option<&str> {
+        self.signers.as_deref()
+    }
+
+    /// The data set a share of one of this estate's agreements shares. `None` only for a share of another estate.
+    #[must_use]
+    pub fn dataset_of(&self, share: &Share) -> Option<&Dataset> {
+        self.datasets.get(&share.dataset)
+    }
+}

@@ -1,0 +1,434 @@
+//! Agreements: followed to their partners, data sets and columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use toml::Spanned;
+
+use super::parts::{in_order, path};
+use super::{Known, Shaped};
+use crate::condition::{Condition, ConditionError};
+use crate::estate::finding::{Finding, Problem};
+use crate::estate::hours::Hours;
+use crate::estate::model::{Agreement, CaseForm, Dataset, Limits, Partner, Share, SharedColumn, Validity};
+use crate::estate::raw::{AgreementFile, ShareTable, Text};
+use crate::mask::Mask;
+
+type File<'a> = Shaped<'a, AgreementFile>;
+
+/// Most purposes of an agreement: each is a role in the database.
+const MAX_PURPOSES: usize = 32;
+
+/// What agreements refer to.
+pub(super) struct Around<'a> {
+    pub(super) datasets: &'a Known<DatasetId, Dataset>,
+    pub(super) partners: &'a Known<PartnerId, Partner>,
+    pub(super) zone: &'a TimeZone,
+}
+
+pub(super) fn agreements(
+    files: &[File<'_>],
+    around: &Around<'_>,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<AgreementId, Agreement> {
+    let mut agreements = BTreeMap::new();
+    for file in files {
+        let Some(id) = file.named::<AgreementId>(&file.raw.agreement.id, findings) else {
+            continue;
+        };
+        if let Some(agreement) = agreement(file, id.clone(), around, findings) {
+            agreements.entry(id).or_insert(agreement);
+        }
+    }
+    agreements
+}
+
+fn agreement(
+    file: &File<'_>,
+    id: AgreementId,
+    around: &Around<'_>,
+    findings: &mut Vec<Finding>,
+) -> Option<Agreement> {
+    let raw = &file.raw.agreement;
+    let partner = referred(file, &raw.partner, "partner", around.partners, findings).map(|(id, _)| id);
+    let legal_basis = file.line(&raw.legal_basis, "the legal basis", findings);
+    let document = match &raw.document {
+        Some(document) => file.parsed(document, path, findings).map(Some),
+        None => Some(None),
+    };
+    let valid = validity(file, around.zone, findings);
+    let purposes = purposes(file, &raw.purposes, None, findings);
+    let case_reference = match &raw.case_reference {
+        Some(form) => file.parsed(form, CaseForm::new, findings).map(Some),
+        None => Some(None),
+    };
+    let shares = shares(file, around, purposes.as_deref(), findings);
+    let limits = limits(file, findings);
+    Some(Agreement {
+        id,
+        partner: partner?,
+        legal_basis: legal_basis?,
+        document: document?,
+        valid: valid?,
+        purposes: purposes?,
+        case_reference: case_reference?,
+        shares: shares?,
+        limits: limits?,
+    })
+}
+
+/// What a text refers to: its id, and the thing unless its own file is wrong.
+fn referred<'a, K, V>(
+    file: &File<'_>,
+    text: &Text,
+    what: &'static str,
+    all: &'a Known<K, V>,
+    findings: &mut Vec<Finding>,
+) -> Option<(K, Option<&'a V>)>
+where
+    K: Ord + std::str::FromStr + ToString,
+    K::Err: Into<Problem>,
+{
+    let id = file.parsed(text, str::parse::<K>, findings)?;
+    match all.get(&id) {
+        Some(value) => Some((id, value.as_ref())),
+        None => {
+            let known = all.keys().map(ToString::to_string).collect();
+            let problem = Problem::Unknown {
+                what,
+                id: text.get_ref().clone(),
+                known,
+            };
+            findings.push(file.finding(text.span(), problem));
+            None
+        }
+    }
+}
+
+fn validity(file: &File<'_>, zone: &TimeZone, findings: &mut Vec<Finding>) -> Option<Validity> {
+    let raw = &file.raw.agreement.valid;
+    let from = file.parsed(&raw.from, date, findings);
+    let until = file.parsed(&raw.until, date, findings);
+    let (from, until) = (from?, until?);
+    if until < from {
+        findings.push(file.finding(raw.until.span(), Problem::Window { from, until }));
+        return None;
+    }
+    file.parsed(
+        &raw.until,
+        |text| Validity::new(from, until, zone).ok_or_else(|| Problem::Date(text.to_owned())),
+        findings,
+    )
+}
+
+/// `2026-11-23` and no other way of writing a day; years from 1.
+fn date(text: &str) -> Result<Date, Problem> {
+    let parsed = text
+        .parse::<Date>()
+        .ok()
+        .filter(|date| date.year() >= 1 && date.to_string() == text);
+    parsed.ok_or_else(|| Problem::Date(text.to_owned()))
+}
+
+fn purposes(
+    file: &File<'_>,
+    raw: &Spanned<Vec<Text>>,
+    among: Option<&[PurposeId]>,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<PurposeId>> {
+    if raw.get_ref().is_empty() {
+        findings.push(file.finding(raw.span(), Problem::Empty("the list of purposes")));
+        return None;
+    }
+    if raw.get_ref().len() > MAX_PURPOSES {
+        let problem = Problem::Range {
+            what: "the number of purposes",
+            min: 1,
+            max: MAX_PURPOSES as u64,
+        };
+        findings.push(file.finding(raw.span(), problem));
+        return None;
+    }
+    let mut purposes = Vec::new();
+    let mut good = true;
+    for text in raw.get_ref() {
+        match purpose(file, text, &purposes, among, findings) {
+            Some(purpose) => purposes.push(purpose),
+            None => good = false,
+        }
+    }
+    good.then_some(purposes)
+}
+
+fn purpose(
+    file: &File<'_>,
+    text: &Text,
+    before: &[PurposeId],
+    among: Option<&[PurposeId]>,
+    findings: &mut Vec<Finding>,
+) -> Option<PurposeId> {
+    let purpose = file.parsed(text, str::parse::<PurposeId>, findings)?;
+    let problem = if before.contains(&purpose) {
+        Problem::Twice {
+            what: "purpose",
+            id: purpose.to_string(),
+        }
+    } else if let Some(known) = among.filter(|among| !among.contains(&purpose)) {
+        let known = known.iter().map(ToString::to_string).collect();
+        Problem::Unknown {
+            what: "purpose",
+            id: purpose.to_string(),
+            known,
+        }
+    } else {
+        return Some(purpose);
+    };
+    findings.push(file.finding(text.span(), problem));
+    None
+}
+
+fn shares(
+    file: &File<'_>,
+    around: &Around<'_>,
+    purposes: Option<&[PurposeId]>,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<Share>> {
+    if file.raw.share.get_ref().is_empty() {
+        findings.push(file.finding(file.raw.share.span(), Problem::Empty("the list of shares")));
+        return None;
+    }
+    let raws = file.raw.share.get_ref();
+    let shares: Vec<Option<Share>> = raws
+        .iter()
+        .map(|raw| share(file, raw, around, purposes, findings))
+        .collect();
+    let shares: Vec<Share> = shares.into_iter().collect::<Option<_>>()?;
+    let places: Vec<Range<usize>> = raws.iter().map(|raw| raw.dataset.span()).collect();
+    let before = findings.len();
+    for purpose in purposes? {
+        check_purpose(file, purpose, &shares, &places, around, findings);
+    }
+    (findings.len() == before).then_some(shares)
+}
+
+/// What the shares of one purpose must be together: some, in one database, with one view of a name.
+fn check_purpose(
+    file: &File<'_>,
+    purpose: &PurposeId,
+    shares: &[Share],
+    places: &[Range<usize>],
+    around: &Around<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut datasets = BTreeSet::new();
+    let mut upstream: Option<&str> = None;
+    for (share, place) in shares
+        .iter()
+        .zip(places)
+        .filter(|(share, _)| share.purposes.contains(purpose))
+    {
+        if !datasets.insert(&share.dataset) {
+            let problem = Problem::ViewTwice {
+                dataset: share.dataset.to_string(),
+                purpose: purpose.to_string(),
+            };
+            findings.push(file.finding(place.clone(), problem));
+        }
+        let Some(second) = around.datasets.get(&share.dataset).and_then(Option::as_ref) else {
+            continue;
+        };
+        let first = *upstream.get_or_insert(&second.upstream);
+        if first != second.upstream {
+            let second = second.upstream.clone();
+            let problem = Problem::TwoUpstreams {
+                purpose: purpose.to_string(),
+                first: first.to_owned(),
+                second,
+            };
+            findings.push(file.finding(place.clone(), problem));
+        }
+    }
+    if datasets.is_empty() {
+        let span = file.raw.agreement.purposes.span();
+        findings.push(file.finding(span, Problem::NothingShared(purpose.to_string())));
+    }
+}
+
+fn share(
+    file: &File<'_>,
+    raw: &ShareTable,
+    around: &Around<'_>,
+    purposes_of_all: Option<&[PurposeId]>,
+    findings: &mut Vec<Finding>,
+) -> Option<Share> {
+    let dataset = referred(file, &raw.dataset, "data set", around.datasets, findings);
+    let purposes = match &raw.purposes {
+        Some(some) => purposes_of_all.and_then(|all| purposes(file, some, Some(all), findings)),
+        None => purposes_of_all.map(<[PurposeId]>::to_vec),
+    };
+    let (id, dataset) = dataset?;
+    // A data set whose own file is wrong has been reported; what is asked of it cannot be checked.
+    let dataset = dataset?;
+    let columns = columns(file, raw, dataset, findings);
+    let condition = match &raw.when {
+        Some(when) => condition(file, when, dataset, findings).map(Some),
+        None => Some(None),
+    };
+    Some(Share {
+        dataset: id,
+        purposes: purposes?.into_iter().collect(),
+        columns: columns?,
+        condition: condition?,
+    })
+}
+
+fn columns(
+    file: &File<'_>,
+    raw: &ShareTable,
+    dataset: &Dataset,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<SharedColumn>> {
+    let before = findings.len();
+    if raw.columns.get_ref().is_empty() {
+        findings.push(file.finding(raw.columns.span(), Problem::Empty("the list of columns")));
+    }
+    let mut columns: Vec<SharedColumn> = Vec::new();
+    for name in raw.columns.get_ref() {
+        let Some(column) = dataset.column(name.get_ref()) else {
+            let known = dataset
+                .columns
+                .iter()
+                .map(|column| column.name.to_string())
+                .collect();
+            let problem = Problem::Unknown {
+                what: "column",
+                id: name.get_ref().clone(),
+                known,
+            };
+            findings.push(file.finding(name.span(), problem));
+            continue;
+        };
+        if columns.iter().any(|shared| shared.column.name == column.name) {
+            let problem = Problem::Twice {
+                what: "column",
+                id: name.get_ref().clone(),
+            };
+            findings.push(file.finding(name.span(), problem));
+            continue;
+        }
+        columns.push(SharedColumn {
+            column: column.clone(),
+            mask: None,
+        });
+    }
+    for (name, mask) in in_order(&raw.mask) {
+        let listed = raw
+            .columns
+            .get_ref()
+            .iter()
+            .any(|column| column.get_ref() == name.get_ref());
+        match columns
+            .iter_mut()
+            .find(|shared| shared.column.name.as_str() == name.get_ref())
+        {
+            Some(shared) => {
+                shared.mask = file.parsed(mask, |text| Mask::parse(text, shared.column.kind), findings)
+            }
+            // Listed and unknown: that has been said.
+            None if listed => {}
+            None => findings.push(file.finding(name.span(), Problem::MaskNotShared(name.get_ref().clone()))),
+        }
+    }
+    (findings.len() == before).then_some(columns)
+}
+
+fn condition(
+    file: &File<'_>,
+    when: &Text,
+    dataset: &Dataset,
+    findings: &mut Vec<Finding>,
+) -> Option<Condition> {
+    Condition::compile(when.get_ref(), dataset)
+        .map_err(|error| {
+            findings.push(file.finding(within(file.text, when, &error), Problem::Condition(error)))
+        })
+        .ok()
+}
+
+/// The place of a condition's fault in the file: exact where the condition stands there as it is, the whole of it where
+/// TOML's escapes make the two differ.
+fn within(text: &str, when: &Text, error: &ConditionError) -> Range<usize> {
+    let whole = when.span();
+    let written = text.get(whole.clone()).unwrap_or_default();
+    match written.find(when.get_ref().as_str()) {
+        Some(start) => {
+            let start = whole.start + start;
+            start + error.span.start..start + error.span.end
+        }
+        None => whole,
+    }
+}
+
+fn limits(file: &File<'_>, findings: &mut Vec<Finding>) -> Option<Limits> {
+    let raw = &file.raw.limits;
+    let sessions = match &raw.sessions {
+        Some(given) => number(
+            file,
+            given,
+            "the number of sessions",
+            Limits::MAX_SESSIONS.into(),
+            findings,
+        ),
+        None => Some(Limits::DEFAULT_SESSIONS.into()),
+    };
+    let statement_seconds = match &raw.statement_seconds {
+        Some(given) => number(
+            file,
+            given,
+            "the time of a statement in seconds",
+            Limits::MAX_STATEMENT_SECONDS.into(),
+            findings,
+        ),
+        None => Some(Limits::DEFAULT_STATEMENT_SECONDS.into()),
+    };
+    let rows_per_day = match &raw.rows_per_day {
+        Some(given) => number(
+            file,
+            given,
+            "the number of rows in a day",
+            Limits::MAX_ROWS_PER_DAY,
+            findings,
+        )
+        .map(Some),
+        None => Some(None),
+    };
+    let hours = match &raw.hours {
+        Some(hours) => file.parsed(hours, str::parse::<Hours>, findings).map(Some),
+        None => Some(None),
+    };
+    Some(Limits {
+        sessions: u32::try_from(sessions?).ok()?,
+        statement_seconds: u32::try_from(statement_seconds?).ok()?,
+        rows_per_day: rows_per_day?,
+        hours: hours?,
+    })
+}
+
+fn number(
+    file: &File<'_>,
+    given: &Spanned<i64>,
+    what: &'static str,
+    max: u64,
+    findings: &mut Vec<Finding>,
+) -> Option<u64> {
+    let number = u64::try_from(*given.get_ref())
+        .ok()
+        .filter(|number| (1..=max).contains(number));
+    if number.is_none() {
+        findings.push(file.finding(given.span(), Problem::Range { what, min: 1, max }));
+    }
+    number
+}

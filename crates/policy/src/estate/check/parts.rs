@@ -1,0 +1,354 @@
+//! Settings, data sets and partners.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evidence::id::{DatasetId, OfficerId, PartnerId};
+use jiff::tz::TimeZone;
+
+use super::{Known, Shaped};
+use crate::estate::finding::{Finding, Problem};
+use crate::estate::hours::time_zone;
+use crate::estate::model::{
+    Column, ColumnType, CustodianSection, Dataset, Gateway, Isolation, Officer, Partner, Relation,
+    ScramVerifierText, State, Upstream, UpstreamUrl,
+};
+use crate::estate::names::SqlName;
+use crate::estate::raw::{
+    ColumnTable, DatasetFile, EstopFile, OfficerTable, PartnerFile, Table, Text, UpstreamTable,
+};
+
+/// Most columns of a data set: PostgreSQL's bound of a table's.
+const MAX_COLUMNS: usize = 1600;
+
+/// What `estop.toml` says.
+pub(super) struct Settings {
+    pub(super) custodian: CustodianSection,
+    pub(super) upstreams: BTreeMap<String, Upstream>,
+    pub(super) gateway: Gateway,
+    pub(super) state: State,
+}
+
+pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>) -> Option<Settings> {
+    let raw = &file.raw;
+    let name = file.parsed(&raw.custodian.name, str::parse, findings);
+    let title = file.line(&raw.custodian.title, "the title", findings);
+    let zone = match &raw.custodian.time_zone {
+        Some(zone) => file.parsed(
+            zone,
+            |zone| time_zone(zone).ok_or(Problem::TimeZone(zone.to_owned())),
+            findings,
+        ),
+        None => Some(TimeZone::UTC),
+    };
+    let mut upstreams = BTreeMap::new();
+    for (name, table) in &raw.upstream {
+        if let Some(upstream) = upstream(file, name, table, findings) {
+            upstreams.insert(upstream.name.clone(), upstream);
+        }
+    }
+    if raw.upstream.is_empty() {
+        findings.push(file.finding(0..0, Problem::Empty("the list of upstreams")));
+    }
+    let gateway = gateway(file, findings);
+    let dir = file.parsed(&raw.state.dir, path, findings);
+    Some(Settings {
+        custodian: CustodianSection {
+            name: name?,
+            title: title?,
+            time_zone: zone?,
+        },
+        upstreams,
+        gateway: gateway?,
+        state: State { dir: dir? },
+    })
+}
+
+fn upstream(
+    file: &Shaped<'_, EstopFile>,
+    name: &Text,
+    table: &UpstreamTable,
+    findings: &mut Vec<Finding>,
+) -> Option<Upstream> {
+    // Upstreams are named like data sets.
+    let id = file.parsed(name, str::parse::<DatasetId>, findings);
+    let url = file.parsed(&table.url, url, findings);
+    let isolation = file.parsed(
+        &table.isolation,
+        |text| {
+            if text == "in-place" {
+                Ok(Isolation::InPlace)
+            } else {
+                Err(Problem::Isolation(text.to_owned()))
+            }
+        },
+        findings,
+    );
+    Some(Upstream {
+        name: id?.to_string(),
+        url: url?,
+        isolation: isolation?,
+    })
+}
+
+fn gateway(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>) -> Option<Gateway> {
+    let raw = &file.raw.gateway;
+    let listen = file.parsed(
+        &raw.listen,
+        |text| text.parse().map_err(|_| Problem::Listen(text.to_owned())),
+        findings,
+    );
+    let tls_certificate = file.parsed(&raw.tls_certificate, path, findings);
+    let tls_key = file.parsed(&raw.tls_key, path, findings);
+    let public_name = file.line(&raw.public_name, "the public name", findings);
+    Some(Gateway {
+        listen: listen?,
+        tls_certificate: tls_certificate?,
+        tls_key: tls_key?,
+        public_name: public_name?,
+    })
+}
+
+fn url(text: &str) -> Result<UpstreamUrl, Problem> {
+    let known = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    if known && !text.chars().any(char::is_control) {
+        Ok(UpstreamUrl(text.to_owned()))
+    } else {
+        Err(Problem::Url)
+    }
+}
+
+pub(super) fn path(text: &str) -> Result<String, Problem> {
+    if text.is_empty() || text.chars().any(char::is_control) {
+        Err(Problem::Path)
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+pub(super) fn datasets(
+    files: &[Shaped<'_, DatasetFile>],
+    upstreams: Option<&[String]>,
+    findings: &mut Vec<Finding>,
+) -> Known<DatasetId, Dataset> {
+    let mut datasets = Known::new();
+    for file in files {
+        let Some(id) = file.named::<DatasetId>(&file.raw.dataset.id, findings) else {
+            continue;
+        };
+        // Files with one id have one name, so there are no two; whoever calls a file otherwise has been told.
+        let dataset = dataset(file, id.clone(), upstreams, findings);
+        datasets.entry(id).or_insert(dataset);
+    }
+    datasets
+}
+
+fn dataset(
+    file: &Shaped<'_, DatasetFile>,
+    id: DatasetId,
+    upstreams: Option<&[String]>,
+    findings: &mut Vec<Finding>,
+) -> Option<Dataset> {
+    let raw = &file.raw.dataset;
+    let title = match &raw.title {
+        Some(title) => file.line(title, "the title", findings),
+        None => Some(id.to_string()),
+    };
+    let upstream = upstream_of(file, upstreams, findings);
+    let relation = file.parsed(&raw.relation, relation, findings);
+    let tags = tags(file, &raw.tags, findings);
+    let columns = columns(file, findings);
+    let subject_key = match &raw.subject_key {
+        Some(key) => Some(subject_key(file, key, columns.as_deref(), findings)?),
+        None => None,
+    };
+    Some(Dataset {
+        id,
+        title: title?,
+        upstream: upstream?,
+        relation: relation?,
+        subject_key,
+        tags: tags?,
+        columns: columns?,
+    })
+}
+
+fn upstream_of(
+    file: &Shaped<'_, DatasetFile>,
+    known: Option<&[String]>,
+    findings: &mut Vec<Finding>,
+) -> Option<String> {
+    let name = &file.raw.dataset.upstream;
+    match known.filter(|known| !known.contains(name.get_ref())) {
+        None => Some(name.get_ref().clone()),
+        Some(known) => {
+            let problem = Problem::Unknown {
+                what: "upstream",
+                id: name.get_ref().clone(),
+                known: known.to_vec(),
+            };
+            findings.push(file.finding(name.span(), problem));
+            None
+        }
+    }
+}
+
+fn relation(text: &str) -> Result<Relation, Problem> {
+    match text.split_once('.') {
+        Some((schema, name)) if !name.contains('.') => Ok(Relation {
+            schema: schema.parse()?,
+            name: name.parse()?,
+        }),
+        _ => Err(Problem::Relation(text.to_owned())),
+    }
+}
+
+fn tags(
+    file: &Shaped<'_, DatasetFile>,
+    raw: &[Text],
+    findings: &mut Vec<Finding>,
+) -> Option<BTreeSet<String>> {
+    // Tags look like ids of data sets.
+    let tag = |tag: &Text| {
+        file.parsed(
+            tag,
+            |text| text.parse::<DatasetId>().map(|tag| tag.to_string()),
+            findings,
+        )
+    };
+    let tags: Vec<Option<String>> = raw.iter().map(tag).collect();
+    tags.into_iter().collect()
+}
+
+fn columns(file: &Shaped<'_, DatasetFile>, findings: &mut Vec<Finding>) -> Option<Vec<Column>> {
+    let table = file.raw.columns.get_ref();
+    if table.is_empty() {
+        findings.push(file.finding(file.raw.columns.span(), Problem::Empty("the list of columns")));
+        return None;
+    }
+    if table.len() > MAX_COLUMNS {
+        let problem = Problem::Range {
+            what: "the number of columns",
+            min: 1,
+            max: MAX_COLUMNS as u64,
+        };
+        findings.push(file.finding(file.raw.columns.span(), problem));
+        return None;
+    }
+    let all: Vec<Option<Column>> = in_order(table)
+        .into_iter()
+        .map(|(name, raw)| column(file, name, raw, findings))
+        .collect();
+    all.into_iter().collect()
+}
+
+fn column(
+    file: &Shaped<'_, DatasetFile>,
+    name: &Text,
+    raw: &ColumnTable,
+    findings: &mut Vec<Finding>,
+) -> Option<Column> {
+    let name = file.parsed(name, str::parse::<SqlName>, findings);
+    let kind = file.parsed(
+        &raw.kind,
+        |text| ColumnType::parse(text).ok_or_else(|| Problem::ColumnType(text.to_owned())),
+        findings,
+    );
+    let tags = tags(file, &raw.tags, findings);
+    Some(Column {
+        name: name?,
+        kind: kind?,
+        nullable: raw.optional,
+        tags: tags?,
+    })
+}
+
+fn subject_key(
+    file: &Shaped<'_, DatasetFile>,
+    key: &Text,
+    columns: Option<&[Column]>,
+    findings: &mut Vec<Finding>,
+) -> Option<SqlName> {
+    let columns = columns?;
+    let Some(column) = columns
+        .iter()
+        .find(|column| column.name.as_str() == key.get_ref())
+    else {
+        let known = columns.iter().map(|column| column.name.to_string()).collect();
+        let problem = Problem::Unknown {
+            what: "column",
+            id: key.get_ref().clone(),
+            known,
+        };
+        findings.push(file.finding(key.span(), problem));
+        return None;
+    };
+    if column.nullable {
+        findings.push(file.finding(key.span(), Problem::SubjectKeyOptional(column.name.to_string())));
+        return None;
+    }
+    Some(column.name.clone())
+}
+
+pub(super) fn partners(
+    files: &[Shaped<'_, PartnerFile>],
+    findings: &mut Vec<Finding>,
+) -> Known<PartnerId, Partner> {
+    let mut partners = Known::new();
+    for file in files {
+        let Some(id) = file.named::<PartnerId>(&file.raw.partner.id, findings) else {
+            continue;
+        };
+        let partner = partner(file, id.clone(), findings);
+        partners.entry(id).or_insert(partner);
+    }
+    partners
+}
+
+fn partner(file: &Shaped<'_, PartnerFile>, id: PartnerId, findings: &mut Vec<Finding>) -> Option<Partner> {
+    let title = file.line(&file.raw.partner.title, "the title", findings);
+    let mut seen = BTreeSet::new();
+    let mut officers = Vec::new();
+    for raw in &file.raw.officer {
+        let officer = officer(file, raw, findings);
+        if !seen.insert(raw.id.get_ref()) {
+            let problem = Problem::Twice {
+                what: "officer",
+                id: raw.id.get_ref().clone(),
+            };
+            findings.push(file.finding(raw.id.span(), problem));
+        }
+        officers.push(officer);
+    }
+    let officers: Option<Vec<Officer>> = officers.into_iter().collect();
+    Some(Partner {
+        id,
+        title: title?,
+        officers: officers?,
+    })
+}
+
+fn officer(
+    file: &Shaped<'_, PartnerFile>,
+    raw: &OfficerTable,
+    findings: &mut Vec<Finding>,
+) -> Option<Officer> {
+    let id = file.parsed(&raw.id, str::parse::<OfficerId>, findings);
+    let name = file.line(&raw.name, "the name", findings);
+    let scram = file.parsed(
+        &raw.scram,
+        |text| ScramVerifierText::try_from(text.to_owned()),
+        findings,
+    );
+    Some(Officer {
+        id: id?,
+        name: name?,
+        scram: scram?,
+    })
+}
+
+/// The entries of a table in the order they are written.
+pub(super) fn in_order<T>(table: &Table<T>) -> Vec<(&Text, &T)> {
+    let mut entries: Vec<(&Text, &T)> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}

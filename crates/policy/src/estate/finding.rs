@@ -1,0 +1,365 @@
+//! What can be wrong with an estate, each with its place and what would be right.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use evidence::id::IdError;
+use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+
+use super::hours::HoursError;
+use super::model::{CaseFormError, ColumnType, Isolation, VerifierTextError};
+use super::names::NameError;
+use super::{MAX_FILE_BYTES, MAX_FILES};
+use crate::condition::ConditionError;
+use crate::mask::MaskError;
+
+/// One thing that is wrong. As a [`Diagnostic`] it brings the lines it is about.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    file: String,
+    source: Option<Arc<NamedSource<String>>>,
+    span: Range<usize>,
+    line: usize,
+    column: usize,
+    problem: Problem,
+}
+
+impl Finding {
+    /// A problem at these bytes of this file.
+    pub(super) fn new(file: &str, text: &str, span: Range<usize>, problem: Problem) -> Self {
+        let (line, column) = position(text, span.start);
+        let source = Some(Arc::new(NamedSource::new(file, text.to_owned())));
+        Self {
+            file: file.to_owned(),
+            source,
+            span,
+            line,
+            column,
+            problem,
+        }
+    }
+
+    /// A problem of the folder, or with a file that is not there.
+    pub(super) fn of_file(file: &str, problem: Problem) -> Self {
+        Self {
+            file: file.to_owned(),
+            source: None,
+            span: 0..0,
+            line: 1,
+            column: 1,
+            problem,
+        }
+    }
+
+    /// The file, relative to the estate.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column in characters, from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.problem)
+    }
+}
+
+impl std::error::Error for Finding {}
+
+impl Diagnostic for Finding {
+    fn severity(&self) -> Option<Severity> {
+        Some(Severity::Error)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.problem
+            .help()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_deref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.source.as_ref()?;
+        let label = LabeledSpan::new(Some("here".to_owned()), self.span.start, self.span.len());
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+/// Line and column of a byte, both from 1, the column in characters.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.char_indices().take_while(|(index, _)| *index < at);
+    before.fold((1, 1), |(line, column), (_, char)| {
+        if char == '\n' {
+            (line + 1, 1)
+        } else {
+            (line, column + 1)
+        }
+    })
+}
+
+/// Everything that is wrong with an estate: at least one thing.
+#[derive(Debug, Clone)]
+pub struct EstateErrors(pub(super) Vec<Finding>);
+
+impl EstateErrors {
+    /// The findings, in the order of files and places.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.0
+    }
+}
+
+impl fmt::Display for EstateErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(
+            f,
+            "the estate has {count} {}",
+            if count == 1 { "error" } else { "errors" }
+        )
+    }
+}
+
+impl std::error::Error for EstateErrors {}
+
+impl Diagnostic for EstateErrors {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.0.iter().map(|finding| finding as &dyn Diagnostic)))
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Problem {
+    /// More files than the bound.
+    #[error("the folder has more than {MAX_FILES} files")]
+    TooManyFiles,
+    /// A file longer than the bound.
+    #[error("the file is longer than {MAX_FILE_BYTES} bytes")]
+    FileTooLong,
+    /// A file that has no place in an estate.
+    #[error("this file has no place in an estate")]
+    UnknownFile,
+    /// A file that must be there.
+    #[error("the estate has no `{0}`")]
+    Missing(&'static str),
+    /// Not TOML, or not the TOML that is wanted.
+    #[error("{0}")]
+    Toml(String),
+    /// Not Cedar.
+    #[error("{0}")]
+    Guardrail(String),
+    /// A text that is no id.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// A text that can name nothing in PostgreSQL.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Something is there twice.
+    #[error("{what} `{id}` is there twice")]
+    Twice {
+        /// What.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// The id is not the file's name.
+    #[error("the id `{id}` is not the file's name `{stem}`")]
+    FileName {
+        /// The id.
+        id: String,
+        /// The file's name without its ending.
+        stem: String,
+    },
+    /// Something refers to what is not there.
+    #[error("there is no {what} `{id}`{}", listed(.known))]
+    Unknown {
+        /// What.
+        what: &'static str,
+        /// What it is called.
+        id: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Nothing where something is needed.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// A text that is too long or has characters that would not show.
+    #[error("{what} is at most {max} bytes on one line")]
+    Line {
+        /// What.
+        what: &'static str,
+        /// Most bytes.
+        max: usize,
+    },
+    /// A number out of range.
+    #[error("{what} is from {min} to {max}")]
+    Range {
+        /// What.
+        what: &'static str,
+        /// Least.
+        min: u64,
+        /// Most.
+        max: u64,
+    },
+    /// No such type.
+    #[error("`{0}` is not a type of column that can be shared")]
+    ColumnType(String),
+    /// No such isolation.
+    #[error("`{0}` is not a way of isolation")]
+    Isolation(String),
+    /// Not `schema.name`.
+    #[error("`{0}` is not a relation: `schema.name` is wanted")]
+    Relation(String),
+    /// Not a day.
+    #[error("`{0}` is not a day: `2026-11-23` is wanted")]
+    Date(String),
+    /// The last day comes before the first.
+    #[error("the agreement ends on {until}, before it begins on {from}")]
+    Window {
+        /// First day.
+        from: jiff::civil::Date,
+        /// Last day.
+        until: jiff::civil::Date,
+    },
+    /// No such time zone.
+    #[error("`{0}` is not a time zone")]
+    TimeZone(String),
+    /// Not an address with a port.
+    #[error("`{0}` is not an address and port: `127.0.0.1:6432` is wanted")]
+    Listen(String),
+    /// Not a URL of PostgreSQL's.
+    #[error("an upstream's URL begins with `postgres://` or `postgresql://` and has no control characters")]
+    Url,
+    /// A path out of the estate's folder's reach.
+    #[error("a path is one line and not empty")]
+    Path,
+    /// A subject key that may be NULL.
+    #[error("the subject key `{0}` is optional: every row must say whom it is about")]
+    SubjectKeyOptional(String),
+    /// A mask on a column that the share does not have.
+    #[error("the mask is on `{0}`, which is not among the share's columns")]
+    MaskNotShared(String),
+    /// A mask that is none, or not for this type.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// A condition that is refused.
+    #[error("condition: {0}")]
+    Condition(ConditionError),
+    /// A case form that is none.
+    #[error(transparent)]
+    CaseForm(#[from] CaseFormError),
+    /// Hours that are none.
+    #[error(transparent)]
+    Hours(#[from] HoursError),
+    /// A verifier that is none.
+    #[error(transparent)]
+    Verifier(#[from] VerifierTextError),
+    /// One data set twice for one purpose: two views of one name.
+    #[error("data set `{dataset}` is shared twice for purpose `{purpose}`: two views would have one name")]
+    ViewTwice {
+        /// The data set.
+        dataset: String,
+        /// The purpose.
+        purpose: String,
+    },
+    /// A purpose for which nothing is shared.
+    #[error("nothing is shared for purpose `{0}`")]
+    NothingShared(String),
+    /// A purpose whose data sets are in two databases.
+    #[error(
+        "purpose `{purpose}` has data sets in upstream `{first}` and in `{second}`; one session is in one database"
+    )]
+    TwoUpstreams {
+        /// The purpose.
+        purpose: String,
+        /// The first data set's.
+        first: String,
+        /// Another's.
+        second: String,
+    },
+    /// The model made of it is not valid: a fault of ours.
+    #[error("the Cedar model of this estate is not valid, which is a fault of this program: {0}")]
+    Model(String),
+}
+
+impl Problem {
+    /// What would be right, where the message does not say so.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::UnknownFile => Some(
+                "an estate has `estop.toml`, `datasets/*.toml`, `partners/*.toml`, `agreements/*.toml`, \
+                 `guardrails/*.cedar` and `authorities/allowed_signers`"
+                    .to_owned(),
+            ),
+            Self::FileName { id, .. } => Some(format!("call the file `{id}.toml`, or change the id")),
+            Self::ColumnType(_) => Some(format!(
+                "the types are {}",
+                quoted(ColumnType::ALL.map(ColumnType::name))
+            )),
+            Self::Isolation(_) => {
+                let Isolation::InPlace = Isolation::InPlace;
+                Some("`in-place` is".to_owned())
+            }
+            Self::TimeZone(_) => {
+                Some("a name of the IANA database, such as `America/Chicago` or `UTC`".to_owned())
+            }
+            Self::ViewTwice { .. } => {
+                Some("join the two conditions with `||`, or give each share its own `purposes`".to_owned())
+            }
+            Self::NothingShared(_) => Some("add a share for it, or leave the purpose out".to_owned()),
+            Self::MaskNotShared(_) => Some("add it to `columns`, or leave the mask out".to_owned()),
+            Self::Window { .. } => {
+                Some("`valid = { from = \"2026-01-01\", until = \"2027-12-31\" }`".to_owned())
+            }
+            Self::Verifier(_) => Some(
+                "a verifier, never a password: what PostgreSQL keeps in `pg_authid.rolpassword`".to_owned(),
+            ),
+            Self::Model(_) => Some("please report it with the estate".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn quoted<const N: usize>(names: [&str; N]) -> String {
+    names.map(|name| format!("`{name}`")).join(", ")
+}
+
+/// Most names a message lists.
+const MAX_LISTED: usize = 12;
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let listed: Vec<String> = names
+        .iter()
+        .take(MAX_LISTED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = if names.len() > MAX_LISTED { " and more" } else { "" };
+    format!("; there is {}{more}", listed.join(", "))
+}

@@ -1,0 +1,558 @@
+//! What an estate is made of.
+//!
+//! The fields are public because these are plain values; what makes them right is that they stand in an
+//! [`Estate`](super::Estate), which only checking makes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use evidence::id::{AgreementId, Custodian, DatasetId, OfficerId, PartnerId, PurposeId};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
+use serde::{Deserialize, Serialize};
+
+use super::hours::Hours;
+use super::names::{SqlName, view_name};
+use crate::condition::Condition;
+use crate::mask::Mask;
+
+/// `[custodian]` of `estop.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustodianSection {
+    /// DNS-like name; begins every origin and names the key.
+    pub name: Custodian,
+    /// What people call the custodian.
+    pub title: String,
+    /// Where the days of agreements begin and end; UTC if nothing is said.
+    pub time_zone: TimeZone,
+}
+
+/// `[upstream.NAME]` of `estop.toml`: a database that is shared from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name data sets call it by.
+    pub name: String,
+    /// How control reaches it.
+    pub url: UpstreamUrl,
+    /// How partners are kept apart from it.
+    pub isolation: Isolation,
+}
+
+/// A PostgreSQL connection URL. It may hold a password: `Debug` does not print it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UpstreamUrl(pub(super) String);
+
+impl UpstreamUrl {
+    /// The URL, with whatever secret is in it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for UpstreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UpstreamUrl(..)")
+    }
+}
+
+/// Where the roles and views live (DESIGN.md, section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// In the custodian's own database.
+    InPlace,
+}
+
+/// `[gateway]` of `estop.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Address and port to listen on.
+    pub listen: std::net::SocketAddr,
+    /// Path of the PEM file with the certificate chain, relative to the estate.
+    pub tls_certificate: String,
+    /// Path of the PEM file with its key, relative to the estate.
+    pub tls_key: String,
+    /// The host name partners connect to.
+    pub public_name: String,
+}
+
+/// `[state]` of `estop.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Folder of ledger and register, relative to the estate.
+    pub dir: String,
+}
+
+/// A relation in a database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Relation {
+    /// Its schema.
+    pub schema: SqlName,
+    /// Its name.
+    pub name: SqlName,
+}
+
+impl Relation {
+    /// `"schema"."name"`, as written in SQL.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", self.schema.quoted(), self.name.quoted())
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+/// A file of `datasets/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Its id.
+    pub id: DatasetId,
+    /// What people call it; the id if nothing is said.
+    pub title: String,
+    /// The upstream it is in: a key of [`Estate::upstreams`](super::Estate::upstreams).
+    pub upstream: String,
+    /// The table or view it is.
+    pub relation: Relation,
+    /// The column that says whom a row is about; one of [`Dataset::columns`], never nullable.
+    pub subject_key: Option<SqlName>,
+    /// Tags of the whole.
+    pub tags: BTreeSet<String>,
+    /// All columns Estop may know of, in the order of the file. Columns of the relation that are not here cannot be
+    /// shared, nor used in a condition.
+    pub columns: Vec<Column>,
+}
+
+impl Dataset {
+    /// The column of this name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name.as_str() == name)
+    }
+
+    /// The name of its view in every agreement's schema.
+    #[must_use]
+    pub fn view_name(&self) -> SqlName {
+        view_name(&self.id)
+    }
+}
+
+/// A column of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: SqlName,
+    /// Its type, which must be exactly the catalog's.
+    pub kind: ColumnType,
+    /// Whether it may be NULL (`optional = true`). If not, the catalog must say NOT NULL: conditions count on it.
+    pub nullable: bool,
+    /// Its tags.
+    pub tags: BTreeSet<String>,
+}
+
+/// The types of columns that can be shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ColumnType {
+    /// `boolean`
+    Boolean,
+    /// `smallint`
+    Smallint,
+    /// `integer`
+    Integer,
+    /// `bigint`
+    Bigint,
+    /// `text`, with a deterministic collation: conditions compare it byte for byte.
+    Text,
+    /// `date`
+    Date,
+    /// `timestamptz`, `timestamp with time zone`
+    Timestamptz,
+    /// `numeric`
+    Numeric,
+    /// `double precision`
+    DoublePrecision,
+    /// `text[]`
+    TextArray,
+    /// `uuid`
+    Uuid,
+}
+
+impl ColumnType {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Boolean,
+        Self::Smallint,
+        Self::Integer,
+        Self::Bigint,
+        Self::Text,
+        Self::Date,
+        Self::Timestamptz,
+        Self::Numeric,
+        Self::DoublePrecision,
+        Self::TextArray,
+        Self::Uuid,
+    ];
+
+    /// The name in an estate's files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timestamptz => "timestamptz",
+            _ => self.sql(),
+        }
+    }
+
+    /// The name as PostgreSQL's `format_type` gives it (PostgreSQL documentation, 9.27).
+    #[must_use]
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Smallint => "smallint",
+            Self::Integer => "integer",
+            Self::Bigint => "bigint",
+            Self::Text => "text",
+            Self::Date => "date",
+            Self::Timestamptz => "timestamp with time zone",
+            Self::Numeric => "numeric",
+            Self::DoublePrecision => "double precision",
+            Self::TextArray => "text[]",
+            Self::Uuid => "uuid",
+        }
+    }
+
+    /// The type an estate's file calls by this name: [`ColumnType::name`] or [`ColumnType::sql`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text || kind.sql() == text)
+    }
+}
+
+/// A file of `partners/`: an organisation that receives data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partner {
+    /// Its id.
+    pub id: PartnerId,
+    /// What people call it.
+    pub title: String,
+    /// Its users.
+    pub officers: Vec<Officer>,
+}
+
+/// A partner's user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Officer {
+    /// The user name.
+    pub id: OfficerId,
+    /// The person's name.
+    pub name: String,
+    /// What the password is checked against.
+    pub scram: ScramVerifierText,
+}
+
+/// A text that is not a SCRAM verifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a SCRAM-SHA-256 verifier: `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>` is wanted"
+)]
+pub struct VerifierTextError;
+
+/// What PostgreSQL keeps in `pg_authid.rolpassword`: `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`, the
+/// last three in base64 (RFC 5803 in PostgreSQL's spelling). The password cannot be read from it, but guessed, and a
+/// server be played: `Debug` does not print it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ScramVerifierText(String);
+
+impl ScramVerifierText {
+    /// Fewest iterations: what RFC 7677 asks for and PostgreSQL uses.
+    pub const MIN_ITERATIONS: u32 = 4096;
+    /// Most iterations: a client works for about a second.
+    pub const MAX_ITERATIONS: u32 = 10_000_000;
+    /// Longest salt, in bytes; PostgreSQL uses 16.
+    pub const MAX_SALT_BYTES: usize = 64;
+    /// Length of the two keys, in bytes: SHA-256.
+    const KEY_BYTES: usize = 32;
+
+    /// The text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    fn is_verifier(text: &str) -> Option<()> {
+        let (head, keys) = text.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?;
+        let (iterations, salt) = head.split_once(':')?;
+        let (stored, server) = keys.split_once(':')?;
+        let iterations: u32 = iterations.parse().ok()?;
+        let decoded = |part: &str| STANDARD.decode(part).ok().map(|bytes| bytes.len());
+        let good = (Self::MIN_ITERATIONS..=Self::MAX_ITERATIONS).contains(&iterations)
+            && (1..=Self::MAX_SALT_BYTES).contains(&decoded(salt)?)
+            && decoded(stored)? == Self::KEY_BYTES
+            && decoded(server)? == Self::KEY_BYTES;
+        good.then_some(())
+    }
+}
+
+impl TryFrom<String> for ScramVerifierText {
+    type Error = VerifierTextError;
+
+    fn try_from(text: String) -> Result<Self, VerifierTextError> {
+        Self::is_verifier(&text).ok_or(VerifierTextError)?;
+        Ok(Self(text))
+    }
+}
+
+impl From<ScramVerifierText> for String {
+    fn from(verifier: ScramVerifierText) -> Self {
+        verifier.0
+    }
+}
+
+impl fmt::Debug for ScramVerifierText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScramVerifierText(..)")
+    }
+}
+
+/// A file of `agreements/`: what is shared with one partner, for what, until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its id; the database name partners connect to.
+    pub id: AgreementId,
+    /// With whom.
+    pub partner: PartnerId,
+    /// Why it may be, as a lawyer would cite it.
+    pub legal_basis: String,
+    /// Path of the signed document, relative to the estate.
+    pub document: Option<String>,
+    /// When it is in force.
+    pub valid: Validity,
+    /// What for: at least one, none twice. Each is a role and a schema of its own.
+    pub purposes: Vec<PurposeId>,
+    /// What a case reference must look like. `None`: none is asked for.
+    pub case_reference: Option<CaseForm>,
+    /// What is shared: at least one.
+    pub shares: Vec<Share>,
+    /// How much.
+    pub limits: Limits,
+}
+
+impl Agreement {
+    /// What is shared for one purpose.
+    pub fn shares_for<'a>(&'a self, purpose: &'a PurposeId) -> impl Iterator<Item = &'a Share> {
+        self.shares
+            .iter()
+            .filter(move |share| share.purposes.contains(purpose))
+    }
+}
+
+/// When an agreement is in force: from the first moment of one day to the last of another, in the custodian's time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// First day.
+    pub from: civil::Date,
+    /// Last day.
+    pub until: civil::Date,
+    /// The moment the first day begins.
+    pub begins: Timestamp,
+    /// The moment the last day is over: no longer in force from here on.
+    pub ends: Timestamp,
+}
+
+impl Validity {
+    /// The days `from` to `until`, both included, in this time zone. `None` if a day is beyond the calendar's end.
+    #[must_use]
+    pub fn new(from: civil::Date, until: civil::Date, zone: &TimeZone) -> Option<Self> {
+        let begins = from.to_zoned(zone.clone()).ok()?.timestamp();
+        let ends = until.tomorrow().ok()?.to_zoned(zone.clone()).ok()?.timestamp();
+        Some(Self {
+            from,
+            until,
+            begins,
+            ends,
+        })
+    }
+
+    /// Whether the agreement is in force at this moment.
+    #[must_use]
+    pub fn covers(&self, now: Timestamp) -> bool {
+        self.begins <= now && now < self.ends
+    }
+}
+
+/// One `[[share]]` of an agreement: rows and columns of one data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// Of which data set.
+    pub dataset: DatasetId,
+    /// For which of the agreement's purposes; all of them if the file does not say.
+    pub purposes: BTreeSet<PurposeId>,
+    /// Which columns, in the order the partner sees them: at least one.
+    pub columns: Vec<SharedColumn>,
+    /// Which rows; all of them if `None`.
+    pub condition: Option<Condition>,
+}
+
+impl Share {
+    /// The columns of the base relation that the view reads, and that its owner therefore needs `SELECT` on: those
+    /// shown (unless masked to something that needs no value), and those of the condition.
+    #[must_use]
+    pub fn base_columns(&self) -> BTreeSet<SqlName> {
+        let shown = self
+            .columns
+            .iter()
+            .filter(|shared| shared.reads_base())
+            .map(|shared| &shared.column.name);
+        let asked = self.condition.iter().flat_map(Condition::columns);
+        shown.chain(asked).cloned().collect()
+    }
+}
+
+/// A column as one share shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedColumn {
+    /// The data set's column.
+    pub column: Column,
+    /// What is shown in its stead.
+    pub mask: Option<Mask>,
+}
+
+impl SharedColumn {
+    /// The SQL expression of the column in the view, reading the base row under this alias.
+    #[must_use]
+    pub fn sql(&self, alias: &str) -> String {
+        match &self.mask {
+            Some(mask) => mask.sql(&self.column, alias),
+            None => format!("{}.{}", crate::sql::ident(alias), self.column.name.quoted()),
+        }
+    }
+
+    /// The type of that expression.
+    #[must_use]
+    pub fn shown_type(&self) -> ColumnType {
+        self.mask
+            .as_ref()
+            .map_or(self.column.kind, |mask| mask.shown_type(self.column.kind))
+    }
+
+    fn reads_base(&self) -> bool {
+        self.mask.as_ref().is_none_or(Mask::reads_base)
+    }
+}
+
+/// `[limits]` of an agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Sessions at the same time, over all purposes and gateways.
+    pub sessions: u32,
+    /// Longest statement, in seconds.
+    pub statement_seconds: u32,
+    /// Rows in a day of the custodian's time zone; no limit if `None`.
+    pub rows_per_day: Option<u64>,
+    /// When sessions may be; always if `None`.
+    pub hours: Option<Hours>,
+}
+
+impl Limits {
+    /// Sessions if nothing is said: enough for an office, too few to fill a server.
+    pub const DEFAULT_SESSIONS: u32 = 20;
+    /// Most sessions that may be written: PostgreSQL servers take a few hundred connections, rarely thousands.
+    pub const MAX_SESSIONS: u32 = 10_000;
+    /// Seconds for a statement if nothing is said.
+    pub const DEFAULT_STATEMENT_SECONDS: u32 = 60;
+    /// Most seconds for a statement that may be written: a day.
+    pub const MAX_STATEMENT_SECONDS: u32 = 86_400;
+    /// Most rows in a day that may be written.
+    pub const MAX_ROWS_PER_DAY: u64 = 1_000_000_000_000;
+}
+
+/// A pattern that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CaseFormError {
+    /// Too long.
+    #[error("the pattern is longer than {} bytes", CaseForm::MAX_PATTERN_BYTES)]
+    TooLong,
+    /// Not a regular expression, or one that is too big.
+    #[error("not a regular expression: {0}")]
+    Syntax(String),
+}
+
+/// The form of a case reference: a regular expression (syntax of the `regex` crate, linear time) that must match all of it.
+#[derive(Debug, Clone)]
+pub struct CaseForm {
+    pattern: String,
+    whole: regex::Regex,
+}
+
+impl CaseForm {
+    /// Longest pattern, in bytes.
+    pub const MAX_PATTERN_BYTES: usize = 500;
+    /// Longest case reference, in bytes.
+    pub const MAX_CASE_BYTES: usize = 200;
+    /// Memory a compiled pattern may take, in bytes: `\d` and repetitions included, not `(.{100}){100}`.
+    const MAX_COMPILED_BYTES: usize = 1 << 20;
+
+    /// The form that this regular expression describes.
+    ///
+    /// # Errors
+    /// The pattern is too long or not a regular expression.
+    pub fn new(pattern: &str) -> Result<Self, CaseFormError> {
+        if pattern.len() > Self::MAX_PATTERN_BYTES {
+            return Err(CaseFormError::TooLong);
+        }
+        // Compiled alone first: `a)|(b` must not become right by what it is wrapped in.
+        let syntax = |error: regex::Error| CaseFormError::Syntax(error.to_string());
+        let build = |text: &str| {
+            regex::RegexBuilder::new(text)
+                .size_limit(Self::MAX_COMPILED_BYTES)
+                .build()
+                .map_err(syntax)
+        };
+        build(pattern)?;
+        let whole = build(&format!(r"\A(?:{pattern})\z"))?;
+        Ok(Self {
+            pattern: pattern.to_owned(),
+            whole,
+        })
+    }
+
+    /// Whether this is a case reference of that form.
+    #[must_use]
+    pub fn matches(&self, case: &str) -> bool {
+        case.len() <= Self::MAX_CASE_BYTES && self.whole.is_match(case)
+    }
+
+    /// The regular expression as it was written.
+    #[must_use]
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+}
+
+impl PartialEq for CaseForm {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern == other.pattern
+    }
+}
+
+impl Eq for CaseForm {}
+
+/// A file of `guardrails/`: Cedar text whose syntax is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guardrail {
+    /// Path of the file.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+}

@@ -1,0 +1,534 @@
+//! Tests of the estate: what is right is read, what is wrong is found, all of it, where it is.
+
+use proptest::prelude::*;
+
+use super::fixture::{VERIFIER, estate, files, files_with};
+use super::*;
+
+mod hours;
+
+fn problems(files: &Files) -> Vec<(String, usize, Problem)> {
+    let errors = Estate::parse(files).expect_err("must be refused");
+    let seen = |finding: &Finding| {
+        (
+            finding.file().to_owned(),
+            finding.line(),
+            finding.problem().clone(),
+        )
+    };
+    errors.findings().iter().map(seen).collect()
+}
+
+/// The only finding after one text is replaced must be in that file, on the line with `place`, and say `says`.
+#[track_caller]
+fn refused(path: &str, from: &str, to: &str, place: &str, says: &str) {
+    let files = files_with(path, from, to);
+    let errors = Estate::parse(&files).expect_err("must be refused");
+    let [finding] = errors.findings() else {
+        panic!("one finding is wanted: {:#?}", errors.findings())
+    };
+    assert_eq!(finding.file(), path);
+    let line = files[path].lines().nth(finding.line() - 1).unwrap_or_default();
+    assert!(line.contains(place), "{finding}");
+    let whole = format!(
+        "{} {}",
+        finding.problem(),
+        finding.problem().help().unwrap_or_default()
+    );
+    assert!(whole.contains(says), "{whole}");
+}
+
+const PEOPLE: &str = "datasets/people.toml";
+const POLICE: &str = "agreements/state-police-2018.toml";
+
+#[test]
+fn the_fixture_is_read() {
+    let estate = estate();
+    assert_eq!(estate.custodian().name.as_str(), "records.example.org");
+    assert_eq!(estate.gateway().listen.port(), 6432);
+    assert_eq!(estate.state().dir, "../state");
+    assert_eq!(estate.guardrails().len(), 1);
+    assert!(estate.signers().unwrap().starts_with("mayor"));
+    assert_eq!(estate.partners().len(), 2);
+
+    let people = &estate.datasets()[&"people".parse().unwrap()];
+    let names: Vec<&str> = people.columns.iter().map(|column| column.name.as_str()).collect();
+    let in_the_file = [
+        "person_id",
+        "name",
+        "birth_date",
+        "case_status",
+        "is_juvenile",
+        "country_of_birth",
+        "height",
+    ];
+    assert_eq!(names, in_the_file);
+    assert!(people.column("country_of_birth").unwrap().nullable);
+    assert!(!people.column("name").unwrap().nullable);
+
+    let police = &estate.agreements()[&"state-police-2018".parse().unwrap()];
+    assert_eq!(police.limits.rows_per_day, Some(50_000));
+    assert_eq!(
+        police.shares[0].columns[1].mask,
+        Some(crate::mask::Mask::Initials)
+    );
+    assert_eq!(police.shares_for(&"missing-persons".parse().unwrap()).count(), 1);
+    assert_eq!(
+        police
+            .shares_for(&"criminal-investigation".parse().unwrap())
+            .count(),
+        2
+    );
+    let base: Vec<String> = police.shares[0]
+        .base_columns()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        base,
+        ["birth_date", "case_status", "is_juvenile", "name", "person_id"]
+    );
+}
+
+#[test]
+fn a_day_begins_and_ends_by_the_custodians_clock() {
+    let estate = estate();
+    let valid = estate.agreements()[&"state-police-2018".parse().unwrap()].valid;
+    assert_eq!(valid.begins.to_string(), "2018-06-01T05:00:00Z");
+    assert_eq!(valid.ends.to_string(), "2027-06-01T05:00:00Z");
+    assert!(valid.covers(valid.begins));
+    assert!(!valid.covers(valid.ends));
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let printed = format!("{:?}", estate());
+    assert!(!printed.contains("geheim"));
+    assert!(!printed.contains("c2FsdHNhbHRzYWx0c2FsdA"));
+}
+
+#[test]
+fn roles_have_names_that_say_nothing_and_differ() {
+    let role =
+        |agreement: &str, purpose: &str| role_name(&agreement.parse().unwrap(), &purpose.parse().unwrap());
+    let first = role("federal-2019", "immigration-enforcement");
+    assert_eq!(first, role("federal-2019", "immigration-enforcement"));
+    assert_ne!(first, role("federal-2019", "other"));
+    assert_eq!(first.as_str().len(), "estop_".len() + 16);
+    // printf federal-2019/immigration-enforcement | sha256sum
+    assert_eq!(first.as_str(), "estop_da4ade8a3151f4ab");
+    assert_eq!(
+        view_name(&"field-incidents".parse().unwrap()).as_str(),
+        "field_incidents"
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused() {
+    refused(
+        "estop.toml",
+        "[state]",
+        "[state]\nmode = 1",
+        "mode = 1",
+        "unknown field `mode`",
+    );
+    refused(
+        PEOPLE,
+        "tags = [\"personal\"]",
+        "colour = 1",
+        "colour",
+        "unknown field `colour`",
+    );
+    refused(
+        PEOPLE,
+        "{ type = \"bigint\" }",
+        "{ type = \"bigint\", key = true }",
+        "key = true",
+        "unknown field `key`",
+    );
+    refused(
+        POLICE,
+        "sessions = 5",
+        "session = 5",
+        "session = 5",
+        "unknown field `session`",
+    );
+    refused(
+        "partners/state-police.toml",
+        "title",
+        "password = \"x\"\ntitle",
+        "password",
+        "unknown field `password`",
+    );
+}
+
+#[test]
+fn references_are_followed() {
+    refused(
+        POLICE,
+        "\"state-police\"",
+        "\"state-polise\"",
+        "state-polise",
+        "there is no partner `state-polise`; there is `federal-agency`, `state-police`",
+    );
+    refused(
+        POLICE,
+        "dataset = \"people\"",
+        "dataset = \"persons\"",
+        "persons",
+        "there is no data set `persons`",
+    );
+    refused(
+        POLICE,
+        "\"name\", ",
+        "\"names\", \"name\", ",
+        "\"names\"",
+        "there is no column `names`",
+    );
+    refused(
+        POLICE,
+        "purposes = [\"criminal-investigation\"]\n",
+        "purposes = [\"fishing\"]\n",
+        "fishing",
+        "there is no purpose `fishing`",
+    );
+    refused(
+        PEOPLE,
+        "\"main\"",
+        "\"mane\"",
+        "mane",
+        "there is no upstream `mane`",
+    );
+    refused(
+        PEOPLE,
+        "subject_key = \"person_id\"",
+        "subject_key = \"id\"",
+        "subject_key",
+        "there is no column `id`",
+    );
+}
+
+#[test]
+fn what_is_there_twice_is_refused() {
+    refused(
+        POLICE,
+        "\"missing-persons\"",
+        "\"missing-persons\", \"missing-persons\"",
+        "purposes",
+        "purpose `missing-persons` is there twice",
+    );
+    refused(
+        POLICE,
+        "\"name\", ",
+        "\"name\", \"name\", ",
+        "\"name\", \"name\"",
+        "column `name` is there twice",
+    );
+    refused(
+        "partners/state-police.toml",
+        "\"lee\"",
+        "\"kim\"",
+        "\"kim\"",
+        "officer `kim` is there twice",
+    );
+    refused(PEOPLE, "case_status =", "name =", "name =", "duplicate key");
+}
+
+#[test]
+fn an_id_is_its_files_name() {
+    let mut files = files();
+    let text = files.remove(PEOPLE).unwrap();
+    files.insert("datasets/persons.toml".to_owned(), text);
+    let found = problems(&files);
+    assert!(
+        matches!(&found[0].2, Problem::FileName { id, stem } if id == "people" && stem == "persons"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn values_are_checked() {
+    refused(
+        "estop.toml",
+        "records.example.org\"\ntitle",
+        "Records\"\ntitle",
+        "name = ",
+        "`Records` is not a custodian's name",
+    );
+    refused(
+        "estop.toml",
+        "America/Chicago",
+        "America/Chikago",
+        "Chikago",
+        "IANA",
+    );
+    refused("estop.toml", "\"in-place\"", "\"nearby\"", "nearby", "`in-place`");
+    refused(
+        "estop.toml",
+        "postgres://admin",
+        "mysql://admin",
+        "mysql",
+        "postgresql://",
+    );
+    refused(
+        "estop.toml",
+        "127.0.0.1:6432",
+        "localhost",
+        "localhost",
+        "127.0.0.1:6432",
+    );
+    refused("estop.toml", "../state", "", "dir = ", "not empty");
+    refused(PEOPLE, "\"bigint\"", "\"int128\"", "int128", "`timestamptz`");
+    refused(PEOPLE, "records.people", "people", "relation", "schema.name");
+    refused(
+        PEOPLE,
+        "subject_key = \"person_id\"",
+        "subject_key = \"country_of_birth\"",
+        "subject_key",
+        "optional",
+    );
+    refused(
+        PEOPLE,
+        "[\"personal\"]",
+        "[\"Very Personal\"]",
+        "Very",
+        "`Very Personal` is not",
+    );
+    refused(
+        "partners/state-police.toml",
+        VERIFIER,
+        "letmein",
+        "letmein",
+        "never a password",
+    );
+    refused(
+        "partners/state-police.toml",
+        "The state-police",
+        "a\\nb",
+        "title",
+        "on one line",
+    );
+    refused(POLICE, "2018-06-01", "2018-02-30", "2018-02-30", "is not a day");
+    refused(POLICE, "2018-06-01", "2018-6-1", "2018-6-1", "is not a day");
+    refused(
+        POLICE,
+        "2027-05-31",
+        "2017-05-31",
+        "2017-05-31",
+        "ends on 2017-05-31, before it begins on 2018-06-01",
+    );
+    refused(
+        POLICE,
+        "sessions = 5",
+        "sessions = 0",
+        "sessions",
+        "from 1 to 10000",
+    );
+    refused(
+        POLICE,
+        "sessions = 5",
+        "sessions = -5",
+        "sessions",
+        "from 1 to 10000",
+    );
+    refused(POLICE, "= 30", "= 86401", "86401", "from 1 to 86400");
+    refused(POLICE, "Mon-Fri", "Fri-Mon", "hours", "not a list of days");
+    refused(
+        POLICE,
+        "[A-Z]{2}",
+        "[A-Z{2}",
+        "case_reference",
+        "not a regular expression",
+    );
+    refused(
+        POLICE,
+        "'^[A-Z]{2}-\\d{4}-\\d+$'",
+        "'a)|(b'",
+        "case_reference",
+        "not a regular expression",
+    );
+}
+
+#[test]
+fn masks_are_checked_against_the_columns() {
+    refused(
+        POLICE,
+        "\"initials\"",
+        "\"initial\"",
+        "mask",
+        "`initial` is not a mask",
+    );
+    refused(
+        POLICE,
+        "name = \"initials\"",
+        "name = \"year\"",
+        "mask",
+        "and the column is `text`",
+    );
+    refused(
+        POLICE,
+        "name = \"initials\"",
+        "is_juvenile = \"null\"",
+        "mask",
+        "not among the share's columns",
+    );
+}
+
+#[test]
+fn a_conditions_fault_is_shown_where_it_is() {
+    let files = files_with(POLICE, "!resource.is_juvenile", "!resource.is_juvenil");
+    let errors = Estate::parse(&files).unwrap_err();
+    let finding = &errors.findings()[0];
+    let line = files[POLICE].lines().nth(finding.line() - 1).unwrap();
+    assert!(
+        line.chars()
+            .skip(finding.column() - 1)
+            .collect::<String>()
+            .starts_with("is_juvenil'"),
+        "{finding}"
+    );
+    assert!(finding.to_string().contains("no column `is_juvenil`"));
+    refused(
+        POLICE,
+        "!resource.is_juvenile",
+        "resource.country_of_birth == \\\"US\\\"",
+        "when",
+        "",
+    );
+}
+
+#[test]
+fn one_purpose_is_one_database_with_one_view_of_a_name() {
+    refused(
+        POLICE,
+        "\"field-incidents\"\npurposes = [\"criminal-investigation\"]\ncolumns = [\"incident_id\", \"happened_at\"]",
+        "\"elsewhere\"\ncolumns = [\"id\"]\npurposes = [\"criminal-investigation\"]",
+        "elsewhere",
+        "one session is in one database",
+    );
+    let again = "[[share]]\ndataset = \"people\"\npurposes = [\"missing-persons\"]\ncolumns = [\"name\"] # again\n\n[limits]";
+    let found = problems(&files_with(POLICE, "[limits]", again));
+    assert!(
+        matches!(&found[..], [(_, _, Problem::ViewTwice { .. })]),
+        "{found:?}"
+    );
+    let narrow = "purposes = [\"criminal-investigation\"]\ncolumns = [\"person_id\", \"name\", ";
+    refused(
+        POLICE,
+        "columns = [\"person_id\", \"name\", ",
+        narrow,
+        "purposes = [\"criminal-investigation\", \"missing",
+        "nothing is shared for purpose `missing-persons`",
+    );
+}
+
+#[test]
+fn everything_wrong_is_found_at_once() {
+    let mut files = files_with(POLICE, "sessions = 5", "sessions = 0");
+    let text = files[POLICE]
+        .replace("\"initials\"", "\"nonsense\"")
+        .replace("2018-06-01", "never");
+    files.insert(POLICE.to_owned(), text);
+    files.insert("partners/broken.toml".to_owned(), "[partner\n".to_owned());
+    files.insert("agreements/deep/er.toml".to_owned(), String::new());
+    files.insert(
+        "guardrails/bad.cedar".to_owned(),
+        "permit (principal, action);".to_owned(),
+    );
+    files.remove("estop.toml");
+    let found = problems(&files);
+    let of = |file: &str| found.iter().filter(|(name, ..)| name == file).count();
+    assert_eq!(
+        (
+            of(POLICE),
+            of("partners/broken.toml"),
+            of("agreements/deep/er.toml")
+        ),
+        (3, 1, 1),
+        "{found:#?}"
+    );
+    assert_eq!(
+        (of("guardrails/bad.cedar"), of("estop.toml")),
+        (1, 1),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_broken_file_is_not_reported_by_all_that_refer_to_it() {
+    let found = problems(&files_with(PEOPLE, "\"bigint\"", "\"int128\""));
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
+fn a_report_shows_the_line() {
+    let errors = Estate::parse(&files_with(POLICE, "sessions = 5", "sessions = 0")).unwrap_err();
+    let mut report = String::new();
+    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
+    handler.render_report(&mut report, &errors).unwrap();
+    assert!(
+        report.contains("sessions = 0") && report.contains("state-police-2018.toml"),
+        "{report}"
+    );
+}
+
+#[test]
+fn too_much_is_refused() {
+    let mut files = files();
+    files.insert(PEOPLE.to_owned(), "#".repeat(MAX_FILE_BYTES + 1));
+    assert!(
+        problems(&files)
+            .iter()
+            .any(|(_, _, problem)| *problem == Problem::FileTooLong)
+    );
+}
+
+#[test]
+fn a_case_form_matches_the_whole() {
+    let form = CaseForm::new(r"[A-Z]{2}-\d+|x").unwrap();
+    assert!(form.matches("AB-12") && form.matches("x"));
+    for not in ["AB-12\n", " AB-12", "AB-12x", "xx", ""] {
+        assert!(!form.matches(not), "{not:?}");
+    }
+    assert!(matches!(
+        CaseForm::new("(.{100}){1000}"),
+        Err(CaseFormError::Syntax(_))
+    ));
+}
+
+#[test]
+fn a_verifier_has_one_form() {
+    let good = ScramVerifierText::try_from(VERIFIER.to_owned()).unwrap();
+    assert_eq!(good.reveal(), VERIFIER);
+    for (from, to) in [
+        ("256", "512"),
+        ("4096", "4095"),
+        ("4096", "99999999"),
+        ("c2Fsd", "c2F*d"),
+        ("AAA=", "AA=="),
+        (":AQ", "$AQ"),
+    ] {
+        assert_eq!(
+            ScramVerifierText::try_from(VERIFIER.replacen(from, to, 1)),
+            Err(VerifierTextError),
+            "{to}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever stands in a file, reading it ends, and never with a panic.
+    #[test]
+    fn any_text_is_read_or_refused(at in 0_usize..11, cut in 0_usize..600, junk in "\\PC{0,40}") {
+        let mut files = files();
+        let path = files.keys().nth(at).unwrap().clone();
+        let text = files.get_mut(&path).unwrap();
+        let place = text.char_indices().map(|(place, _)| place).nth(cut).unwrap_or(text.len());
+        text.insert_str(place, &junk);
+        if let Err(errors) = Estate::parse(&files) {
+            prop_assert!(!errors.findings().is_empty());
+        }
+    }
+}

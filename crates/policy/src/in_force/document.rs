@@ -1,0 +1,306 @@
+//! The document of the policy in force.
+
+use evidence::id::{
+    AgreementId, Custodian, DatasetId, DirectiveNumber, Epoch, OfficerId, PartnerId, PurposeId,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::cedar;
+use crate::estate::{Agreement, Estate, Limits, Officer, ScramVerifierText, SqlName, Validity, role_name};
+
+/// What is in force since one moment: everything a gateway needs to decide on a session. Made from an estate and the
+/// directives carried out so far; a JSON document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InForce {
+    /// Its number. It only grows.
+    pub epoch: Epoch,
+    /// Whose policy it is.
+    pub custodian: Custodian,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// All partners with their officers.
+    pub partners: Vec<PartnerInForce>,
+    /// All agreements, ended ones too: their partners are told by which directive.
+    pub agreements: Vec<AgreementInForce>,
+    /// What directives have ended.
+    pub ended: Vec<EndedScope>,
+    /// The decision itself.
+    pub cedar: CedarText,
+}
+
+/// A partner and who may come for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartnerInForce {
+    /// Its id.
+    pub id: PartnerId,
+    /// What people call it.
+    pub title: String,
+    /// Its officers, with what their passwords are checked against.
+    pub officers: Vec<Officer>,
+}
+
+/// An agreement as gateways know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreementInForce {
+    /// Its id.
+    pub id: AgreementId,
+    /// With whom.
+    pub partner: PartnerId,
+    /// As a lawyer would cite it.
+    pub legal_basis: String,
+    /// When it is in force.
+    pub valid: Validity,
+    /// Its purposes, in the order of the agreement.
+    pub purposes: Vec<PurposeInForce>,
+    /// Regular expression of its case references, if it asks for one.
+    pub case_reference: Option<String>,
+    /// How much.
+    pub limits: Limits,
+}
+
+/// A purpose of an agreement: a role and a schema in the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PurposeInForce {
+    /// Its id.
+    pub id: PurposeId,
+    /// The upstream it is in. An agreement's purpose is in one database.
+    pub upstream: String,
+    /// The role gateways log in as.
+    pub role: SqlName,
+    /// The schema of its views.
+    pub schema: SqlName,
+    /// The views in it.
+    pub views: Vec<ViewInForce>,
+}
+
+/// A view of a purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewInForce {
+    /// Its name.
+    pub name: SqlName,
+    /// Of which data set.
+    pub dataset: DatasetId,
+    /// Its columns, in order.
+    pub columns: Vec<SqlName>,
+    /// The one of them, not masked, that says whom a row is about.
+    pub subject_key: Option<SqlName>,
+}
+
+/// What one directive ended: a partner, or one of its agreements, or one purpose of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndedScope {
+    /// By which directive.
+    pub directive: DirectiveNumber,
+    /// Whose access.
+    pub partner: PartnerId,
+    /// Under this agreement only.
+    pub agreement: Option<AgreementId>,
+    /// For this purpose only.
+    pub purpose: Option<PurposeId>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl EndedScope {
+    /// Whether a session of this partner, under this agreement, for this purpose, is ended by it.
+    #[must_use]
+    pub fn covers(&self, partner: &PartnerId, agreement: &AgreementId, purpose: &PurposeId) -> bool {
+        self.covers_agreement(partner, agreement)
+            && self.purpose.as_ref().is_none_or(|ended| ended == purpose)
+    }
+
+    /// Whether it says something of this agreement of this partner, for one purpose or all.
+    fn covers_agreement(&self, partner: &PartnerId, agreement: &AgreementId) -> bool {
+        self.partner == *partner && self.agreement.as_ref().is_none_or(|ended| ended == agreement)
+    }
+
+    /// Whether it ended all of this agreement.
+    pub(super) fn covers_whole_agreement(&self, partner: &PartnerId, agreement: &AgreementId) -> bool {
+        self.purpose.is_none() && self.covers_agreement(partner, agreement)
+    }
+}
+
+/// The Cedar schema and policies, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CedarText {
+    /// The schema, in Cedar's schema syntax.
+    pub schema: String,
+    /// The policies, in Cedar's syntax.
+    pub policies: String,
+}
+
+/// Why there is no next document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MakeError {
+    /// The next epoch must be greater.
+    #[error("epoch {next} does not come after epoch {present}")]
+    EpochNotNew {
+        /// The epoch in force.
+        present: Epoch,
+        /// The one wanted.
+        next: Epoch,
+    },
+}
+
+impl InForce {
+    /// The policy of an estate and of what directives have ended so far.
+    #[must_use]
+    pub fn from_estate(estate: &Estate, ended: Vec<EndedScope>, epoch: Epoch, made_at: Timestamp) -> Self {
+        let partners = estate.partners().values().map(|partner| PartnerInForce {
+            id: partner.id.clone(),
+            title: partner.title.clone(),
+            officers: partner.officers.clone(),
+        });
+        let agreements = estate
+            .agreements()
+            .values()
+            .map(|agreement| in_force(estate, agreement));
+        Self {
+            epoch,
+            custodian: estate.custodian().name.clone(),
+            made_at,
+            partners: partners.collect(),
+            agreements: agreements.collect(),
+            cedar: CedarText {
+                schema: cedar::schema(estate),
+                policies: cedar::policies(estate, &ended),
+            },
+            ended,
+        }
+    }
+
+    /// This policy with one more thing ended: what a directive makes of it. Nothing else changes.
+    ///
+    /// # Errors
+    /// The epoch does not come after the present one.
+    pub fn with_ended(&self, scope: EndedScope, epoch: Epoch, made_at: Timestamp) -> Result<Self, MakeError> {
+        if epoch <= self.epoch {
+            return Err(MakeError::EpochNotNew {
+                present: self.epoch,
+                next: epoch,
+            });
+        }
+        let mut next = Self {
+            epoch,
+            made_at,
+            ..self.clone()
+        };
+        next.cedar.policies.push_str(&cedar::forbid(&scope));
+        next.ended.push(scope);
+        Ok(next)
+    }
+
+    /// The roles and purposes a scope covers: what ending it takes the login from.
+    pub fn covered<'a>(
+        &'a self,
+        scope: &'a EndedScope,
+    ) -> impl Iterator<Item = (&'a AgreementInForce, &'a PurposeInForce)> {
+        self.agreements.iter().flat_map(move |agreement| {
+            let covered =
+                move |purpose: &&PurposeInForce| scope.covers(&agreement.partner, &agreement.id, &purpose.id);
+            agreement
+                .purposes
+                .iter()
+                .filter(covered)
+                .map(move |purpose| (agreement, purpose))
+        })
+    }
+
+    /// The directive that ended this purpose of this agreement, if one has; the first that did.
+    #[must_use]
+    pub fn ended_by(&self, agreement: &AgreementInForce, purpose: &PurposeId) -> Option<&EndedScope> {
+        self.ended
+            .iter()
+            .find(|scope| scope.covers(&agreement.partner, &agreement.id, purpose))
+    }
+
+    /// The agreement of this id.
+    #[must_use]
+    pub fn agreement(&self, id: &AgreementId) -> Option<&AgreementInForce> {
+        self.agreements.iter().find(|agreement| agreement.id == *id)
+    }
+
+    /// What the officer's password is checked against, if there is such an agreement and the officer is its partner's.
+    #[must_use]
+    pub fn officer(&self, agreement: &AgreementId, officer: &OfficerId) -> Option<&ScramVerifierText> {
+        let partner = &self.agreement(agreement)?.partner;
+        let partner = self.partners.iter().find(|known| known.id == *partner)?;
+        partner
+            .officers
+            .iter()
+            .find(|known| known.id == *officer)
+            .map(|known| &known.scram)
+    }
+}
+
+impl AgreementInForce {
+    /// The purpose of this id.
+    #[must_use]
+    pub fn purpose(&self, id: &PurposeId) -> Option<&PurposeInForce> {
+        self.purposes.iter().find(|purpose| purpose.id == *id)
+    }
+}
+
+fn in_force(estate: &Estate, agreement: &Agreement) -> AgreementInForce {
+    AgreementInForce {
+        id: agreement.id.clone(),
+        partner: agreement.partner.clone(),
+        legal_basis: agreement.legal_basis.clone(),
+        valid: agreement.valid,
+        purposes: agreement
+            .purposes
+            .iter()
+            .map(|purpose| purpose_in_force(estate, agreement, purpose))
+            .collect(),
+        case_reference: agreement
+            .case_reference
+            .as_ref()
+            .map(|form| form.pattern().to_owned()),
+        limits: agreement.limits.clone(),
+    }
+}
+
+fn purpose_in_force(estate: &Estate, agreement: &Agreement, purpose: &PurposeId) -> PurposeInForce {
+    let role = role_name(&agreement.id, purpose);
+    let shared = || {
+        agreement
+            .shares_for(purpose)
+            .filter_map(|share| Some((share, estate.dataset_of(share)?)))
+    };
+    let views = shared().map(|(share, dataset)| {
+        let bare = |name: &&SqlName| {
+            share
+                .columns
+                .iter()
+                .any(|shared| shared.column.name == **name && shared.mask.is_none())
+        };
+        ViewInForce {
+            name: dataset.view_name(),
+            dataset: dataset.id.clone(),
+            columns: share
+                .columns
+                .iter()
+                .map(|shared| shared.column.name.clone())
+                .collect(),
+            subject_key: dataset.subject_key.as_ref().filter(bare).cloned(),
+        }
+    });
+    PurposeInForce {
+        id: purpose.clone(),
+        upstream: shared()
+            .next()
+            .map(|(_, dataset)| dataset.upstream.clone())
+            .unwrap_or_default(),
+        schema: role.clone(),
+        role,
+        views: views.collect(),
+    }
+}

@@ -1,0 +1,15 @@
+//! Estate files in; Cedar set, desired roles and views, plans, drift and the policy in force out.
+//!
+//! Pure: the catalog is a plain value, the time is handed in, nothing here connects to anything.
+
+pub mod catalog;
+pub mod cedar;
+pub mod condition;
+pub mod desired;
+pub mod ending;
+pub mod estate;
+pub mod harden;
+pub mod in_force;
+pub mod mask;
+pub mod plan;
+pub mod sql;

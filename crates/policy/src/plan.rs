@@ -1,0 +1,239 @@
+//! From what ought to stand and what stands to the statements that lie between, each with what it gives or takes in words.
+//!
+//! Pure and deterministic. The plan of a database in the desired state is empty; what a later plan shows is drift.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::catalog::{Catalog, Grantee, KEPT_ROLE, OWNER_ROLE, PREFIX};
+use crate::desired::{Desired, DesiredRole, Standing};
+use crate::harden::{self, Finding, Severity};
+use crate::sql::ident;
+
+mod base;
+mod public;
+mod rights;
+mod roles;
+mod shares;
+
+pub(crate) use roles::revoke_membership;
+
+/// Stands in a step's SQL where the role's new password verifier goes, inside quotes. A verifier has no quote in it.
+pub const PASSWORD_PLACEHOLDER: &str = "{password}";
+
+/// When in a plan a step comes. What takes access away comes before what gives any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Access that should not be there is taken away.
+    Close,
+    /// Roles, schemas and attributes are made.
+    Prepare,
+    /// PUBLIC loses what hardening takes from it; the custodian's own roles keep it.
+    Harden,
+    /// Views are made.
+    Share,
+    /// Rights are given.
+    Grant,
+    /// Roles get their password and may log in.
+    Activate,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// When it comes.
+    pub phase: Phase,
+    /// The statements, separated by `; `. [`PASSWORD_PLACEHOLDER`] stands for a password.
+    pub sql: String,
+    /// Who gains or loses what by it.
+    pub words: String,
+    /// The role that gets a new password with this step. Whoever applies the plan draws it.
+    pub password_for: Option<String>,
+}
+
+/// The way from a catalog to what is desired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What to do, in order, in one transaction.
+    pub steps: Vec<Step>,
+    /// What the custodian should know, or must change before any of it.
+    pub findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Findings that forbid activating anything.
+    pub fn blocking(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Blocks)
+    }
+
+    /// SHA-256 of the steps, in hexadecimal: two plans with the same fingerprint do the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for step in &self.steps {
+            hash.update(step.sql.as_bytes());
+            hash.update([0]);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line of words and one of SQL for each step, as for a terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            writeln!(f, "-- {}\n{};", step.words, step.sql)?;
+        }
+        Ok(())
+    }
+}
+
+/// Plans the way from `catalog` to `desired`.
+///
+/// The catalog must hold how PostgreSQL prints the desired definitions ([`Catalog::printed`]); a view whose print is not
+/// there is made anew.
+#[must_use]
+pub fn plan(desired: &Desired, catalog: &Catalog) -> Plan {
+    let shares = Shares::new(desired, catalog);
+    let mut draft = Draft {
+        catalog,
+        steps: Vec::new(),
+        findings: harden::findings(catalog),
+    };
+    for role in &shares.strays {
+        draft.note_stray(role);
+    }
+    roles::plan(&mut draft, &shares);
+    public::plan(&mut draft);
+    let gone = shares::plan(&mut draft, &shares);
+    rights::plan(&mut draft, &shares, &gone);
+    base::check(&mut draft, desired);
+    draft.findings.sort();
+    draft.findings.dedup();
+    // Stable: within a phase, steps stay in the order they were planned in.
+    draft.steps.sort_by_key(|step| step.phase);
+    Plan {
+        steps: draft.steps,
+        findings: draft.findings,
+    }
+}
+
+/// All share roles to be planned for: those desired, and those that stand in the catalog for no agreement of the estate.
+struct Shares<'a> {
+    desired: &'a Desired,
+    strays: Vec<String>,
+}
+
+impl<'a> Shares<'a> {
+    fn new(desired: &'a Desired, catalog: &Catalog) -> Self {
+        let known: BTreeSet<&str> = desired.roles.iter().map(|role| role.name.as_str()).collect();
+        let is_stray =
+            |name: &str| is_share_name(name) && !known.contains(name) && !desired.elsewhere.contains(name);
+        let roles = catalog.roles.iter().map(|role| role.name.as_str());
+        let schemas = catalog.schemas.iter().map(|schema| schema.name.as_str());
+        let strays: BTreeSet<&str> = roles.chain(schemas).filter(|name| is_stray(name)).collect();
+        Self {
+            desired,
+            strays: strays.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Names of share schemas in this database.
+    fn schemas(&self) -> impl Iterator<Item = &str> {
+        let desired = self.desired.roles.iter().map(|role| role.name.as_str());
+        desired.chain(self.strays.iter().map(String::as_str))
+    }
+
+    fn role(&self, name: &str) -> Option<&DesiredRole> {
+        self.desired.roles.iter().find(|role| role.name.as_str() == name)
+    }
+
+    /// Whose access the role is, in words.
+    fn words(&self, name: &str) -> String {
+        match self.role(name) {
+            Some(role) => role.words(),
+            None if name == OWNER_ROLE => "the views' owner".to_owned(),
+            None if name == KEPT_ROLE => "the custodian's own roles".to_owned(),
+            None => format!("role `{name}`, of no agreement,"),
+        }
+    }
+}
+
+/// A plan being made.
+struct Draft<'a> {
+    catalog: &'a Catalog,
+    steps: Vec<Step>,
+    findings: Vec<Finding>,
+}
+
+impl Draft<'_> {
+    fn step(&mut self, phase: Phase, sql: impl Into<String>, words: impl Into<String>) {
+        self.steps.push(Step {
+            phase,
+            sql: sql.into(),
+            words: words.into(),
+            password_for: None,
+        });
+    }
+
+    fn blocks(&mut self, what: String, opens: &str, close: Vec<String>) {
+        self.findings.push(Finding {
+            severity: Severity::Blocks,
+            what,
+            opens: opens.to_owned(),
+            close,
+        });
+    }
+
+    fn note_stray(&mut self, role: &str) {
+        self.findings.push(Finding {
+            severity: Severity::Note,
+            what: format!("role or schema `{role}` belongs to no agreement of the estate"),
+            opens: "nothing, once the plan is applied: it keeps no login, rights and views".to_owned(),
+            close: Vec::new(),
+        });
+    }
+}
+
+/// Whether a name has the form of a share role's: `estop_` and 16 hexadecimal digits.
+fn is_share_name(name: &str) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|rest| {
+        rest.len() == 16
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    })
+}
+
+/// A right's holder in words.
+fn holder(shares: &Shares<'_>, grantee: &Grantee) -> String {
+    match grantee {
+        Grantee::Public => "everybody".to_owned(),
+        Grantee::Role(name) if is_share_name(name) || name == OWNER_ROLE => shares.words(name),
+        Grantee::Role(name) => format!("role `{name}`"),
+    }
+}
+
+/// Whether a role of ours may log in, by the estate.
+fn may_login(role: Option<&DesiredRole>) -> bool {
+    role.is_some_and(|role| role.standing == Standing::InForce)
+}
+
+fn alter_role(name: &str, what: &str) -> String {
+    format!("ALTER ROLE {} {what}", ident(name))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

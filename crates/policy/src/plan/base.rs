@@ -1,0 +1,119 @@
+//! What the shares take for granted of the custodian's own relations.
+
+use super::Draft;
+use crate::catalog::{Column, OWNER_ROLE, Relation};
+use crate::desired::{BaseColumn, Desired, DesiredView};
+use crate::harden::{Finding, Severity};
+use crate::sql::ident;
+
+pub(super) fn check(draft: &mut Draft<'_>, desired: &Desired) {
+    let catalog = draft.catalog;
+    for view in desired.roles.iter().flat_map(|role| &role.views) {
+        let (schema, name) = (view.base_schema.as_str(), view.base_relation.as_str());
+        match catalog.relation(schema, name) {
+            None => draft.blocks(
+                format!(
+                    "data set `{}` is relation `{schema}.{name}`, which is not in the database",
+                    view.dataset
+                ),
+                "its share cannot be made",
+                Vec::new(),
+            ),
+            Some(relation) => relation_of(draft, view, relation),
+        }
+    }
+    for relation in catalog
+        .relations
+        .iter()
+        .filter(|r| r.owner == OWNER_ROLE && !desired.is_share(&r.schema))
+    {
+        let name = format!("{}.{}", ident(&relation.schema), ident(&relation.name));
+        draft.blocks(
+            format!(
+                "`{}.{}` is owned by the views' owner",
+                relation.schema, relation.name
+            ),
+            "every share can then read all of it; the owner of shared views owns no data",
+            vec![format!("ALTER TABLE {name} OWNER TO CURRENT_USER")],
+        );
+    }
+}
+
+fn relation_of(draft: &mut Draft<'_>, view: &DesiredView, relation: &Relation) {
+    for (name, wanted) in &view.base_columns {
+        let place = format!("`{}.{}.{name}`", relation.schema, relation.name);
+        let Some(column) = relation
+            .columns
+            .iter()
+            .find(|column| column.name == name.as_str())
+        else {
+            draft.blocks(
+                format!(
+                    "data set `{}` has column {place}, which is not in the database",
+                    view.dataset
+                ),
+                "its share cannot be made",
+                Vec::new(),
+            );
+            continue;
+        };
+        column_of(draft, view, relation, column, wanted);
+    }
+    if relation.row_security {
+        draft.findings.push(Finding {
+            severity: Severity::Note,
+            what: format!("`{}.{}` has row-level security", relation.schema, relation.name),
+            opens: format!("shares show only rows that its policies give to `{OWNER_ROLE}`"),
+            close: Vec::new(),
+        });
+    }
+}
+
+fn column_of(
+    draft: &mut Draft<'_>,
+    view: &DesiredView,
+    relation: &Relation,
+    column: &Column,
+    wanted: &BaseColumn,
+) {
+    let place = format!("`{}.{}.{}`", relation.schema, relation.name, column.name);
+    if without_length(&column.type_name) != wanted.type_name {
+        draft.blocks(
+            format!(
+                "data set `{}` says that {place} is {}, the database says {}",
+                view.dataset, wanted.type_name, column.type_name
+            ),
+            "conditions and masks would not mean what they say",
+            Vec::new(),
+        );
+    }
+    if wanted.not_null && !column.not_null {
+        let table = format!("{}.{}", ident(&relation.schema), ident(&relation.name));
+        draft.blocks(
+            format!(
+                "data set `{}` counts on {place} being NOT NULL, and it is not",
+                view.dataset
+            ),
+            "a condition over it would not mean what it says; or mark the column `optional = true`",
+            vec![format!(
+                "ALTER TABLE {table} ALTER COLUMN {} SET NOT NULL",
+                ident(&column.name)
+            )],
+        );
+    }
+    if wanted.compared && column.folds {
+        draft.blocks(
+            format!("{place} has a collation that is not deterministic"),
+            "a condition that compares it would take different texts for equal",
+            Vec::new(),
+        );
+    }
+}
+
+/// A type as `format_type` prints it, without its length or precision: `numeric(10,2)` is `numeric`.
+fn without_length(type_name: &str) -> String {
+    let cut = type_name
+        .split_once('(')
+        .and_then(|(head, rest)| Some((head, rest.split_once(')')?.1)));
+    cut.map_or_else(|| type_name.to_owned(), |(head, tail)| format!("{head}{tail}"))
+}

@@ -1,0 +1,124 @@
+//! Steps for rights: each role of ours holds exactly what it needs, and nobody else anything in a share schema.
+
+use std::collections::BTreeSet;
+
+use super::{Draft, Phase, Shares, holder};
+use crate::catalog::{Class, Grant, Grantee, OWNER_ROLE, Object};
+
+pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>, gone: &BTreeSet<Object>) {
+    let catalog = draft.catalog;
+    let database = &catalog.server.database;
+    let owner = Grantee::Role(OWNER_ROLE.to_owned());
+    let mut wanted: Vec<(Grantee, BTreeSet<(Object, &'static str)>)> =
+        vec![(owner, shares.desired.owner_rights())];
+    wanted.extend(
+        shares
+            .desired
+            .roles
+            .iter()
+            .map(|role| (role.grantee(), role.rights(database))),
+    );
+    wanted.extend(
+        shares
+            .strays
+            .iter()
+            .map(|name| (Grantee::Role(name.clone()), BTreeSet::new())),
+    );
+    for (grantee, rights) in &wanted {
+        exact(draft, shares, grantee, rights, gone);
+    }
+    let known = wanted.into_iter().map(|(grantee, _)| grantee).collect();
+    strangers(draft, shares, &known, gone);
+}
+
+/// Takes what is too much and gives what is missing.
+fn exact(
+    draft: &mut Draft<'_>,
+    shares: &Shares<'_>,
+    grantee: &Grantee,
+    rights: &BTreeSet<(Object, &'static str)>,
+    gone: &BTreeSet<Object>,
+) {
+    let catalog = draft.catalog;
+    // Views are made in their owner's name, who must reach what they read by then.
+    let phase = if *grantee == Grantee::Role(OWNER_ROLE.to_owned()) {
+        Phase::Prepare
+    } else {
+        Phase::Grant
+    };
+    let held: Vec<&Grant> = catalog
+        .grants_of(grantee)
+        .filter(|grant| !is_gone(&grant.object, gone))
+        .collect();
+    for grant in held.iter().filter(|grant| !is_fine(grant, grantee, rights)) {
+        let words = format!(
+            "{} loses {} on {}",
+            holder(shares, grantee),
+            grant.privilege,
+            grant.object.words()
+        );
+        draft.step(Phase::Close, grant.revoke_sql(), words);
+    }
+    for (object, privilege) in rights {
+        let same = |g: &&&Grant| g.object == *object && g.privilege == *privilege;
+        if !held.iter().filter(same).any(|g| is_fine(g, grantee, rights)) {
+            let words = format!(
+                "{} gains {privilege} on {}",
+                holder(shares, grantee),
+                object.words()
+            );
+            draft.step(phase, object.grant_sql(privilege, grantee), words);
+        }
+    }
+}
+
+fn is_fine(grant: &Grant, grantee: &Grantee, rights: &BTreeSet<(Object, &'static str)>) -> bool {
+    // An owner's rights on what it owns are its own; who owns what is planned elsewhere.
+    let own = matches!(grantee, Grantee::Role(name) if *name == grant.owner);
+    let wanted = rights
+        .iter()
+        .any(|(object, privilege)| *object == grant.object && *privilege == grant.privilege);
+    own || (wanted && !grant.grantable && grant.grantor == grant.owner)
+}
+
+/// Rights in share schemas of anybody that has no business there. Functions there are a finding of their own.
+fn strangers(draft: &mut Draft<'_>, shares: &Shares<'_>, known: &BTreeSet<Grantee>, gone: &BTreeSet<Object>) {
+    let catalog = draft.catalog;
+    for grant in catalog
+        .grants
+        .iter()
+        .filter(|grant| grant.object.class != Class::Function)
+    {
+        let own = grant.grantee == Grantee::Role(grant.owner.clone());
+        let share =
+            share_schema(&grant.object).is_some_and(|name| shares.schemas().any(|share| share == name));
+        if known.contains(&grant.grantee) || own || !share || is_gone(&grant.object, gone) {
+            continue;
+        }
+        let words = format!(
+            "{} loses {} on {}",
+            holder(shares, &grant.grantee),
+            grant.privilege,
+            grant.object.words()
+        );
+        draft.step(Phase::Close, grant.revoke_sql(), words);
+    }
+}
+
+/// The schema that an object is, or lies in.
+fn share_schema(object: &Object) -> Option<&str> {
+    if object.class == Class::Schema {
+        Some(&object.name)
+    } else {
+        object.schema.as_deref()
+    }
+}
+
+/// Whether the object, or the view whose column it is, is dropped by an earlier step.
+fn is_gone(object: &Object, gone: &BTreeSet<Object>) -> bool {
+    let whole = match (&object.class, &object.schema) {
+        (Class::Column, Some(schema)) => &Object::relation(schema, &object.name),
+        _ => object,
+    };
+    gone.contains(whole)
+}
