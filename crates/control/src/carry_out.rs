@@ -22,13 +22,6 @@ use crate::known::Accepted;
 
 mod acceptance;
 
-/// How long gateways are waited for before the database's side begins. They cut within milliseconds; one that hangs must
-/// not keep the roles open.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
-
-/// How long they are waited for afterwards, before it is recorded that one did not answer.
-const LAST_WAIT: Duration = Duration::from_secs(25);
-
 /// How often the register is looked at even if nobody says that it changed.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -49,13 +42,13 @@ impl Control {
         let epoch = self.move_epoch(&accepted).await?;
         let mut done = Done::default();
         let clock = &*self.0.clock;
-        let mut waiting = self.wait_for_gateways(&epoch, &number, FIRST_WAIT).await?;
+        let mut waiting = self.wait_for_gateways(&epoch, &number, self.0.patience.first).await?;
         if waiting.is_empty() {
             done.step(clock, "gateways say that no session is left", Ok(drained_words(&epoch)));
         }
         self.end_in_databases(&accepted, &mut done).await;
         if !waiting.is_empty() {
-            waiting = self.wait_for_gateways(&epoch, &number, LAST_WAIT).await?;
+            waiting = self.wait_for_gateways(&epoch, &number, self.0.patience.last).await?;
             let result = if waiting.is_empty() {
                 Ok(format!("{}, some only after the roles were closed", drained_words(&epoch)))
             } else {

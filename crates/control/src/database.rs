@@ -72,7 +72,7 @@ impl Admin {
         });
         let settings = format!(
             "SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET lock_timeout = '{LOCK_TIMEOUT}'; \
-             SET search_path = pg_catalog; SET standard_conforming_strings = on; SET client_min_messages = warning; \
+             SET search_path = pg_catalog; SET standard_conforming_strings = on; SET client_min_messages = warning; SET jit = off; \
              SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT}'"
         );
         client.batch_execute(&settings).await.map_err(ControlError::database("setting up a connection"))?;

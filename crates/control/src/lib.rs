@@ -17,6 +17,7 @@ pub mod api;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use evidence::directive::{self, Approved, Directive};
 use evidence::id::DirectiveNumber;
@@ -56,6 +57,24 @@ pub struct Config {
     pub register: Arc<dyn Register>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// How long gateways are waited for.
+    pub patience: Patience,
+}
+
+/// How long a directive waits for gateways to say that they have no session left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Before the database's side begins. Gateways cut within milliseconds; one that hangs must not keep the roles open.
+    pub first: Duration,
+    /// Afterwards, before it is recorded that one did not answer.
+    pub last: Duration,
+}
+
+impl Default for Patience {
+    /// 5 and 25 seconds: far more than a gateway that works needs, and still an answer while the operator waits.
+    fn default() -> Self {
+        Self { first: Duration::from_secs(5), last: Duration::from_secs(25) }
+    }
 }
 
 /// Control over one estate. Clones are the same control.
@@ -72,6 +91,7 @@ struct Inner {
     ledger: Ledger,
     store: Store,
     clock: Arc<dyn Clock>,
+    patience: Patience,
     known: Mutex<Known>,
     /// Held by whoever changes anything.
     work: tokio::sync::Mutex<()>,
@@ -94,7 +114,7 @@ impl Control {
     /// # Errors
     /// The ledger cannot be read, or a URL or the signers file of the estate.
     pub fn new(config: Config) -> Result<Self, ControlError> {
-        let Config { estate, estate_sha256, signer, ledger, register, clock } = config;
+        let Config { estate, estate_sha256, signer, ledger, register, clock, patience } = config;
         let signers = AllowedSigners::parse(estate.signers().unwrap_or_default()).map_err(|error| {
             ControlError::Estate { what: "`authorities/allowed_signers`", right: error.to_string() }
         })?;
@@ -105,7 +125,7 @@ impl Control {
         let known = Mutex::new(Known::fold(&ledger)?);
         let work = tokio::sync::Mutex::new(());
         let store = Store::new(register);
-        let inner = Inner { estate, estate_sha256, signers, admins, signer, ledger, store, clock, known, work };
+        let inner = Inner { estate, estate_sha256, signers, admins, signer, ledger, store, clock, patience, known, work };
         Ok(Self(Arc::new(inner)))
     }
 

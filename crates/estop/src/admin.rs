@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use control::Class;
+use control::api::ErrorAnswer;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
@@ -14,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::failure::Failure;
+use crate::unix::Reachable;
 
 /// Longest answer that is taken: a certificate of ten thousand cut sessions has about 10 MB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -61,7 +64,11 @@ impl Admin {
     ///
     /// # Errors
     /// Nobody serves there, or the answer is no.
-    pub async fn post<A: DeserializeOwned>(&self, path: &str, question: &impl Serialize) -> Result<A, Failure> {
+    pub async fn post<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &impl Serialize,
+    ) -> Result<A, Failure> {
         let body = serde_json::to_vec(question).map_err(|error| self.broken(&error.into()))?;
         self.ask(Method::POST, path, body.into()).await
     }
@@ -82,21 +89,35 @@ impl Admin {
     }
 
     fn broken(&self, error: &Broken) -> Failure {
-        Failure::absent(format!("`estop serve` at `{}` did not answer as it should", self.socket.display()))
-            .because(error)
+        Failure::absent(format!(
+            "`estop serve` at `{}` did not answer as it should",
+            self.socket.display()
+        ))
+        .because(error)
     }
 }
 
-/// Opens a Unix socket, whose path may be longer than the 107 bytes that the system takes: then by way of its folder.
 async fn connect(socket: &Path) -> Result<UnixStream, Failure> {
-    UnixStream::connect(socket).await.map_err(|error| {
-        Failure::absent(format!("`estop serve` is not running: nobody answers at `{}`", socket.display()))
-            .because(&error)
-            .help("start it with `estop serve --estate DIR`, as the same account")
+    let connected = match Reachable::to(socket) {
+        Ok(way) => UnixStream::connect(way.path()).await,
+        Err(error) => Err(error),
+    };
+    connected.map_err(|error| {
+        Failure::absent(format!(
+            "`estop serve` is not running: nobody answers at `{}`",
+            socket.display()
+        ))
+        .because(&error)
+        .help("start it with `estop serve --estate DIR`, as the same account")
     })
 }
 
-async fn exchange(stream: UnixStream, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), Broken> {
+async fn exchange(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), Broken> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // Its errors come back through the sender.
     tokio::spawn(connection);
@@ -108,10 +129,24 @@ async fn exchange(stream: UnixStream, method: Method, path: &str, body: Bytes) -
         .body(Full::new(body))?;
     let answer = sender.send_request(request).await?;
     let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(Broken::Body)?;
+    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(Broken::Body)?;
     Ok((status, body.to_bytes()))
 }
 
+/// An error of control's, with its own exit code.
 fn refusal(status: StatusCode, body: &[u8]) -> Failure {
-    Failure::no(format!("{status}: {}", String::from_utf8_lossy(body)))
+    match serde_json::from_slice::<ErrorAnswer>(body) {
+        Ok(ErrorAnswer { error }) => {
+            let failure = match error.class {
+                Class::No => Failure::no(error.what),
+                Class::Wrong => Failure::wrong(error.what),
+                Class::Missing => Failure::absent(error.what),
+            };
+            failure.help(error.right)
+        }
+        Err(_) => Failure::absent(format!("`estop serve` answered with {status}")),
+    }
 }

@@ -1,13 +1,18 @@
 //! The commands: each finds what it needs, has the work done elsewhere, and says what came of it.
 
+pub mod apply;
 pub mod certificate;
 mod check;
-mod directive;
+pub mod directive;
+pub mod ledger;
 mod officer;
+mod serve;
+mod sessions;
 
 pub use officer::verifier;
 
 use crate::cli::{Cli, Command};
+use crate::demo;
 use crate::failure::{Exit, Failure};
 use crate::output::Console;
 
@@ -15,12 +20,28 @@ use crate::output::Console;
 ///
 /// # Errors
 /// Why it did not succeed.
-pub fn run(cli: Cli, console: Console) -> Result<Exit, Failure> {
-    match cli.command {
-        Command::Check => check::run(&cli.estate, console),
-        Command::Directive(command) => directive::run(&command, &cli.estate, console),
-        Command::Certificate(command) => certificate::run(&command, &cli.estate, console),
-        Command::Officer(command) => officer::run(&command, console),
-        _ => Ok(Exit::Yes),
+pub fn run(cli: &Cli, console: Console) -> Result<Exit, Failure> {
+    // This thread is the one that drives `main`, and it starts the demo's server, which ends with it.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::absent("the system gives no threads").because(&error))?;
+    runtime.block_on(Box::pin(dispatch(cli, console)))
+}
+
+async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
+    let estate = &cli.estate;
+    match &cli.command {
+        Command::Demo(command) => demo::run(command, console).await,
+        Command::Check => check::run(estate, console),
+        Command::Plan => apply::run_plan(estate, console).await,
+        Command::Apply => apply::run_apply(estate, console).await,
+        Command::Drift => apply::run_drift(estate, console).await,
+        Command::Serve => serve::run(estate, console).await,
+        Command::Sessions => sessions::run(estate, console).await,
+        Command::Directive(command) => directive::run(command, estate, console).await,
+        Command::Certificate(command) => certificate::run(command, estate, console).await,
+        Command::Ledger(command) => ledger::run(command, estate, console).await,
+        Command::Officer(command) => officer::run(command, console),
     }
 }

@@ -28,7 +28,10 @@ use stage::Stage;
 pub async fn run(demo: &Demo, console: Console) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let mut report = Report::new(console);
-    console.line(console.paint(Tone::Strong, "A records office shares with three partners, and cuts one of them off"))?;
+    console.line(console.paint(
+        Tone::Strong,
+        "A records office shares with three partners, and cuts one of them off",
+    ))?;
     let played = async {
         let stage = Stage::set(demo.dir.as_deref(), &mut report).await?;
         story::play(&stage, &mut report).await?;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use policy::estate::{Estate, EstateErrors, Files, MAX_FILE_BYTES, MAX_FILES};
-use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 use crate::files::{self, FileError};
@@ -46,12 +45,6 @@ impl Loaded {
     #[must_use]
     pub fn path(&self, relative: &str) -> PathBuf {
         self.folder.join(relative)
-    }
-
-    /// SHA-256 over all files, each with its path and both with their lengths: what `apply` records as having been applied.
-    #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        digest(&self.files)
     }
 }
 
@@ -192,17 +185,6 @@ pub fn report(errors: &EstateErrors, console: Console) -> String {
     text
 }
 
-fn digest(files: &Files) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for (path, text) in files {
-        for part in [path, text] {
-            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-    }
-    hash.finalize().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,14 +226,5 @@ mod tests {
         assert_eq!(read(folder.path()).unwrap_err().exit, Exit::Absent);
         fs::write(folder.path().join(MAIN), [0xff, 0xfe]).unwrap();
         assert_eq!(read(folder.path()).unwrap_err().exit, Exit::Wrong);
-    }
-
-    #[test]
-    fn the_digest_tells_where_one_file_ends_and_the_next_begins() {
-        assert_ne!(digest(&files(&[("a", "bc")])), digest(&files(&[("ab", "c")])));
-        assert_ne!(
-            digest(&files(&[("a", "b"), ("c", "d")])),
-            digest(&files(&[("a", "bcd")]))
-        );
     }
 }

@@ -92,7 +92,11 @@ impl Failure {
     /// Message and causes in one line.
     #[must_use]
     pub fn one_line(&self) -> String {
-        std::iter::once(&self.message).chain(&self.causes).map(String::as_str).collect::<Vec<_>>().join(": ")
+        std::iter::once(&self.message)
+            .chain(&self.causes)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(": ")
     }
 
     fn of(exit: Exit, message: String) -> Self {

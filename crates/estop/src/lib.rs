@@ -1,5 +1,6 @@
 //! What the program `estop` is made of: command line, configuration, wiring. `main.rs` is the table of contents.
 
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -10,5 +11,8 @@ pub mod failure;
 pub mod files;
 pub mod output;
 pub mod postgres;
+pub mod serve;
+pub mod signals;
 pub mod ssh;
 pub mod tls;
+pub mod unix;

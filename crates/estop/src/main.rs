@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     // Wrong calls end here, with exit code 2 and clap's own words.
     let cli = Cli::parse();
     let console = Console::new(cli.json);
-    match commands::run(cli, console) {
+    match commands::run(&cli, console) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             console.failure(&failure);

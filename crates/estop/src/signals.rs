@@ -18,7 +18,8 @@ impl Signals {
     /// # Errors
     /// The system does not let us.
     pub fn listen() -> Result<Self, Failure> {
-        let on = |kind| signal(kind).map_err(|error| Failure::absent("cannot listen for signals").because(&error));
+        let on =
+            |kind| signal(kind).map_err(|error| Failure::absent("cannot listen for signals").because(&error));
         Ok(Self {
             interrupt: on(SignalKind::interrupt())?,
             terminate: on(SignalKind::terminate())?,

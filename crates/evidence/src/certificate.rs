@@ -1,10 +1,11 @@
-//! The certificate of a termination: one file that shows, to whoever has the custodian's public key and nothing else, who
-//! ordered what, and that it was carried out.
+//! The certificate of a termination: one file that shows, to whoever has the custodian's public key and
+//! nothing else, who ordered what, and that it was carried out.
 //!
-//! It is a C2SP signed note by the custodian's key. Its text begins with a text for people; below it stand, as raw texts
-//! with their lengths, the directive and its signatures, the entries of the ledger that tell of its carrying out with their
-//! records opened, and the proofs that tie all of it to signed checkpoints (`docs/formats.md`). [`verify`] makes every check
-//! it can and says of each what came of it; the text for people is made anew from the rest and compared.
+//! It is a C2SP signed note by the custodian's key. Its text begins with a text for people; below it stand,
+//! as raw texts with their lengths, the directive and its signatures, the entries of the ledger that tell of
+//! its carrying out with their records opened, and the proofs that tie all of it to signed checkpoints
+//! (`docs/formats.md`). [`verify`] makes every check it can and says of each what came of it; the text for
+//! people is made anew from the rest and compared.
 
 use std::error::Error;
 
@@ -32,8 +33,9 @@ use story::Story;
 /// What a certificate is made from.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// The entries of the main log that tell of the termination, in any order: one `directive`, one `epoch`, each `cut`,
-    /// each gateway's `drained`, one `carried-out`, one `closed`, one `census`. All proofs are under one checkpoint.
+    /// The entries of the main log that tell of the termination, in any order: one `directive`, one `epoch`,
+    /// each `cut`, the `drained` of each gateway that was at work, one `carried-out`, one `closed`, one `census`. All proofs are
+    /// under one checkpoint.
     pub cited: Vec<Cited>,
     /// Proof of the `closed` entry in the partner's log, under that log's checkpoint: of its last leaf.
     pub partner: TlogProof,
@@ -132,8 +134,8 @@ impl Certificate {
         self.text.as_str()
     }
 
-    /// Signs with the custodian's key, whatever name `key` has, and gives the file if it holds: a custodian's signature is
-    /// never put under a certificate that can be refuted.
+    /// Signs with the custodian's key, whatever name `key` has, and gives the file if it holds: a custodian's
+    /// signature is never put under a certificate that can be refuted.
     ///
     /// # Errors
     /// It does not hold: every check.
@@ -145,8 +147,8 @@ impl Certificate {
     }
 }
 
-/// Checks a certificate with the custodian's public `key`, whose name is the bare custodian's. Every check is made that
-/// can be, whatever came of the others.
+/// Checks a certificate with the custodian's public `key`, whose name is the bare custodian's. Every check is
+/// made that can be, whatever came of the others.
 ///
 /// # Errors
 /// It does not hold: every check, those that hold as well.

@@ -1,8 +1,9 @@
 //! Directives: signed orders of an authority, as the bytes that are signed.
 //!
-//! A directive is UTF-8 text with one encoding (`docs/formats.md`): a header line, then one `key value` a line in a fixed
-//! order, those that do not apply left out. It is signed with OpenSSH (`ssh-keygen -Y sign`, PROTOCOL.sshsig) by at least
-//! two people; what they signed takes effect only as [`Approved`], which [`approve`] alone makes.
+//! A directive is UTF-8 text with one encoding (`docs/formats.md`): a header line, then one `key value` a
+//! line in a fixed order, those that do not apply left out. It is signed with OpenSSH (`ssh-keygen -Y sign`,
+//! PROTOCOL.sshsig) by at least two people; what they signed takes effect only as [`Approved`], which
+//! [`approve`] alone makes.
 
 use std::fmt;
 use std::ops::Deref;
@@ -30,8 +31,8 @@ pub const MAX_DIRECTIVE_BYTES: usize = 4_096;
 /// Longest basis in bytes: a line that names an order, an ordinance or a docket, not its reasons.
 pub const MAX_BASIS_BYTES: usize = 500;
 
-/// Longest time between `issued` and `expires`. A signed order that nobody has carried out must not lie about for good:
-/// after a month the authorities decide and sign anew.
+/// Longest time between `issued` and `expires`. A signed order that nobody has carried out must not lie about
+/// for good: after a month the authorities decide and sign anew.
 pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Length of a [`Nonce`] in bytes: two drawn at random are never the same.
@@ -45,8 +46,8 @@ pub enum Order {
     Terminate,
 }
 
-/// Drawn at random for one directive. Two directives are never the same bytes, and none is accepted twice: who keeps the
-/// state keeps every nonce that was accepted.
+/// Drawn at random for one directive. Two directives are never the same bytes, and none is accepted twice:
+/// who keeps the state keeps every nonce that was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce([u8; NONCE_BYTES]);
 
@@ -65,8 +66,8 @@ pub struct Draft {
     pub agreement: Option<AgreementId>,
     /// Narrows it to one purpose.
     pub purpose: Option<PurposeId>,
-    /// The legal basis in words: one line, 1 to [`MAX_BASIS_BYTES`] bytes, without characters that change how a line
-    /// reads.
+    /// The legal basis in words: one line, 1 to [`MAX_BASIS_BYTES`] bytes, without characters that change how
+    /// a line reads.
     pub basis: String,
     /// When it was drawn up, in whole seconds.
     pub issued: Timestamp,
@@ -107,7 +108,8 @@ pub enum DirectiveError {
         /// What should stand there.
         expected: &'static str,
     },
-    /// The basis is empty, too long, begins or ends with a space, or holds characters that change how a line reads.
+    /// The basis is empty, too long, begins or ends with a space, or holds characters that change how a line
+    /// reads.
     #[error(
         "the basis of a directive is one line of 1 to {MAX_BASIS_BYTES} bytes, without spaces at its ends, control \
          characters and marks that turn the direction of writing"
@@ -207,7 +209,8 @@ impl Directive {
         text::encode(self)
     }
 
-    /// Reads a directive. Only what [`Directive::encode`] writes is read, so every directive has one encoding.
+    /// Reads a directive. Only what [`Directive::encode`] writes is read, so every directive has one
+    /// encoding.
     ///
     /// # Errors
     /// The bytes are no directive: what is wrong, and on which line.
@@ -236,10 +239,14 @@ fn is_plain_line(text: &str) -> bool {
         && !text.chars().any(is_deceptive)
 }
 
-/// Whether a character makes a line read otherwise than its characters stand: controls, line and paragraph separators, marks
-/// that turn the direction of writing (UAX 9 section 2), and ones that nobody sees.
+/// Whether a character makes a line read otherwise than its characters stand: controls, line and paragraph
+/// separators, marks that turn the direction of writing (UAX 9 section 2), and ones that nobody sees.
 pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        )
+        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}')
         || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -1,9 +1,10 @@
-//! Who may sign: the `allowed_signers` file of OpenSSH (`ssh-keygen(1)`, ALLOWED SIGNERS), read more strictly than
-//! OpenSSH does.
+//! Who may sign: the `allowed_signers` file of OpenSSH (`ssh-keygen(1)`, ALLOWED SIGNERS), read more strictly
+//! than OpenSSH does.
 //!
-//! One line is one key: `principal [options] keytype base64-key [comment]`. One principal is one person; several lines
-//! with the same principal are one person with several keys. What would blur who signed is refused: wildcards, several
-//! principals on a line, certificate authorities, one key under two names, local times.
+//! One line is one key: `principal [options] keytype base64-key [comment]`. One principal is one person;
+//! several lines with the same principal are one person with several keys. What would blur who signed is
+//! refused: wildcards, several principals on a line, certificate authorities, one key under two names, local
+//! times.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +17,8 @@ use ssh_key::public::KeyData;
 
 mod line;
 
-/// Longest file in bytes: some 300 keys. A custodian has a dozen authorities, and the file stands in every certificate.
+/// Longest file in bytes: some 300 keys. A custodian has a dozen authorities, and the file stands in every
+/// certificate.
 pub const MAX_SIGNERS_BYTES: usize = 64 << 10;
 
 /// Longest [`Person`] in bytes: an address of a person, with room for a long domain.
@@ -24,16 +26,16 @@ pub const MAX_PERSON_BYTES: usize = 100;
 
 /// A person as the principal of a line names them, such as `mayor@city.example`.
 ///
-/// One to [`MAX_PERSON_BYTES`] printable ASCII characters without `,`, `*`, `?`, `!`, `#`, `\`, `"` and `'`: nothing that OpenSSH
-/// would read as a pattern, a list, a comment or a quotation.
+/// One to [`MAX_PERSON_BYTES`] printable ASCII characters without `,`, `*`, `?`, `!`, `#`, `\`, `"` and `'`:
+/// nothing that OpenSSH would read as a pattern, a list, a comment or a quotation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Person(String);
 
 /// A text that names no single person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{shown}` does not name one person: 1 to 100 printable ASCII characters without `,`, `*`, `?`, `!`, `#`, `\\` and quotes, \
-     such as `mayor@city.example`"
+    "`{shown}` does not name one person: 1 to 100 printable ASCII characters without `,`, `*`, `?`, `!`, `#`, `\\` and \
+     quotes, such as `mayor@city.example`"
 )]
 pub struct PersonError {
     shown: String,
@@ -99,7 +101,8 @@ pub enum SignersFault {
         /// How long it is.
         bytes: usize,
     },
-    /// A tab, a carriage return or another control character. Certificates hold the file, and cannot hold those.
+    /// A tab, a carriage return or another control character. Certificates hold the file, and cannot hold
+    /// those.
     #[error("control character {0:?}: fields are separated by spaces, lines end in a line feed alone")]
     Control(char),
     /// The last line has no line feed.
@@ -140,7 +143,8 @@ pub enum SignersFault {
     Namespaces(String),
     /// A time in another form, or without `Z`.
     #[error(
-        "`{value}` is not a time for `{option}`: write `YYYYMMDDZ`, `YYYYMMDDHHMMZ` or `YYYYMMDDHHMMSSZ`, in UTC with the `Z`"
+        "`{value}` is not a time for `{option}`: write `YYYYMMDDZ`, `YYYYMMDDHHMMZ` or \
+         `YYYYMMDDHHMMSSZ`, in UTC with the `Z`"
     )]
     Time {
         /// The option.
@@ -240,8 +244,8 @@ impl AllowedKey {
         self.line
     }
 
-    /// Whether a signature may be made with it in `namespace` at the time `now`. Both ends of the validity belong to it,
-    /// and seconds are compared whole, as OpenSSH does.
+    /// Whether a signature may be made with it in `namespace` at the time `now`. Both ends of the validity
+    /// belong to it, and seconds are compared whole, as OpenSSH does.
     ///
     /// # Errors
     /// It may not: the reason.

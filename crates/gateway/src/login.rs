@@ -179,8 +179,11 @@ fn decide(
     request: &Request,
     now: Timestamp,
 ) -> Result<Permit, Stop> {
-    let Some((officer, agreement)) = request.ids.clone() else {
+    let Some(officer) = request.officer.clone() else {
         return Err(Stop::Say(Say::wrong_password(&request.user)));
+    };
+    let Some(agreement) = request.agreement.clone() else {
+        return Err(Stop::Say(Say::no_agreement(&request.database)));
     };
     let (purpose, case) = (request.purpose.clone(), request.case.clone());
     current
@@ -197,7 +200,8 @@ async fn authenticate(
 ) -> Result<(), Stop> {
     let wrong = || Stop::Say(Say::wrong_password(&request.user));
     let current = policy.current();
-    let text = request.ids.as_ref().and_then(|(officer, agreement)| current.officer(agreement, officer));
+    let text =
+        request.officer.as_ref().and_then(|officer| current.verifier(request.agreement.as_ref(), officer));
     let verifier = text.and_then(|text| Verifier::from_str(text.reveal()).ok());
     let nonce = Nonce::new(&upstream::random().map_err(|_| Stop::Say(Say::upstream_unreachable()))?);
     let exchange = scram::AwaitFirst::new(&request.user, verifier.as_ref(), &shared.mock, None);

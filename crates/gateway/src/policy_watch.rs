@@ -51,8 +51,12 @@ impl Current {
         self.0.as_ref().map_or(Epoch(u64::MAX), Decider::epoch)
     }
 
-    pub(crate) fn officer(&self, agreement: &AgreementId, officer: &OfficerId) -> Option<&ScramVerifierText> {
-        self.0.as_ref()?.officer(agreement, officer)
+    pub(crate) fn verifier(
+        &self,
+        agreement: Option<&AgreementId>,
+        officer: &OfficerId,
+    ) -> Option<&ScramVerifierText> {
+        self.0.as_ref()?.verifier(agreement, officer)
     }
 
     pub(crate) fn permit(&self, request: &SessionRequest) -> Result<Permit, Denied> {

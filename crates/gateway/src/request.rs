@@ -42,8 +42,10 @@ pub(crate) struct Request {
     pub(crate) user: String,
     /// The database name as it was sent.
     pub(crate) database: String,
-    /// Both as ids, if they can be such; else nobody can be meant.
-    pub(crate) ids: Option<(OfficerId, AgreementId)>,
+    /// Whom the user name means, if it can be anybody.
+    pub(crate) officer: Option<OfficerId>,
+    /// What the database name means, if it can be an agreement.
+    pub(crate) agreement: Option<AgreementId>,
     pub(crate) purpose: Option<String>,
     pub(crate) case: Option<String>,
     pub(crate) application: Option<String>,
@@ -62,9 +64,11 @@ impl Request {
         let officer = parts.next().unwrap_or_default();
         let stated = |part: Option<&str>| part.filter(|text| !text.is_empty()).map(str::to_owned);
         let (purpose, case) = (stated(parts.next()), stated(parts.next()));
-        let ids = OfficerId::from_str(officer).ok().zip(AgreementId::from_str(&database).ok());
+        let officer = OfficerId::from_str(officer).ok();
+        let agreement = AgreementId::from_str(&database).ok();
+        let (application, settings) = (None, Vec::new());
         let mut request =
-            Self { database, ids, purpose, case, application: None, settings: Vec::new(), user: user.clone() };
+            Self { user: user.clone(), database, officer, agreement, purpose, case, application, settings };
         for (name, value) in &start.params {
             match name.as_str() {
                 "user" | "database" => {}

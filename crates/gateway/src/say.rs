@@ -77,7 +77,13 @@ impl Say {
         Self::new("08006", "the login took too long")
     }
 
-    /// The same words for an unknown officer, an unknown agreement and a wrong password.
+    /// A database name that no agreement can have: the words of [`Refusal::NoAgreement`].
+    pub(crate) fn no_agreement(name: &str) -> Self {
+        Self::new("28000", format!("no agreement `{}` permits this officer anything", short(name)))
+            .hint("The database's name is the agreement's, the user's name the officer's.")
+    }
+
+    /// The same words for an unknown officer and a wrong password.
     pub(crate) fn wrong_password(officer: &str) -> Self {
         Self::new("28P01", format!("password authentication failed for user \"{}\"", short(officer)))
     }

@@ -36,7 +36,14 @@ pub struct Draft {
 impl Draft {
     /// A draft that concerns nobody yet.
     pub fn new(kind: Kind, record: Vec<u8>) -> Self {
-        Self { kind, partner: None, agreement: None, purpose: None, record, body: None }
+        Self {
+            kind,
+            partner: None,
+            agreement: None,
+            purpose: None,
+            record,
+            body: None,
+        }
     }
 
     /// A draft with this record, of its kind.
@@ -50,19 +57,29 @@ impl Draft {
     /// The same, concerning a partner.
     #[must_use]
     pub fn with_partner(self, partner: PartnerId) -> Self {
-        Self { partner: Some(partner), ..self }
+        Self {
+            partner: Some(partner),
+            ..self
+        }
     }
 
     /// The same, under an agreement and for one of its purposes.
     #[must_use]
     pub fn under(self, agreement: AgreementId, purpose: PurposeId) -> Self {
-        Self { agreement: Some(agreement), purpose: Some(purpose), ..self }
+        Self {
+            agreement: Some(agreement),
+            purpose: Some(purpose),
+            ..self
+        }
     }
 
     /// The same, with text for the public.
     #[must_use]
     pub fn with_body(self, body: String) -> Self {
-        Self { body: Some(body), ..self }
+        Self {
+            body: Some(body),
+            ..self
+        }
     }
 }
 
@@ -70,8 +87,14 @@ impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The record is private and stays out of logs.
         let mut shown = f.debug_struct("Draft");
-        shown.field("kind", &self.kind).field("partner", &self.partner).field("agreement", &self.agreement);
-        shown.field("purpose", &self.purpose).field("record_bytes", &self.record.len()).finish_non_exhaustive()
+        shown
+            .field("kind", &self.kind)
+            .field("partner", &self.partner)
+            .field("agreement", &self.agreement);
+        shown
+            .field("purpose", &self.purpose)
+            .field("record_bytes", &self.record.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,7 +108,11 @@ pub struct Receipt {
 
 impl Receipt {
     pub(crate) fn new(first_index: u64, count: u64, time: Timestamp) -> Self {
-        Self { first_index, count, time }
+        Self {
+            first_index,
+            count,
+            time,
+        }
     }
 
     /// Index in the main log of the first entry.
@@ -203,7 +230,9 @@ impl Future for Pending {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            State::Waiting(answer) => Pin::new(answer).poll(context).map(|answer| answer.unwrap_or(Err(NotRecorded::Closed))),
+            State::Waiting(answer) => Pin::new(answer)
+                .poll(context)
+                .map(|answer| answer.unwrap_or(Err(NotRecorded::Closed))),
             State::Refused(why) => Poll::Ready(Err(why.clone())),
         }
     }
@@ -220,7 +249,10 @@ pub struct Withheld<T> {
 
 impl<T> Withheld<T> {
     pub(crate) fn new(value: T, pending: Pending) -> Self {
-        Self { value: Some(value), pending }
+        Self {
+            value: Some(value),
+            pending,
+        }
     }
 }
 
@@ -243,7 +275,9 @@ impl<T: Unpin> Future for Withheld<T> {
         if this.value.is_none() {
             return Poll::Ready(Err(NotRecorded::Closed));
         }
-        let Poll::Ready(answer) = Pin::new(&mut this.pending).poll(context) else { return Poll::Pending };
+        let Poll::Ready(answer) = Pin::new(&mut this.pending).poll(context) else {
+            return Poll::Pending;
+        };
         let value = this.value.take();
         Poll::Ready(answer.and_then(|receipt| Ok((value.ok_or(NotRecorded::Closed)?, receipt))))
     }
@@ -251,6 +285,8 @@ impl<T: Unpin> Future for Withheld<T> {
 
 impl<T> fmt::Debug for Withheld<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Withheld").field("pending", &self.pending).finish_non_exhaustive()
+        f.debug_struct("Withheld")
+            .field("pending", &self.pending)
+            .finish_non_exhaustive()
     }
 }

@@ -29,7 +29,11 @@ pub(crate) struct Committer {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It is durable; these are to be told, after the changes are visible.
-    Durable { changes: Changes, end: Position, told: Vec<(Request, Receipt)> },
+    Durable {
+        changes: Changes,
+        end: Position,
+        told: Vec<(Request, Receipt)>,
+    },
     /// Nothing was written.
     Nothing,
     /// The log cannot be trusted any more.
@@ -38,7 +42,12 @@ pub(crate) enum Outcome {
 
 impl Committer {
     pub(crate) fn new(writer: Writer, heads: Heads, clock: Arc<dyn Clock>) -> Self {
-        Self { writer, heads, clock, payload: Vec::new() }
+        Self {
+            writer,
+            heads,
+            clock,
+            payload: Vec::new(),
+        }
     }
 
     /// Most bytes to take at a time.
@@ -48,7 +57,9 @@ impl Committer {
 
     /// Most bytes one append's frame can have.
     pub(crate) fn append_bytes(&self) -> usize {
-        usize::try_from(self.writer.capacity()).unwrap_or(usize::MAX).min(MAX_PAYLOAD_BYTES)
+        usize::try_from(self.writer.capacity())
+            .unwrap_or(usize::MAX)
+            .min(MAX_PAYLOAD_BYTES)
     }
 
     /// How all logs stand.
@@ -73,8 +84,13 @@ impl Committer {
                     encode(&mut self.payload, &request.matter, &placed);
                     // INVARIANT: the length was checked against `append_bytes` before the request was queued.
                     if batch.push(&self.payload).is_err() {
-                        let failure = Failure::Unreadable { index: placed.first_index };
-                        return Outcome::Failed { failure, told: told.into_iter().map(|(request, _)| request).collect() };
+                        let failure = Failure::Unreadable {
+                            index: placed.first_index,
+                        };
+                        return Outcome::Failed {
+                            failure,
+                            told: told.into_iter().map(|(request, _)| request).collect(),
+                        };
                     }
                     let count = u64::try_from(placed.entries.len()).unwrap_or(u64::MAX);
                     told.push((request, Receipt::new(placed.first_index, count, placed.time)));
@@ -89,7 +105,11 @@ impl Committer {
         match self.writer.commit(batch) {
             Ok(()) => {
                 self.heads.take(changes.clone());
-                Outcome::Durable { changes, end: self.writer.position(), told }
+                Outcome::Durable {
+                    changes,
+                    end: self.writer.position(),
+                    told,
+                }
             }
             Err(Fault::Refused(error)) => {
                 refuse(told, error);
@@ -97,7 +117,10 @@ impl Committer {
             }
             Err(Fault::Unsynced(error)) => {
                 let told = told.into_iter().map(|(request, _)| request).collect();
-                Outcome::Failed { failure: Failure::Unsynced(error), told }
+                Outcome::Failed {
+                    failure: Failure::Unsynced(error),
+                    told,
+                }
             }
         }
     }
@@ -119,7 +142,11 @@ fn encode(out: &mut Vec<u8>, matter: &Matter, placed: &Placed) {
     };
     let mut drafts = drafts.iter();
     for entry in &placed.entries {
-        let sealed = drafts.next().and_then(|one| one.sealed.as_ref().map(|(key, _)| (key, one.draft.record.as_slice())));
+        let sealed = drafts.next().and_then(|one| {
+            one.sealed
+                .as_ref()
+                .map(|(key, _)| (key, one.draft.record.as_slice()))
+        });
         if !payload::add(out, entry, sealed) {
             // Too long for the format: an empty payload is refused by the log.
             out.clear();

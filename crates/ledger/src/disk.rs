@@ -82,7 +82,12 @@ pub(crate) fn replace(disk: &dyn Disk, path: &str, bytes: &[u8], access: Access)
 }
 
 /// Writes a file under its temporary name, to be synced and renamed by the caller.
-pub(crate) fn stage(disk: &dyn Disk, path: &str, bytes: &[u8], access: Access) -> io::Result<Arc<dyn DiskFile>> {
+pub(crate) fn stage(
+    disk: &dyn Disk,
+    path: &str,
+    bytes: &[u8],
+    access: Access,
+) -> io::Result<Arc<dyn DiskFile>> {
     let file = disk.create(&temporary(path), access)?;
     file.write_at(bytes, 0)?;
     Ok(file)
@@ -103,10 +108,15 @@ pub(crate) fn folder_of(path: &str) -> &str {
 /// # Errors
 /// It cannot be read, or is longer than `limit` bytes.
 pub(crate) fn read_whole(disk: &dyn Disk, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let Some(file) = disk.open(path)? else { return Ok(None) };
+    let Some(file) = disk.open(path)? else {
+        return Ok(None);
+    };
     let length = file.length()?;
     if length > limit {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("`{path}` is longer than {limit} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("`{path}` is longer than {limit} bytes"),
+        ));
     }
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?];
     let read = file.read_at(&mut bytes, 0)?;

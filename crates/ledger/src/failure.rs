@@ -12,7 +12,9 @@ pub enum Failure {
     #[error("a sync of the ledger's storage failed")]
     Unsynced(#[source] io::Error),
     /// A published file has other contents than the write-ahead log gives it.
-    #[error("`{path}` is not what the write-ahead log says it is: restore it, or remove it to have it written again")]
+    #[error(
+        "`{path}` is not what the write-ahead log says it is: restore it, or remove it to have it written again"
+    )]
     Conflict {
         /// The file, relative to the ledger's folder.
         path: String,

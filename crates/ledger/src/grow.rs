@@ -4,7 +4,8 @@ use std::error::Error;
 
 use evidence::hash::{self, Hash};
 use evidence::tile::{
-    EntryBundlePath, TILE_HEIGHT, TILE_WIDTH, TileHashes, TilePath, TileReader as _, append_to_bundle, decode_tile, encode_tile,
+    EntryBundlePath, TILE_HEIGHT, TILE_WIDTH, TileHashes, TilePath, TileReader as _, append_to_bundle,
+    decode_tile, encode_tile,
 };
 use evidence::tree::Edge;
 
@@ -30,17 +31,30 @@ pub(crate) struct TooLong;
 
 impl Tree {
     pub(crate) fn empty(folder: String) -> Self {
-        Self { folder, edge: Edge::empty(), levels: Vec::new(), bundle: Vec::new(), published: 0 }
+        Self {
+            folder,
+            edge: Edge::empty(),
+            levels: Vec::new(),
+            bundle: Vec::new(),
+            published: 0,
+        }
     }
 
     /// The tree at a size for which a checkpoint was prepared, from its published files. Nothing is authenticated: compare
     /// the root.
-    pub(crate) fn restore(disk: &dyn Disk, folder: String, size: u64) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(crate) fn restore(
+        disk: &dyn Disk,
+        folder: String,
+        size: u64,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let files = Published::new(disk, &folder);
         let edge = Edge::read(size, &TileHashes::new(files.clone(), size))?;
         let mut levels = Vec::new();
         for level in 0.. {
-            let Some(count) = size.checked_shr(u32::from(level).saturating_mul(TILE_HEIGHT.into())).filter(|n| *n > 0) else {
+            let Some(count) = size
+                .checked_shr(u32::from(level).saturating_mul(TILE_HEIGHT.into()))
+                .filter(|n| *n > 0)
+            else {
                 break;
             };
             let hashes = match TilePath::within(level, count / u64::from(TILE_WIDTH), size) {
@@ -56,14 +70,21 @@ impl Tree {
                 append_to_bundle(&mut bundle, &entry)?;
             }
         }
-        drop(files);
-        Ok(Self { folder, edge, levels, bundle, published: 0 })
+        Ok(Self {
+            folder,
+            edge,
+            levels,
+            bundle,
+            published: 0,
+        })
     }
 
     /// Appends an entry; files that fill go to the outbox.
     pub(crate) fn push(&mut self, entry: &[u8], outbox: &mut Outbox) -> Result<(), TooLong> {
         append_to_bundle(&mut self.bundle, entry).map_err(|_| TooLong)?;
-        let Self { folder, edge, levels, .. } = self;
+        let Self {
+            folder, edge, levels, ..
+        } = self;
         edge.push(hash::leaf(entry), &mut |node| {
             if node.level % TILE_HEIGHT != 0 {
                 return;
@@ -72,7 +93,9 @@ impl Tree {
             if levels.len() <= place {
                 levels.resize(place.saturating_add(1), Vec::new());
             }
-            let Some(hashes) = levels.get_mut(place) else { return };
+            let Some(hashes) = levels.get_mut(place) else {
+                return;
+            };
             hashes.push(node.hash);
             if hashes.len() == usize::from(TILE_WIDTH) {
                 let path = TilePath::new(level, node.index / u64::from(TILE_WIDTH), TILE_WIDTH);
@@ -81,7 +104,10 @@ impl Tree {
             }
         });
         if self.edge.size().is_multiple_of(TILE_WIDTH.into()) {
-            let path = EntryBundlePath::new((self.edge.size() / u64::from(TILE_WIDTH)).saturating_sub(1), TILE_WIDTH);
+            let path = EntryBundlePath::new(
+                (self.edge.size() / u64::from(TILE_WIDTH)).saturating_sub(1),
+                TILE_WIDTH,
+            );
             let bytes = std::mem::take(&mut self.bundle);
             outbox.extend(path.map(|path| (format!("{}/{path}", self.folder), bytes)));
         }
@@ -92,8 +118,11 @@ impl Tree {
     pub(crate) fn partial(&self, outbox: &mut Outbox) {
         let size = self.edge.size();
         for (level, hashes) in (0_u8..).zip(&self.levels) {
-            let count = size.checked_shr(u32::from(level).saturating_mul(TILE_HEIGHT.into())).unwrap_or(0);
-            let path = TilePath::within(level, count / u64::from(TILE_WIDTH), size).filter(|_| !hashes.is_empty());
+            let count = size
+                .checked_shr(u32::from(level).saturating_mul(TILE_HEIGHT.into()))
+                .unwrap_or(0);
+            let path =
+                TilePath::within(level, count / u64::from(TILE_WIDTH), size).filter(|_| !hashes.is_empty());
             outbox.extend(path.map(|path| (format!("{}/{path}", self.folder), encode_tile(hashes))));
         }
         let over = u16::try_from(size % u64::from(TILE_WIDTH)).unwrap_or(0);
@@ -104,7 +133,8 @@ impl Tree {
     /// Folders of partial files that full ones have replaced since a checkpoint of size `old`.
     pub(crate) fn replaced(&self, old: u64) -> Vec<String> {
         let mut folders = Vec::new();
-        let mut note = |path: Option<String>| folders.extend(path.map(|path| format!("{}/{path}.p", self.folder)));
+        let mut note =
+            |path: Option<String>| folders.extend(path.map(|path| format!("{}/{path}.p", self.folder)));
         for level in 0..u8::try_from(self.levels.len()).unwrap_or(u8::MAX) {
             let full = |size: u64| (size >> (u32::from(level) * 8)) / u64::from(TILE_WIDTH);
             for index in full(old)..full(self.edge.size()) {

@@ -14,6 +14,9 @@ use crate::wal::Position;
 
 const PATH: &str = "index";
 
+/// Bytes of records that are written together.
+const ROWS_BYTES: usize = 64 << 10;
+
 /// Bytes of a record.
 const RECORD_BYTES: u64 = 16;
 
@@ -44,7 +47,9 @@ impl Index {
     /// Where the frame with this entry begins; its sequence number is not known. `None`: no such record, or a damaged one.
     pub(crate) fn find(&self, index: u64) -> io::Result<Option<Position>> {
         let mut record = [0; 16];
-        let Some(offset) = index.checked_mul(RECORD_BYTES) else { return Ok(None) };
+        let Some(offset) = index.checked_mul(RECORD_BYTES) else {
+            return Ok(None);
+        };
         if self.0.read_at(&mut record, offset)? != record.len() {
             return Ok(None);
         }
@@ -52,13 +57,19 @@ impl Index {
         let (segment, offset, chain) = ([a, b, c, d], [e, f, g, h], [i, j, k, l]);
         let [segment, offset, chain] = [segment, offset, chain].map(u32::from_le_bytes);
         let whole = u32::from_le_bytes(crc) == sum(index, segment, offset, chain);
-        Ok(whole.then_some(Position { segment: segment.into(), offset: offset.into(), seq: 0, chain }))
+        Ok(whole.then_some(Position {
+            segment: segment.into(),
+            offset: offset.into(),
+            seq: 0,
+            chain,
+        }))
     }
 
     /// Writes the rows; they are kept if that fails.
     pub(crate) fn write(&self, rows: &mut Rows) -> io::Result<()> {
         if !rows.bytes.is_empty() {
-            self.0.write_at(&rows.bytes, rows.first.saturating_mul(RECORD_BYTES))?;
+            self.0
+                .write_at(&rows.bytes, rows.first.saturating_mul(RECORD_BYTES))?;
             rows.bytes.clear();
         }
         Ok(())
@@ -71,11 +82,18 @@ impl Index {
 }
 
 impl Rows {
+    /// Whether they should be written before more are added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.len() >= ROWS_BYTES
+    }
+
     /// Notes that an entry, the one after the last that was noted, stands in the frame at `at`. `false`: the log has more
     /// or longer segments than a record can say.
     #[must_use]
     pub(crate) fn add(&mut self, index: u64, at: &Position) -> bool {
-        let (Ok(segment), Ok(offset)) = (u32::try_from(at.segment), u32::try_from(at.offset)) else { return false };
+        let (Ok(segment), Ok(offset)) = (u32::try_from(at.segment), u32::try_from(at.offset)) else {
+            return false;
+        };
         if self.bytes.is_empty() {
             self.first = index;
         }
@@ -88,5 +106,7 @@ impl Rows {
 
 fn sum(index: u64, segment: u32, offset: u32, chain: u32) -> u32 {
     let crc = crc32c::crc32c(&index.to_le_bytes());
-    [segment, offset, chain].iter().fold(crc, |crc, part| crc32c::crc32c_append(crc, &part.to_le_bytes()))
+    [segment, offset, chain]
+        .iter()
+        .fold(crc, |crc, part| crc32c::crc32c_append(crc, &part.to_le_bytes()))
 }

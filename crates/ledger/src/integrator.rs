@@ -24,9 +24,6 @@ use crate::sequence::Status;
 use crate::state::{PartnerState, State};
 use crate::wal::{ReadFault, Reader};
 
-/// Entries whose index records are written together.
-const INDEX_ROWS: u64 = 4096;
-
 /// A checkpoint with its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCheckpoint {
@@ -104,15 +101,23 @@ impl Integrator {
             if self.outbox.is_full() {
                 self.outbox.flush(&*self.disk)?;
             }
-            let unreadable = Failure::Unreadable { index: self.main.size() };
+            let unreadable = Failure::Unreadable {
+                index: self.main.size(),
+            };
             let end = self.reader.position().seq;
-            let Some((at, payload)) = self.reader.next(limit).map_err(|fault| read_trouble(fault, self.main.size()))? else {
+            let Some((at, payload)) = self
+                .reader
+                .next(limit)
+                .map_err(|fault| read_trouble(fault, self.main.size()))?
+            else {
                 if end < limit {
                     return Err(Trouble::Fatal(unreadable));
                 }
                 break;
             };
-            let Some(appended) = Appended::parse(payload).filter(|appended| appended.first_index == self.main.size()) else {
+            let Some(appended) =
+                Appended::parse(payload).filter(|appended| appended.first_index == self.main.size())
+            else {
                 return Err(Trouble::Fatal(unreadable));
             };
             for item in appended.items() {
@@ -120,9 +125,11 @@ impl Integrator {
                     return Err(Trouble::Fatal(unreadable));
                 }
                 let grown = grow(&mut self.main, &mut self.branches, &mut self.outbox, item.entry);
-                self.time = grown.ok_or(Trouble::Fatal(Failure::Unreadable { index: self.main.size() }))?;
+                self.time = grown.ok_or(Trouble::Fatal(Failure::Unreadable {
+                    index: self.main.size(),
+                }))?;
             }
-            if self.main.size() % INDEX_ROWS == 0 {
+            if self.rows.is_full() {
                 self.index.write(&mut self.rows)?;
             }
         }
@@ -156,9 +163,13 @@ impl Integrator {
     fn intent(&self) -> Result<State, Trouble> {
         let new = |tree: &Tree, old: Option<&SignedCheckpoint>| match old {
             Some(SignedCheckpoint { checkpoint, .. })
-                if checkpoint.size > tree.size() || (checkpoint.size == tree.size() && checkpoint.root != tree.root()) =>
+                if checkpoint.size > tree.size()
+                    || (checkpoint.size == tree.size() && checkpoint.root != tree.root()) =>
             {
-                Err(Trouble::Fatal(Failure::Forked { origin: checkpoint.origin.clone(), size: checkpoint.size }))
+                Err(Trouble::Fatal(Failure::Forked {
+                    origin: checkpoint.origin.clone(),
+                    size: checkpoint.size,
+                }))
             }
             _ => Ok((tree.size(), tree.root())),
         };
@@ -166,31 +177,75 @@ impl Integrator {
         let mut partners = BTreeMap::new();
         for (partner, Branch { tree, last, status }) in &self.branches {
             let (size, root) = new(tree, self.checkpoints.partners.get(partner))?;
-            partners.insert(partner.clone(), PartnerState { size, root, last: *last, status: *status });
+            partners.insert(
+                partner.clone(),
+                PartnerState {
+                    size,
+                    root,
+                    last: *last,
+                    status: *status,
+                },
+            );
         }
         let (origin, wal) = (self.custodian.main_origin(), self.reader.position().into());
-        Ok(State { origin, wal, time: self.time.as_second(), size, root, partners })
+        Ok(State {
+            origin,
+            wal,
+            time: self.time.as_second(),
+            size,
+            root,
+            partners,
+        })
     }
 
     fn publish(&mut self) -> Result<(), Trouble> {
-        let Self { disk, signer, main, branches, checkpoints, custodian, .. } = self;
+        let Self {
+            disk,
+            signer,
+            main,
+            branches,
+            checkpoints,
+            custodian,
+            ..
+        } = self;
         if main.is_dirty() {
             let signed = sign(&**disk, signer, custodian.main_origin(), main)?;
             Arc::make_mut(checkpoints).main = Some(signed);
         }
         for (partner, branch) in branches.iter_mut().filter(|(_, branch)| branch.tree.is_dirty()) {
-            let signed = sign(&**disk, signer, custodian.partner_origin(partner), &mut branch.tree)?;
-            Arc::make_mut(checkpoints).partners.insert(partner.clone(), signed);
+            let signed = sign(
+                &**disk,
+                signer,
+                custodian.partner_origin(partner),
+                &mut branch.tree,
+            )?;
+            Arc::make_mut(checkpoints)
+                .partners
+                .insert(partner.clone(), signed);
         }
         Ok(())
     }
 }
 
 /// Signs a checkpoint of the tree, which must be the ledger's intent, and puts it in place.
-fn sign(disk: &dyn Disk, signer: &SignerKey, origin: Origin, tree: &mut Tree) -> Result<SignedCheckpoint, Trouble> {
-    let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root() };
+fn sign(
+    disk: &dyn Disk,
+    signer: &SignerKey,
+    origin: Origin,
+    tree: &mut Tree,
+) -> Result<SignedCheckpoint, Trouble> {
+    let checkpoint = Checkpoint {
+        origin,
+        size: tree.size(),
+        root: tree.root(),
+    };
     let note = checkpoint.sign(signer);
-    replace(disk, &format!("{}/checkpoint", tree.folder()), note.as_bytes(), Access::Public)?;
+    replace(
+        disk,
+        &format!("{}/checkpoint", tree.folder()),
+        note.as_bytes(),
+        Access::Public,
+    )?;
     for folder in tree.replaced(tree.published) {
         // Left over, it takes space and nothing else.
         drop(disk.remove_folder(&folder));
@@ -220,7 +275,11 @@ fn grow(
         }
         branch.tree.push(bytes, outbox).ok()?;
         branch.last = hash::leaf(bytes);
-        branch.status = if entry.kind == Kind::Closed { Status::Closed } else { Status::Open };
+        branch.status = if entry.kind == Kind::Closed {
+            Status::Closed
+        } else {
+            Status::Open
+        };
     }
     Some(entry.time)
 }

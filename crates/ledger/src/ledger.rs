@@ -68,7 +68,14 @@ pub struct Config {
 impl Config {
     /// The usual settings.
     pub fn new(dir: PathBuf, custodian: Custodian, signer: SignerKey, clock: Arc<dyn Clock>) -> Self {
-        Self { dir, custodian, signer, segment_bytes: SEGMENT_BYTES, checkpoint_every: CHECKPOINT_EVERY, clock }
+        Self {
+            dir,
+            custodian,
+            signer,
+            segment_bytes: SEGMENT_BYTES,
+            checkpoint_every: CHECKPOINT_EVERY,
+            clock,
+        }
     }
 }
 
@@ -110,7 +117,9 @@ impl Ledger {
     /// See [`OpenError`].
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let disk = RealDisk::lock(&config.dir).map_err(|error| match error {
-            LockError::Taken => OpenError::InUse { dir: config.dir.display().to_string() },
+            LockError::Taken => OpenError::InUse {
+                dir: config.dir.display().to_string(),
+            },
             LockError::Io(source) => storage("taking the ledger's folder")(source),
         })?;
         Self::open_on(config, Arc::new(disk))
@@ -118,25 +127,52 @@ impl Ledger {
 
     /// Opens a ledger on any disk.
     pub(crate) fn open_on(config: Config, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
-        let Config { dir, custodian, signer, segment_bytes, checkpoint_every, clock } = config;
+        let Config {
+            dir,
+            custodian,
+            signer,
+            segment_bytes,
+            checkpoint_every,
+            clock,
+        } = config;
         let bounds = MIN_SEGMENT_BYTES..=MAX_SEGMENT_BYTES;
         if !bounds.contains(&segment_bytes) {
             let (least, most) = bounds.into_inner();
-            return Err(OpenError::SegmentBytes { bytes: segment_bytes, least, most });
+            return Err(OpenError::SegmentBytes {
+                bytes: segment_bytes,
+                least,
+                most,
+            });
         }
-        disk.make_folder(PUBLIC, Access::Public).map_err(storage("making the public folder"))?;
+        disk.make_folder(PUBLIC, Access::Public)
+            .map_err(storage("making the public folder"))?;
         let verifier = signer.verifier().renamed(&custodian.key_name());
-        let settings =
-            Settings { disk: Arc::clone(&disk), custodian: custodian.clone(), signer, segment_bytes, clock };
+        let settings = Settings {
+            disk: Arc::clone(&disk),
+            custodian: custodian.clone(),
+            signer,
+            segment_bytes,
+            clock,
+        };
         let (mut committer, integrator) = recover(settings)?;
         if committer.heads().size == 0 {
             begin(&mut committer, format!("custodian {custodian}\nkey {verifier}\n"))?;
         }
         let shared = Arc::new(shared(&committer, &integrator));
         let append_bytes = committer.append_bytes();
-        let threads = Threads::start(&shared, committer, integrator, checkpoint_every).map_err(OpenError::Thread)?;
+        let threads =
+            Threads::start(&shared, committer, integrator, checkpoint_every).map_err(OpenError::Thread)?;
         let origin = custodian.main_origin();
-        Ok(Self(Arc::new(Inner { _threads: threads, shared, disk, dir, custodian, origin, verifier, append_bytes })))
+        Ok(Self(Arc::new(Inner {
+            _threads: threads,
+            shared,
+            disk,
+            dir,
+            custodian,
+            origin,
+            verifier,
+            append_bytes,
+        })))
     }
 
     /// Appends drafts as entries that follow one another, all or none. Never blocks: what cannot even wait is refused when
@@ -174,7 +210,12 @@ impl Ledger {
         let durable = self.0.shared.durable();
         let head = durable.partners.get(partner)?;
         let (size, root) = (head.edge.size(), head.edge.root());
-        Some(PartnerLog { origin: head.origin.clone(), size, root, status: head.status })
+        Some(PartnerLog {
+            origin: head.origin.clone(),
+            size,
+            root,
+            status: head.status,
+        })
     }
 
     /// All partners that have a log.
@@ -204,7 +245,10 @@ impl Ledger {
     /// There is no such entry, or it cannot be read.
     pub fn entry(&self, index: u64) -> Result<Stored, ReadError> {
         let range = index..index.saturating_add(1);
-        self.entries(range)?.next().unwrap_or(Err(ReadError::NoSuchEntry { index, size: self.size() }))
+        self.entries(range)?.next().unwrap_or(Err(ReadError::NoSuchEntry {
+            index,
+            size: self.size(),
+        }))
     }
 
     /// Entries with their private parts, in order, as far as they are durable now. Reads the disk as it goes.
@@ -230,7 +274,9 @@ impl Ledger {
     /// No published checkpoint covers the entry yet, or tiles cannot be read.
     pub fn prove_partner(&self, partner: &PartnerId, sequence: u64) -> Result<TlogProof, ReadError> {
         let folder = partner_folder(partner);
-        read::prove(&*self.0.disk, &folder, sequence, || self.checkpoints().partners.get(partner).cloned())
+        read::prove(&*self.0.disk, &folder, sequence, || {
+            self.checkpoints().partners.get(partner).cloned()
+        })
     }
 
     /// Comes back when the ledger has failed, and never otherwise. The process must then end, without releasing anything
@@ -278,17 +324,27 @@ impl Ledger {
         for draft in &drafts {
             match draft.kind {
                 Kind::Genesis => return Err(NotRecorded::NotYours { what: "`genesis`" }),
-                Kind::Census => return Err(NotRecorded::NotYours { what: "`census`: see `append_census`" }),
+                Kind::Census => {
+                    return Err(NotRecorded::NotYours {
+                        what: "`census`: see `append_census`",
+                    });
+                }
                 _ => {}
             }
         }
         let contents = drafts.iter().fold(0_usize, |bytes, draft| {
             let body = draft.body.as_ref().map_or(0, String::len);
-            bytes.saturating_add(draft.record.len()).saturating_add(body).saturating_add(ENTRY_BYTES)
+            bytes
+                .saturating_add(draft.record.len())
+                .saturating_add(body)
+                .saturating_add(ENTRY_BYTES)
         });
         let bytes = frame_bytes(payload_bytes(drafts.len(), contents));
         if bytes > self.0.append_bytes {
-            return Err(NotRecorded::TooLong { bytes, limit: self.0.append_bytes });
+            return Err(NotRecorded::TooLong {
+                bytes,
+                limit: self.0.append_bytes,
+            });
         }
         let seal = |draft: Draft| {
             let sealed = match draft.record.is_empty() {
@@ -307,20 +363,30 @@ impl Ledger {
 
     fn submit(&self, matter: Matter, bytes: usize) -> Pending {
         let (answer, receiver) = oneshot::channel();
-        match self.0.shared.queue.put(Request { matter, bytes, answer }) {
+        match self.0.shared.queue.put(Request {
+            matter,
+            bytes,
+            answer,
+        }) {
             Ok(()) => Pending::waiting(receiver),
             Err(why) => Pending::refused(why),
         }
     }
 
     fn ended(&self) -> CheckpointError {
-        self.0.shared.failed().map_or(CheckpointError::Closed, CheckpointError::Failed)
+        self.0
+            .shared
+            .failed()
+            .map_or(CheckpointError::Closed, CheckpointError::Failed)
     }
 }
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("dir", &self.0.dir).field("origin", &self.0.origin).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("dir", &self.0.dir)
+            .field("origin", &self.0.origin)
+            .finish_non_exhaustive()
     }
 }
 
@@ -328,10 +394,18 @@ impl fmt::Debug for Ledger {
 fn begin(committer: &mut Committer, body: String) -> Result<(), OpenError> {
     let (answer, mut receiver) = oneshot::channel();
     let bytes = frame_bytes(payload_bytes(1, body.len().saturating_add(ENTRY_BYTES)));
-    match committer.run(vec![Request { matter: Matter::Genesis(body), bytes, answer }]) {
+    match committer.run(vec![Request {
+        matter: Matter::Genesis(body),
+        bytes,
+        answer,
+    }]) {
         Outcome::Durable { .. } => Ok(()),
         Outcome::Nothing => {
-            let why = receiver.try_recv().ok().and_then(Result::err).unwrap_or(NotRecorded::Closed);
+            let why = receiver
+                .try_recv()
+                .ok()
+                .and_then(Result::err)
+                .unwrap_or(NotRecorded::Closed);
             Err(OpenError::Genesis(why))
         }
         Outcome::Failed { failure, .. } => Err(OpenError::Genesis(NotRecorded::Failed(Arc::new(failure)))),
@@ -340,9 +414,15 @@ fn begin(committer: &mut Committer, body: String) -> Result<(), OpenError> {
 
 fn shared(committer: &Committer, integrator: &Integrator) -> Shared {
     let heads = committer.heads();
-    let durable = Durable { size: heads.size, seq: committer.end().seq, partners: heads.partners.clone() };
-    let progress =
-        Progress { indexed: integrator.main.size(), checkpoints: Arc::clone(&integrator.checkpoints) };
+    let durable = Durable {
+        size: heads.size,
+        seq: committer.end().seq,
+        partners: heads.partners.clone(),
+    };
+    let progress = Progress {
+        indexed: integrator.main.size(),
+        checkpoints: Arc::clone(&integrator.checkpoints),
+    };
     Shared::new(durable, progress)
 }
 

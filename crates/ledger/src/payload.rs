@@ -28,7 +28,8 @@ pub(crate) fn begin(out: &mut Vec<u8>, first_index: u64, count: u32) {
 #[must_use]
 pub(crate) fn add(out: &mut Vec<u8>, entry: &[u8], private: Option<(&OpeningKey, &[u8])>) -> bool {
     let record = private.map_or(&[][..], |(_, record)| record);
-    let (Ok(entry_length), Ok(record_length)) = (u32::try_from(entry.len()), u32::try_from(record.len())) else {
+    let (Ok(entry_length), Ok(record_length)) = (u32::try_from(entry.len()), u32::try_from(record.len()))
+    else {
         return false;
     };
     out.extend_from_slice(&entry_length.to_le_bytes());
@@ -101,18 +102,25 @@ impl<'a> Iterator for Items<'a> {
         let record_length = usize::try_from(u32::from_le_bytes(*record_length)).ok()?;
         let (key, rest) = match record_length {
             0 => (None, rest),
-            _ => rest.split_first_chunk::<KEY_BYTES>().map(|(key, rest)| (Some(key), rest))?,
+            _ => rest
+                .split_first_chunk::<KEY_BYTES>()
+                .map(|(key, rest)| (Some(key), rest))?,
         };
         let (entry, rest) = rest.split_at_checked(entry_length)?;
         let (record, rest) = rest.split_at_checked(record_length)?;
         self.rest = rest;
-        Some(Item { entry, private: key.map(|key| (key, record)) })
+        Some(Item {
+            entry,
+            private: key.map(|key| (key, record)),
+        })
     }
 }
 
 /// Bytes of the payload of an append whose entries and records have these lengths together.
 pub(crate) fn payload_bytes(count: usize, contents: usize) -> usize {
-    HEAD_BYTES.saturating_add(count.saturating_mul(STORED_BYTES)).saturating_add(contents)
+    HEAD_BYTES
+        .saturating_add(count.saturating_mul(STORED_BYTES))
+        .saturating_add(contents)
 }
 
 #[cfg(test)]
@@ -128,7 +136,7 @@ mod tests {
         ) {
             let key = OpeningKey::new([7; 32]);
             let mut out = vec![1, 2, 3];
-            begin(&mut out, first, parts.len() as u32);
+            begin(&mut out, first, u32::try_from(parts.len()).unwrap());
             for (entry, record) in &parts {
                 prop_assert!(add(&mut out, entry, (!record.is_empty()).then_some((&key, &record[..]))));
             }

@@ -137,16 +137,26 @@ impl<'a> Published<'a> {
 
     /// The published checkpoint's text.
     pub(crate) fn checkpoint(&self) -> io::Result<Option<String>> {
-        let bytes = read_whole(self.disk, &format!("{}/checkpoint", self.folder), MAX_CHECKPOINT_BYTES)?;
-        bytes.map(String::from_utf8).transpose().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        let bytes = read_whole(
+            self.disk,
+            &format!("{}/checkpoint", self.folder),
+            MAX_CHECKPOINT_BYTES,
+        )?;
+        bytes
+            .map(String::from_utf8)
+            .transpose()
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     /// The hashes' bytes of a tile. Those of a partial one may stand in the full one, or in the partial, or, when it has
     /// just become full, again in the full one.
     fn tile(&self, path: &TilePath) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
         let partial = format!("{}/{path}", self.folder);
-        let full = TilePath::new(path.level(), path.index(), TILE_WIDTH).map(|full| format!("{}/{full}", self.folder));
-        let full = full.ok_or_else(|| Missing { path: partial.clone() })?;
+        let full = TilePath::new(path.level(), path.index(), TILE_WIDTH)
+            .map(|full| format!("{}/{full}", self.folder));
+        let full = full.ok_or_else(|| Missing {
+            path: partial.clone(),
+        })?;
         for name in [&full, &partial, &full] {
             if let Some(mut bytes) = read_whole(self.disk, name, TILE_BYTES)? {
                 bytes.truncate(usize::from(path.width()).saturating_mul(32));
@@ -157,15 +167,25 @@ impl<'a> Published<'a> {
     }
 
     /// The entries of a bundle, as many as its path says.
-    pub(crate) fn bundle(&self, path: &EntryBundlePath) -> Result<Vec<Vec<u8>>, Box<dyn Error + Send + Sync>> {
+    pub(crate) fn bundle(
+        &self,
+        path: &EntryBundlePath,
+    ) -> Result<Vec<Vec<u8>>, Box<dyn Error + Send + Sync>> {
         let partial = format!("{}/{path}", self.folder);
-        let full = EntryBundlePath::new(path.index(), TILE_WIDTH).map(|full| format!("{}/{full}", self.folder));
-        let full = full.ok_or_else(|| Missing { path: partial.clone() })?;
+        let full =
+            EntryBundlePath::new(path.index(), TILE_WIDTH).map(|full| format!("{}/{full}", self.folder));
+        let full = full.ok_or_else(|| Missing {
+            path: partial.clone(),
+        })?;
         let limit = u64::try_from(MAX_BUNDLE_BYTES)?;
         for (name, width) in [(&full, TILE_WIDTH), (&partial, path.width()), (&full, TILE_WIDTH)] {
             if let Some(bytes) = read_whole(self.disk, name, limit)? {
                 let entries = decode_bundle(&bytes, width)?;
-                return Ok(entries.into_iter().take(usize::from(path.width())).map(<[u8]>::to_vec).collect());
+                return Ok(entries
+                    .into_iter()
+                    .take(usize::from(path.width()))
+                    .map(<[u8]>::to_vec)
+                    .collect());
             }
         }
         Err(Missing { path: partial }.into())

@@ -124,7 +124,14 @@ mod tests {
 
     fn request(bytes: usize) -> (Request, oneshot::Receiver<Result<Receipt, NotRecorded>>) {
         let (answer, receiver) = oneshot::channel();
-        (Request { matter: Matter::Census, bytes, answer }, receiver)
+        (
+            Request {
+                matter: Matter::Census,
+                bytes,
+                answer,
+            },
+            receiver,
+        )
     }
 
     #[test]

@@ -53,7 +53,10 @@ impl Stored {
 impl fmt::Debug for Stored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The record is private and stays out of logs.
-        f.debug_struct("Stored").field("index", &self.index).field("record_bytes", &self.record.len()).finish_non_exhaustive()
+        f.debug_struct("Stored")
+            .field("index", &self.index)
+            .field("record_bytes", &self.record.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,7 +130,10 @@ impl Entries {
             (durable.size, durable.seq)
         };
         let (index, end) = (range.start, range.end.min(size));
-        let damaged = ReadError::Damaged { index, what: "its record in the index" };
+        let damaged = ReadError::Damaged {
+            index,
+            what: "its record in the index",
+        };
         let at = if index >= end {
             // Nothing to read: any position does.
             crate::wal::Position::start(origin.as_str())
@@ -135,12 +141,22 @@ impl Entries {
             if !shared.wait_indexed(index, PATIENCE) {
                 return Err(ReadError::Behind { index });
             }
-            let Some(at) = Index::open(&**disk)?.find(index)? else { return Err(damaged) };
-            let Some(at) = sequenced(&**disk, at)? else { return Err(damaged) };
+            let Some(at) = Index::open(&**disk)?.find(index)? else {
+                return Err(damaged);
+            };
+            let Some(at) = sequenced(&**disk, at)? else {
+                return Err(damaged);
+            };
             at
         };
         let reader = Reader::new(Arc::clone(disk), at);
-        Ok(Self { reader, origin, limit, ready: VecDeque::new(), range: index..end })
+        Ok(Self {
+            reader,
+            origin,
+            limit,
+            ready: VecDeque::new(),
+            range: index..end,
+        })
     }
 
     /// Reads the next append; its entries before the range are left out.
@@ -188,7 +204,10 @@ impl Iterator for Entries {
 
 /// An item as its reader gets it, checked: the entry is one, and its commitment is to this record.
 fn stored(index: u64, item: Item<'_>, origin: &Origin) -> Result<Stored, ReadError> {
-    let entry = Entry::parse(item.entry).map_err(|_| ReadError::Damaged { index, what: "its bytes" })?;
+    let entry = Entry::parse(item.entry).map_err(|_| ReadError::Damaged {
+        index,
+        what: "its bytes",
+    })?;
     let private = item.private.map(|(key, record)| (OpeningKey::new(*key), record));
     let opens = match (&entry.commitment, &private) {
         (None, None) => true,
@@ -196,10 +215,18 @@ fn stored(index: u64, item: Item<'_>, origin: &Origin) -> Result<Stored, ReadErr
         _ => false,
     };
     if !opens {
-        return Err(ReadError::Damaged { index, what: "its record is not the one committed to" });
+        return Err(ReadError::Damaged {
+            index,
+            what: "its record is not the one committed to",
+        });
     }
     let (key, record) = private.map_or((None, Vec::new()), |(key, record)| (Some(key), record.to_vec()));
-    Ok(Stored { index, entry: item.entry.to_vec(), key, record })
+    Ok(Stored {
+        index,
+        entry: item.entry.to_vec(),
+        key,
+        record,
+    })
 }
 
 /// A proof under the newest checkpoint of the log in `folder`.
@@ -209,7 +236,9 @@ pub(crate) fn prove(
     index: u64,
     newest: impl Fn() -> Option<SignedCheckpoint>,
 ) -> Result<TlogProof, ReadError> {
-    let Some(signed) = newest() else { return Err(ReadError::NotCovered { index, size: 0 }) };
+    let Some(signed) = newest() else {
+        return Err(ReadError::NotCovered { index, size: 0 });
+    };
     match prove_under(disk, folder, index, &signed) {
         // Partial tiles go when full ones have come, with a newer checkpoint.
         Err(ReadError::Tiles { .. }) => match newest() {
@@ -220,7 +249,12 @@ pub(crate) fn prove(
     }
 }
 
-fn prove_under(disk: &dyn Disk, folder: &str, index: u64, signed: &SignedCheckpoint) -> Result<TlogProof, ReadError> {
+fn prove_under(
+    disk: &dyn Disk,
+    folder: &str,
+    index: u64,
+    signed: &SignedCheckpoint,
+) -> Result<TlogProof, ReadError> {
     let SignedCheckpoint { checkpoint, note } = signed;
     let size = checkpoint.size;
     if index >= size {
@@ -232,5 +266,9 @@ fn prove_under(disk: &dyn Disk, folder: &str, index: u64, signed: &SignedCheckpo
     let hashes = prove_inclusion(index, size, &tiles).map_err(|error| fault(error.into()))?;
     // Tiles are read unauthenticated; a proof that does not hold must not leave the house.
     check_inclusion(index, size, &leaf, &checkpoint.root, &hashes).map_err(|error| fault(error.into()))?;
-    Ok(TlogProof { index, hashes, checkpoint: note.clone() })
+    Ok(TlogProof {
+        index,
+        hashes,
+        checkpoint: note.clone(),
+    })
 }

@@ -134,26 +134,37 @@ pub(crate) fn recover(settings: Settings) -> Result<(Committer, Integrator), Ope
     let state = State::load(&**disk).map_err(storage("reading the last intent"))?;
     let origin = settings.custodian.main_origin();
     if let Some(state) = state.as_ref().filter(|state| state.origin != origin) {
-        return Err(OpenError::OtherLog { expected: origin, found: state.origin.clone() });
+        return Err(OpenError::OtherLog {
+            expected: origin,
+            found: state.origin.clone(),
+        });
     }
     let checkpoints = published(&settings)?;
     let index = Index::open(&**disk).map_err(storage("opening the index"))?;
-    let resumed = state.as_ref().and_then(|state| resume(&settings, state, &checkpoints, &index));
-    let Start { position, mut heads, mut main, mut branches, mut claims } = match resumed {
+    let resumed = state
+        .as_ref()
+        .and_then(|state| resume(&settings, state, &checkpoints, &index));
+    let Start {
+        position,
+        mut heads,
+        main,
+        branches,
+        mut claims,
+    } = match resumed {
         Some(start) => start,
         None => from_nothing(&settings, state.as_ref(), &checkpoints)?,
     };
-    let scanned = scan(disk, position, |_, payload| replay(&mut heads, &mut claims, payload)).map_err(|fault| match fault {
+    let scanned = scan(disk, position, |_, payload| {
+        replay(&mut heads, &mut claims, payload)
+    })
+    .map_err(|fault| match fault {
         ScanFault::Read(fault) => OpenError::Damaged(fault.into()),
         ScanFault::Refused(error) => error,
     })?;
     claims.settle(&settings.custodian)?;
-    let writer = Writer::ready(disk, scanned, settings.segment_bytes)
-        .map_err(|(Fault::Refused(error) | Fault::Unsynced(error))| storage("preparing the write-ahead log")(error))?;
-    main.published = checkpoints.main.as_ref().map_or(0, |signed| signed.checkpoint.size);
-    for (partner, branch) in &mut branches {
-        branch.tree.published = checkpoints.partners.get(partner).map_or(0, |signed| signed.checkpoint.size);
-    }
+    let writer = Writer::ready(disk, scanned, settings.segment_bytes).map_err(
+        |(Fault::Refused(error) | Fault::Unsynced(error))| storage("preparing the write-ahead log")(error),
+    )?;
     let time = heads.time;
     let integrator = Integrator {
         disk: Arc::clone(disk),
@@ -176,8 +187,14 @@ fn published(settings: &Settings) -> Result<Checkpoints, OpenError> {
     let key = settings.signer.verifier();
     let main = signed(&*settings.disk, PUBLIC, settings.custodian.main_origin(), &key)?;
     let mut partners = BTreeMap::new();
-    let names = settings.disk.list(&format!("{PUBLIC}/p")).map_err(storage("listing the partners' logs"))?;
-    for partner in names.into_iter().filter_map(|name| name.parse::<PartnerId>().ok()) {
+    let names = settings
+        .disk
+        .list(&format!("{PUBLIC}/p"))
+        .map_err(storage("listing the partners' logs"))?;
+    for partner in names
+        .into_iter()
+        .filter_map(|name| name.parse::<PartnerId>().ok())
+    {
         let origin = settings.custodian.partner_origin(&partner);
         if let Some(signed) = signed(&*settings.disk, &partner_folder(&partner), origin, &key)? {
             partners.insert(partner, signed);
@@ -192,7 +209,9 @@ fn signed(
     origin: Origin,
     key: &VerifierKey,
 ) -> Result<Option<SignedCheckpoint>, OpenError> {
-    let note = Published::new(disk, folder).checkpoint().map_err(storage("reading a published checkpoint"))?;
+    let note = Published::new(disk, folder)
+        .checkpoint()
+        .map_err(storage("reading a published checkpoint"))?;
     let Some(note) = note else { return Ok(None) };
     match Checkpoint::open(&note, &key.renamed(&origin)) {
         Ok(checkpoint) => Ok(Some(SignedCheckpoint { checkpoint, note })),
@@ -207,7 +226,12 @@ fn resume(settings: &Settings, state: &State, checkpoints: &Checkpoints, index: 
     if !reaches(&settings.disk, state, index)? {
         return None;
     }
-    let main = tree(disk, PUBLIC.to_owned(), (state.size, state.root), checkpoints.main.as_ref())?;
+    let main = tree(
+        disk,
+        PUBLIC.to_owned(),
+        (state.size, state.root),
+        checkpoints.main.as_ref(),
+    )?;
     let mut heads = Heads::empty(settings.custodian.clone());
     (heads.size, heads.time) = (state.size, Timestamp::from_second(state.time).ok()?);
     let mut branches = BTreeMap::new();
@@ -221,11 +245,27 @@ fn resume(settings: &Settings, state: &State, checkpoints: &Checkpoints, index: 
             status: found.status,
         };
         heads.partners.insert(partner.clone(), head);
-        branches.insert(partner.clone(), Branch { tree, last: found.last, status: found.status });
+        branches.insert(
+            partner.clone(),
+            Branch {
+                tree,
+                last: found.last,
+                status: found.status,
+            },
+        );
     }
-    let known = checkpoints.partners.keys().all(|partner| branches.contains_key(partner));
+    let known = checkpoints
+        .partners
+        .keys()
+        .all(|partner| branches.contains_key(partner));
     let claims = Claims::default();
-    known.then(|| Start { position: state.wal.into(), heads, main, branches, claims })
+    known.then(|| Start {
+        position: state.wal.into(),
+        heads,
+        main,
+        branches,
+        claims,
+    })
 }
 
 /// Whether the write-ahead log has the intent's last entry where the intent says it ends.
@@ -239,7 +279,10 @@ fn reaches(disk: &Arc<dyn Disk>, state: &State, index: &Index) -> Option<bool> {
 
 /// A log's tree at a size, if its files give that root, and that of the published checkpoint on the way.
 fn tree(disk: &dyn Disk, folder: String, at: (u64, Hash), signed: Option<&SignedCheckpoint>) -> Option<Tree> {
-    let tree = Tree::restore(disk, folder, at.0).ok().filter(|tree| tree.root() == at.1)?;
+    let mut tree = Tree::restore(disk, folder, at.0)
+        .ok()
+        .filter(|tree| tree.root() == at.1)?;
+    tree.published = signed.map_or(0, |signed| signed.checkpoint.size);
     let agrees = match signed {
         None => true,
         Some(SignedCheckpoint { checkpoint, .. }) if checkpoint.size > at.0 => false,
@@ -251,19 +294,32 @@ fn tree(disk: &dyn Disk, folder: String, at: (u64, Hash), signed: Option<&Signed
     agrees.then_some(tree)
 }
 
-/// Begins at the beginning of the write-ahead log.
-fn from_nothing(settings: &Settings, state: Option<&State>, checkpoints: &Checkpoints) -> Result<Start, OpenError> {
-    let mut claims = Claims { edge: Some(Edge::empty()), open: BTreeMap::new() };
+/// Begins at the beginning of the write-ahead log. The trees do not know what is published, so all of it is held against
+/// what they give, and put in place where it is missing.
+fn from_nothing(
+    settings: &Settings,
+    state: Option<&State>,
+    checkpoints: &Checkpoints,
+) -> Result<Start, OpenError> {
+    let mut claims = Claims {
+        edge: Some(Edge::empty()),
+        open: BTreeMap::new(),
+    };
     if let Some(signed) = &checkpoints.main {
         claims.add(settings, None, signed.checkpoint.size, signed.checkpoint.root)?;
     }
     for (partner, signed) in &checkpoints.partners {
-        claims.add(settings, Some(partner.clone()), signed.checkpoint.size, signed.checkpoint.root)?;
+        claims.add(
+            settings,
+            Some(partner),
+            signed.checkpoint.size,
+            signed.checkpoint.root,
+        )?;
     }
     if let Some(state) = state {
         claims.add(settings, None, state.size, state.root)?;
         for (partner, found) in &state.partners {
-            claims.add(settings, Some(partner.clone()), found.size, found.root)?;
+            claims.add(settings, Some(partner), found.size, found.root)?;
         }
     }
     Ok(Start {
@@ -297,9 +353,15 @@ struct Claims {
 }
 
 impl Claims {
-    fn add(&mut self, settings: &Settings, log: Option<PartnerId>, size: u64, root: Hash) -> Result<(), OpenError> {
-        match self.open.insert((log.clone(), size), root) {
-            Some(other) if other != root => Err(contradicted(&settings.custodian, log.as_ref(), size)),
+    fn add(
+        &mut self,
+        settings: &Settings,
+        log: Option<&PartnerId>,
+        size: u64,
+        root: Hash,
+    ) -> Result<(), OpenError> {
+        match self.open.insert((log.cloned(), size), root) {
+            Some(other) if other != root => Err(contradicted(&settings.custodian, log, size)),
             _ => Ok(()),
         }
     }
@@ -308,7 +370,8 @@ impl Claims {
     fn grown(&mut self, heads: &Heads, partner: Option<PartnerId>, entry: &[u8]) -> Result<(), OpenError> {
         let Some(edge) = &mut self.edge else { return Ok(()) };
         edge.push(hash::leaf(entry), &mut |_| {});
-        let branch = partner.and_then(|partner| heads.partners.get(&partner).map(|head| (partner, &head.edge)));
+        let branch =
+            partner.and_then(|partner| heads.partners.get(&partner).map(|head| (partner, &head.edge)));
         let branch = branch.map(|(partner, edge)| (Some(partner), edge));
         for (log, edge) in [Some((None, &*edge)), branch].into_iter().flatten() {
             if let Some(root) = self.open.remove(&(log.clone(), edge.size()))
@@ -330,6 +393,9 @@ impl Claims {
 }
 
 fn contradicted(custodian: &Custodian, log: Option<&PartnerId>, size: u64) -> OpenError {
-    let origin = log.map_or_else(|| custodian.main_origin(), |partner| custodian.partner_origin(partner));
+    let origin = log.map_or_else(
+        || custodian.main_origin(),
+        |partner| custodian.partner_origin(partner),
+    );
     OpenError::Contradicted { origin, size }
 }

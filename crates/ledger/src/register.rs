@@ -50,7 +50,10 @@ pub struct Versioned {
 impl fmt::Debug for Versioned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Some values are passwords.
-        f.debug_struct("Versioned").field("version", &self.version).field("bytes", &self.value.len()).finish()
+        f.debug_struct("Versioned")
+            .field("version", &self.version)
+            .field("bytes", &self.value.len())
+            .finish()
     }
 }
 
@@ -141,7 +144,9 @@ fn check_key(text: &str, prefix: bool) -> Result<(), RegisterError> {
     if text.len() <= MAX_KEY_BYTES && (prefix || !text.is_empty()) && text.bytes().all(plain) {
         return Ok(());
     }
-    Err(RegisterError::Key { key: text.chars().take(80).flat_map(char::escape_debug).collect() })
+    Err(RegisterError::Key {
+        key: text.chars().take(80).flat_map(char::escape_debug).collect(),
+    })
 }
 
 #[cfg(test)]

@@ -48,17 +48,29 @@ pub(crate) struct PartnerHead {
 
 impl PartnerHead {
     pub(crate) fn new(origin: Origin) -> Self {
-        Self { origin, edge: Edge::empty(), last: Hash::ZERO, status: Status::Open }
+        Self {
+            origin,
+            edge: Edge::empty(),
+            last: Hash::ZERO,
+            status: Status::Open,
+        }
     }
 
     fn place(&self) -> Place {
-        Place { sequence: self.edge.size(), previous: self.last }
+        Place {
+            sequence: self.edge.size(),
+            previous: self.last,
+        }
     }
 
     fn push(&mut self, kind: Kind, leaf: Hash) {
         self.edge.push(leaf, &mut |_| {});
         self.last = leaf;
-        self.status = if kind == Kind::Closed { Status::Closed } else { Status::Open };
+        self.status = if kind == Kind::Closed {
+            Status::Closed
+        } else {
+            Status::Open
+        };
     }
 }
 
@@ -79,7 +91,12 @@ pub(crate) struct Misplaced;
 
 impl Heads {
     pub(crate) fn empty(custodian: Custodian) -> Self {
-        Self { custodian, size: 0, time: Timestamp::UNIX_EPOCH, partners: BTreeMap::new() }
+        Self {
+            custodian,
+            size: 0,
+            time: Timestamp::UNIX_EPOCH,
+            partners: BTreeMap::new(),
+        }
     }
 
     /// Whose logs they are.
@@ -98,7 +115,10 @@ impl Heads {
                 return Err(Misplaced);
             }
             let origin = || self.custodian.partner_origin(partner);
-            let head = self.partners.entry(partner.clone()).or_insert_with(|| PartnerHead::new(origin()));
+            let head = self
+                .partners
+                .entry(partner.clone())
+                .or_insert_with(|| PartnerHead::new(origin()));
             let shut = head.status == Status::Closed && entry.kind != Kind::Opened;
             if shut || head.place() != place {
                 return Err(Misplaced);
@@ -162,29 +182,49 @@ pub(crate) struct Changes {
 
 impl<'a> Round<'a> {
     pub(crate) fn new(base: &'a Heads) -> Self {
-        Self { base, changes: Changes { size: base.size, time: base.time, touched: BTreeMap::new() } }
+        Self {
+            base,
+            changes: Changes {
+                size: base.size,
+                time: base.time,
+                touched: BTreeMap::new(),
+            },
+        }
     }
 
     /// Gives an append its place, or refuses it and stays as it was.
     pub(crate) fn place(&mut self, matter: &Matter, now: Timestamp) -> Result<Placed, NotRecorded> {
         let time = whole_second(now).max(self.changes.time);
-        let mut attempt =
-            Changes { size: self.changes.size, time, touched: BTreeMap::new() };
+        let mut attempt = Changes {
+            size: self.changes.size,
+            time,
+            touched: BTreeMap::new(),
+        };
         let malformed = |number| move |source| NotRecorded::Malformed { number, source };
         let entries = match matter {
             Matter::Drafts(drafts) => (0..)
                 .zip(drafts)
                 .map(|(number, prepared)| self.one(&mut attempt, prepared, number))
                 .collect::<Result<_, _>>()?,
-            Matter::Census => vec![self.public(Kind::Census, self.census(), time).map_err(malformed(0))?],
-            Matter::Genesis(body) => vec![self.public(Kind::Genesis, body.clone(), time).map_err(malformed(0))?],
+            Matter::Census => vec![
+                self.public(Kind::Census, self.census(), time)
+                    .map_err(malformed(0))?,
+            ],
+            Matter::Genesis(body) => vec![
+                self.public(Kind::Genesis, body.clone(), time)
+                    .map_err(malformed(0))?,
+            ],
         };
         let first_index = self.changes.size;
         let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         self.changes.size = self.changes.size.saturating_add(count);
         self.changes.time = time;
         self.changes.touched.append(&mut attempt.touched);
-        Ok(Placed { first_index, time, entries })
+        Ok(Placed {
+            first_index,
+            time,
+            entries,
+        })
     }
 
     pub(crate) fn into_changes(self) -> Changes {
@@ -226,13 +266,17 @@ impl<'a> Round<'a> {
             .or_else(|| self.base.partners.get(partner));
         match found {
             Some(head) if head.status == Status::Closed && kind != Kind::Opened => {
-                Err(NotRecorded::PartnerClosed { partner: partner.clone() })
+                Err(NotRecorded::PartnerClosed {
+                    partner: partner.clone(),
+                })
             }
             Some(head) => Ok(head.clone()),
-            None if kind != Kind::Opened => Err(NotRecorded::PartnerUnknown { partner: partner.clone() }),
-            None if self.logs(attempt) >= MAX_PARTNER_LOGS => {
-                Err(NotRecorded::TooManyPartners { limit: MAX_PARTNER_LOGS })
-            }
+            None if kind != Kind::Opened => Err(NotRecorded::PartnerUnknown {
+                partner: partner.clone(),
+            }),
+            None if self.logs(attempt) >= MAX_PARTNER_LOGS => Err(NotRecorded::TooManyPartners {
+                limit: MAX_PARTNER_LOGS,
+            }),
             None => Ok(PartnerHead::new(self.base.custodian.partner_origin(partner))),
         }
     }
@@ -240,14 +284,27 @@ impl<'a> Round<'a> {
     /// How many partner logs there are with this attempt.
     fn logs(&self, attempt: &Changes) -> usize {
         let all = [&self.base.partners, &self.changes.touched, &attempt.touched];
-        all.into_iter().flat_map(BTreeMap::keys).collect::<BTreeSet<_>>().len()
+        all.into_iter()
+            .flat_map(BTreeMap::keys)
+            .collect::<BTreeSet<_>>()
+            .len()
     }
 
     fn public(&self, kind: Kind, body: String, time: Timestamp) -> Result<Vec<u8>, EntryError> {
         let body = (!body.is_empty()).then_some(body);
         let none = (None, None, None, None, None);
         let (partner, agreement, purpose, place, commitment) = none;
-        Entry { kind, time, partner, agreement, purpose, place, commitment, body }.encode()
+        Entry {
+            kind,
+            time,
+            partner,
+            agreement,
+            purpose,
+            place,
+            commitment,
+            body,
+        }
+        .encode()
     }
 
     /// One line for each partner log: `log <origin> <size> <root> <open|closed>`, in the order of the partners' ids.
@@ -261,8 +318,15 @@ impl<'a> Round<'a> {
 /// The lines of a census over these logs.
 pub(crate) fn census_lines<'a>(heads: impl Iterator<Item = &'a PartnerHead>) -> String {
     let line = |head: &PartnerHead| {
-        let PartnerHead { origin, edge, status, .. } = head;
-        format!("log {origin} {} {} {}\n", edge.size(), edge.root(), status.as_str())
+        let PartnerHead {
+            origin, edge, status, ..
+        } = head;
+        format!(
+            "log {origin} {} {} {}\n",
+            edge.size(),
+            edge.root(),
+            status.as_str()
+        )
     };
     heads.map(line).collect()
 }

@@ -151,7 +151,9 @@ impl Shared {
         }
         self.ring(|desk| desk.behind = true);
         let waiting = |progress: &mut Progress| progress.indexed <= index && self.failed().is_none();
-        let waited = self.progressed.wait_timeout_while(lock(&self.progress), patience, waiting);
+        let waited = self
+            .progressed
+            .wait_timeout_while(lock(&self.progress), patience, waiting);
         waited.unwrap_or_else(PoisonError::into_inner).0.indexed > index
     }
 
@@ -183,7 +185,12 @@ impl Threads {
         integrator: Integrator,
         every: Duration,
     ) -> io::Result<Self> {
-        let mut threads = Self { shared: Arc::clone(shared), committer: None, integrator: None, ticker: None };
+        let mut threads = Self {
+            shared: Arc::clone(shared),
+            committer: None,
+            integrator: None,
+            ticker: None,
+        };
         let spawn = |name: &str, work: Box<dyn FnOnce(&Shared) + Send>| {
             let shared = Arc::clone(shared);
             Builder::new().name(name.to_owned()).spawn(move || {
@@ -191,9 +198,15 @@ impl Threads {
                 work(&shared);
             })
         };
-        threads.integrator = Some(spawn("ledger-publish", Box::new(move |shared| publish(shared, integrator)))?);
+        threads.integrator = Some(spawn(
+            "ledger-publish",
+            Box::new(move |shared| publish(shared, integrator)),
+        )?);
         threads.ticker = Some(spawn("ledger-tick", Box::new(move |shared| tick(shared, every)))?);
-        threads.committer = Some(spawn("ledger-append", Box::new(move |shared| write(shared, committer)))?);
+        threads.committer = Some(spawn(
+            "ledger-append",
+            Box::new(move |shared| write(shared, committer)),
+        )?);
         Ok(threads)
     }
 }
@@ -262,7 +275,9 @@ fn write(shared: &Shared, mut committer: Committer) {
 fn tick(shared: &Shared, every: Duration) {
     loop {
         let running = |stopped: &mut bool| !*stopped;
-        let waited = shared.stop.wait_timeout_while(lock(&shared.stopped), every, running);
+        let waited = shared
+            .stop
+            .wait_timeout_while(lock(&shared.stopped), every, running);
         if *waited.unwrap_or_else(PoisonError::into_inner).0 {
             return;
         }
@@ -310,7 +325,11 @@ fn next_job(shared: &Shared) -> Desk {
     std::mem::take(&mut *desk)
 }
 
-fn publish_once(shared: &Shared, integrator: &mut Integrator, sign: bool) -> Result<Arc<Checkpoints>, CheckpointError> {
+fn publish_once(
+    shared: &Shared,
+    integrator: &mut Integrator,
+    sign: bool,
+) -> Result<Arc<Checkpoints>, CheckpointError> {
     let limit = shared.durable().seq;
     let note = |integrator: &Integrator| {
         let mut progress = lock(&shared.progress);

@@ -57,14 +57,38 @@ pub(crate) struct WalPosition {
 }
 
 impl From<Position> for WalPosition {
-    fn from(Position { segment, offset, seq, chain }: Position) -> Self {
-        Self { segment, offset, seq, chain }
+    fn from(
+        Position {
+            segment,
+            offset,
+            seq,
+            chain,
+        }: Position,
+    ) -> Self {
+        Self {
+            segment,
+            offset,
+            seq,
+            chain,
+        }
     }
 }
 
 impl From<WalPosition> for Position {
-    fn from(WalPosition { segment, offset, seq, chain }: WalPosition) -> Self {
-        Self { segment, offset, seq, chain }
+    fn from(
+        WalPosition {
+            segment,
+            offset,
+            seq,
+            chain,
+        }: WalPosition,
+    ) -> Self {
+        Self {
+            segment,
+            offset,
+            seq,
+            chain,
+        }
     }
 }
 

@@ -59,7 +59,12 @@ pub(crate) struct Position {
 impl Position {
     /// The beginning of the log of that origin.
     pub(crate) fn start(origin: &str) -> Self {
-        Self { segment: 0, offset: HEADER_BYTES, seq: 0, chain: crc32c::crc32c(origin.as_bytes()) }
+        Self {
+            segment: 0,
+            offset: HEADER_BYTES,
+            seq: 0,
+            chain: crc32c::crc32c(origin.as_bytes()),
+        }
     }
 }
 

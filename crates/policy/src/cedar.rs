@@ -43,27 +43,37 @@ pub enum CedarError {
 pub fn check(schema: &str, policies: &str) -> Result<(Schema, PolicySet), CedarError> {
     let (schema, _warnings) =
         Schema::from_cedarschema_str(schema).map_err(|error| CedarError::Schema(error.to_string()))?;
-    let parsed: PolicySet = policies
-        .parse()
-        .map_err(|error: cedar_policy::ParseErrors| CedarError::Policies(error.to_string()))?;
-    let mut named = PolicySet::new();
-    for policy in parsed.policies() {
-        let unnamed = || CedarError::Id(policy.id().to_string());
-        let id = policy
-            .annotation("id")
-            .filter(|id| !id.is_empty())
-            .ok_or_else(unnamed)?;
-        named
-            .add(policy.new_id(PolicyId::new(id)))
-            .map_err(|_| CedarError::Id(format!("`{id}`")))?;
-    }
+    let policies = extend(&schema, &PolicySet::new(), policies)?;
+    Ok((schema, policies))
+}
+
+/// The policies of a set and those of a text, which alone are read and validated: the set's own were.
+///
+/// # Errors
+/// The text cannot be read, an `@id` is missing or there twice, or a policy does not fit the schema.
+pub(crate) fn extend(schema: &Schema, set: &PolicySet, added: &str) -> Result<PolicySet, CedarError> {
+    let unreadable = |error: cedar_policy::ParseErrors| CedarError::Policies(error.to_string());
+    let parsed: PolicySet = added.parse().map_err(unreadable)?;
     if parsed.templates().next().is_some() {
         return Err(CedarError::Policies("templates are not used".to_owned()));
     }
-    let result = Validator::new(schema.clone()).validate(&named, ValidationMode::Strict);
+    let mut added = PolicySet::new();
+    let mut extended = set.clone();
+    for policy in parsed.policies() {
+        let id = policy.annotation("id").filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| CedarError::Id(policy.id().to_string()))?;
+        let named = policy.new_id(PolicyId::new(id));
+        added
+            .add(named.clone())
+            .map_err(|_| CedarError::Id(format!("`{id}`")))?;
+        extended
+            .add(named)
+            .map_err(|_| CedarError::Id(format!("`{id}`")))?;
+    }
+    let result = Validator::new(schema.clone()).validate(&added, ValidationMode::Strict);
     let errors: Vec<String> = result.validation_errors().map(ToString::to_string).collect();
     if errors.is_empty() {
-        Ok((schema, named))
+        Ok(extended)
     } else {
         Err(CedarError::Invalid(errors.join("; ")))
     }

@@ -9,6 +9,8 @@
 //! guard before each access to an optional attribute, so that Cedar never errs where SQL would compute with NULL.
 //! `(..) IS TRUE` around the whole is the belt to these braces.
 
+mod compile;
+mod explain;
 mod instant;
 mod lower;
 mod refusal;
@@ -49,7 +51,7 @@ impl Condition {
     /// # Errors
     /// The text is not a Cedar expression, not valid for this data set, or uses what has no equal in SQL.
     pub fn compile(source: &str, dataset: &Dataset) -> Result<Self, ConditionError> {
-        lower::compile(source, dataset)
+        compile::compile(source, dataset)
     }
 
     /// The condition in Cedar, as it was written. By itself an expression; a line's end must follow, since it may end in a

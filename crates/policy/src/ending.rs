@@ -12,10 +12,15 @@ use crate::sql::{ident, literal};
 
 /// Ends backends of the roles `$1`. One row a backend that was told to end: its role and number. Unlike cancelling, this
 /// ends a backend that waits for its client to read. It does not wait; [`COUNT`] says when they are gone.
+///
+/// Who is to end is settled before anybody is told to: in one `WHERE` with the roles' names, PostgreSQL would be free to
+/// call the function first, for every backend there is.
 pub const TERMINATE: &str = "
-select a.usename::text, a.pid
-from pg_catalog.pg_stat_activity a
-where a.usename = any($1) and a.pid <> pg_catalog.pg_backend_pid() and pg_catalog.pg_terminate_backend(a.pid)";
+with theirs as materialized (
+  select a.usename::text as role, a.pid
+  from pg_catalog.pg_stat_activity a where a.usename = any($1) and a.pid <> pg_catalog.pg_backend_pid()),
+told as materialized (select role, pid, pg_catalog.pg_terminate_backend(pid) as told from theirs)
+select role, pid from told where told";
 
 /// Backends of the roles `$1` that there are, one row each: the role's name.
 pub const COUNT: &str = "

@@ -3,12 +3,14 @@
 //! An [`Estate`] exists only if every file in it is right and agrees with the others; [`Estate::parse`] otherwise returns
 //! everything that is wrong, each with its place. Which files there are, and what stands in them: DESIGN.md, section 6.
 
+mod case_form;
 mod check;
 mod finding;
 mod hours;
 mod model;
 mod names;
 mod raw;
+mod verifier;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -19,14 +21,15 @@ use std::collections::BTreeMap;
 
 use evidence::id::{AgreementId, DatasetId, PartnerId};
 
+pub use case_form::{CaseForm, CaseFormError};
 pub use finding::{EstateErrors, Finding, Problem};
 pub use hours::{Hours, HoursError};
 pub use model::{
-    Agreement, CaseForm, CaseFormError, Column, ColumnType, CustodianSection, Dataset, Gateway, Guardrail,
-    Isolation, Limits, Officer, Partner, Relation, ScramVerifierText, Share, SharedColumn, State, Upstream,
-    UpstreamUrl, Validity, VerifierTextError,
+    Agreement, Column, ColumnType, CustodianSection, Dataset, Gateway, Guardrail, Isolation, Limits, Officer,
+    Partner, Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity,
 };
 pub use names::{NameError, SqlName, role_name, view_name};
+pub use verifier::{ScramVerifierText, VerifierTextError};
 
 /// The files of an estate: path relative to its folder, with `/`, to the text.
 pub type Files = BTreeMap<String, String>;
@@ -108,7 +111,7 @@ impl Estate {
         &self.guardrails
     }
 
-    /// The text of `authorities/allowed_signers`, if there is one; `evidence::signers` reads it.
+    /// The text of `authorities/allowed_signers`, if there is one: `evidence::signers::AllowedSigners` can read it.
     #[must_use]
     pub fn signers(&self) -> Option<&str> {
         self.signers.as_deref()

@@ -1,5 +1,6 @@
 //! What masks show, on a real server: the values, their types, and no error whatever the column holds.
 
+#[cfg(test)]
 mod support;
 
 use std::collections::BTreeSet;
@@ -124,6 +125,7 @@ const CASES: [Case; 12] = [
     },
 ];
 
+#[expect(clippy::unwrap_used, reason = "the name is this test's own")]
 fn column(kind: ColumnType) -> Column {
     Column {
         name: "odd \"name".parse().unwrap(),

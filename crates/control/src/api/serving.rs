@@ -5,8 +5,8 @@ use std::future::Future;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, OriginalUri, Path, State};
-use axum::http::{Method, StatusCode};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use evidence::id::DirectiveNumber;
@@ -52,13 +52,8 @@ struct Place(String);
 impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Place {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(
-        parts: &mut axum::http::request::Parts,
-        state: &S,
-    ) -> Result<Self, Self::Rejection> {
-        let OriginalUri(uri) = OriginalUri::from_request_parts(parts, state).await?;
-        let method: &Method = &parts.method;
-        Ok(Self(format!("{method} {}", uri.path())))
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(format!("{} {}", parts.method, parts.uri.path())))
     }
 }
 

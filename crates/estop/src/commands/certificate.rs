@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
+use control::api::CertificateAnswer;
 use evidence::certificate::{self, Check, Finding, Refuted, Report};
+use evidence::id::DirectiveNumber;
 use evidence::note::VerifierKey;
 
+use crate::admin::Admin;
 use crate::cli::Certificate;
 use crate::custodian::KEY_BYTES_MAX;
+use crate::estate;
 use crate::failure::{Exit, Failure};
-use crate::files;
+use crate::files::{self, Readers};
 use crate::output::{Console, Tone};
 
 /// Longest certificate that is read: one with ten thousand cut sessions has about 10 MB.
@@ -18,14 +22,31 @@ const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// A file or the key is not usable, or `serve` did not issue it.
-pub(super) fn run(command: &Certificate, estate: &Path, console: Console) -> Result<Exit, Failure> {
+pub(super) async fn run(command: &Certificate, folder: &Path, console: Console) -> Result<Exit, Failure> {
     match command {
-        Certificate::Issue { .. } => {
-            let _ = estate;
-            Ok(Exit::Absent)
+        Certificate::Issue { number, output } => {
+            let admin = Admin::at(estate::load(folder)?.state().admin_socket());
+            let file = output
+                .clone()
+                .unwrap_or_else(|| format!("{number}.certificate").into());
+            issue(&admin, number, &file).await?;
+            console.line(file.display())?;
+            console.document(&serde_json::json!({ "number": number, "file": file }))?;
+            Ok(Exit::Yes)
         }
         Certificate::Verify { file, key } => verify(file, key, console),
     }
+}
+
+/// Has a certificate issued, and writes it to a file that is not there yet.
+///
+/// # Errors
+/// `serve` refuses or does not run, or the file is there already.
+pub async fn issue(admin: &Admin, number: &DirectiveNumber, file: &Path) -> Result<(), Failure> {
+    let answer: CertificateAnswer = admin
+        .post(&format!("/certificate/{number}"), &serde_json::json!({}))
+        .await?;
+    Ok(files::create(file, &answer.certificate, Readers::All)?)
 }
 
 /// What came of checking a certificate, file and key given as typed: the same for the command and for the demo.

@@ -2,26 +2,184 @@
 
 use std::path::{Path, PathBuf};
 
+use control::NOT_DONE;
+use control::api::{DirectiveDraft, DirectiveSummary, DraftRequest, Outcome, ScopeLine, Submission};
 use evidence::directive::{self, Directive as Order, MAX_DIRECTIVE_BYTES, MAX_SIGNATURE_BYTES};
+use evidence::id::{DatasetId, DirectiveNumber};
 
-use crate::cli::Directive;
+use crate::admin::Admin;
+use crate::cli::{Directive, New, Terminate};
+use crate::demo::report::grouped;
 use crate::failure::{Exit, Failure};
-use crate::output::Console;
-use crate::{files, ssh};
+use crate::files::{self, Readers};
+use crate::output::{Console, Tone};
+use crate::{estate, ssh};
 
-/// Runs the command.
-///
-/// # Errors
-/// Why the directive did not get further.
-pub(super) fn run(command: &Directive, estate: &Path, console: Console) -> Result<Exit, Failure> {
+/// A directive that was drawn up and lies in a file.
+#[derive(Debug)]
+pub struct Drawn {
+    /// Its number.
+    pub number: DirectiveNumber,
+    /// Where it lies.
+    pub file: PathBuf,
+    /// What to sign it in.
+    pub namespace: String,
+    /// What it would cut.
+    pub would_cut: Vec<ScopeLine>,
+}
+
+pub(super) async fn run(command: &Directive, estate: &Path, console: Console) -> Result<Exit, Failure> {
     match command {
+        Directive::New(New::Terminate(wanted)) => {
+            let drawn = draw_up(&admin(estate)?, wanted, Path::new("")).await?;
+            say_drawn(&drawn, wanted, console)
+        }
         Directive::Show { file } => show(file, console),
         Directive::Sign { file, key } => sign(file, key, console),
-        _ => {
-            let _ = estate;
-            Ok(Exit::Yes)
+        Directive::Submit { file, signatures } => {
+            let signatures = if signatures.is_empty() {
+                beside(file)?
+            } else {
+                signatures.clone()
+            };
+            say_outcome(&submit(&admin(estate)?, file, &signatures).await?, console)
         }
+        Directive::List => list(&admin(estate)?, console).await,
     }
+}
+
+fn admin(folder: &Path) -> Result<Admin, Failure> {
+    Ok(Admin::at(estate::load(folder)?.state().admin_socket()))
+}
+
+/// Draws a termination up over the present ledger and writes it to a file: the named one, or `NUMBER.directive` in `folder`.
+///
+/// # Errors
+/// `serve` refuses or does not run, or the file is there already.
+pub async fn draw_up(admin: &Admin, wanted: &Terminate, folder: &Path) -> Result<Drawn, Failure> {
+    let request = DraftRequest {
+        partner: wanted.partner.clone(),
+        agreement: wanted.agreement.clone(),
+        purpose: wanted.purpose.clone(),
+        basis: wanted.basis.clone(),
+        hours: Some(wanted.within),
+    };
+    let draft: DirectiveDraft = admin.post("/directive/draft", &request).await?;
+    let file = match &wanted.output {
+        Some(file) => file.clone(),
+        None => folder.join(format!("{}.directive", draft.number)),
+    };
+    files::create(&file, &draft.text, Readers::All)?;
+    Ok(Drawn {
+        number: draft.number,
+        file,
+        namespace: draft.namespace,
+        would_cut: draft.would_cut,
+    })
+}
+
+/// Hands a directive in with its signatures.
+///
+/// # Errors
+/// It is refused, or a file cannot be read.
+pub async fn submit(admin: &Admin, file: &Path, signatures: &[PathBuf]) -> Result<Outcome, Failure> {
+    let (text, _) = read(file)?;
+    let signatures = signatures
+        .iter()
+        .map(|path| Ok(files::read(path, MAX_SIGNATURE_BYTES)?))
+        .collect::<Result<_, Failure>>()?;
+    admin.post("/directive", &Submission { text, signatures }).await
+}
+
+fn say_drawn(drawn: &Drawn, wanted: &Terminate, console: Console) -> Result<Exit, Failure> {
+    let file = drawn.file.display();
+    console.line(format!(
+        "{} drawn up: {file}\n",
+        console.paint(Tone::Strong, &drawn.number)
+    ))?;
+    console.line(format!("It would end for {}:", wanted.partner))?;
+    for line in &drawn.would_cut {
+        let datasets: Vec<_> = line.datasets.iter().map(DatasetId::as_str).collect();
+        let before = line
+            .ended_before_by
+            .as_ref()
+            .map(|number| format!("; ended already by {number}"));
+        console.line(format!(
+            "  {} for {}: {}{}",
+            line.agreement,
+            line.purpose,
+            datasets.join(", "),
+            before.unwrap_or_default()
+        ))?;
+    }
+    console.line("\nNow two authorities read it and sign it, each with their own key:\n")?;
+    console.line(format!(
+        "  ssh-keygen -Y sign -n {} -f KEY < {file} > {file}.NAME.sig",
+        drawn.namespace
+    ))?;
+    console.line(format!("  estop directive submit {file}"))?;
+    console.document(&serde_json::json!({
+        "number": drawn.number,
+        "file": drawn.file,
+        "namespace": drawn.namespace,
+        "would_cut": drawn.would_cut,
+    }))?;
+    Ok(Exit::Yes)
+}
+
+fn say_outcome(outcome: &Outcome, console: Console) -> Result<Exit, Failure> {
+    let epoch = outcome.epoch.map(|epoch| epoch.to_string()).unwrap_or_default();
+    console.line(format!(
+        "{} in force: entry {}, policy {epoch}",
+        outcome.number, outcome.index
+    ))?;
+    for cut in &outcome.cuts {
+        console.line(format!(
+            "  cut     session {}: {} rows had gone out",
+            cut.session,
+            grouped(cut.rows)
+        ))?;
+    }
+    for step in &outcome.steps {
+        let tone = if step.result.starts_with(NOT_DONE) {
+            Tone::Bad
+        } else {
+            Tone::Quiet
+        };
+        console.line(format!("  {}: {}", step.what, console.paint(tone, &step.result)))?;
+    }
+    let (tone, verdict) = if outcome.complete {
+        (Tone::Good, "carried out in full")
+    } else {
+        (
+            Tone::Bad,
+            "NOT carried out in full: submit it again to take it up where it stopped",
+        )
+    };
+    console.line(console.paint(tone, verdict))?;
+    console.document(outcome)?;
+    Ok(if outcome.complete { Exit::Yes } else { Exit::No })
+}
+
+async fn list(admin: &Admin, console: Console) -> Result<Exit, Failure> {
+    let directives: Vec<DirectiveSummary> = admin.get("/directives").await?;
+    if directives.is_empty() {
+        console.line("no directives")?;
+    }
+    for one in &directives {
+        let done = if one.complete {
+            console.paint(Tone::Good, "done")
+        } else {
+            console.paint(Tone::Bad, "NOT done")
+        };
+        let people = one.people.join(", ");
+        console.line(format!(
+            "{}  {} {}  {done}  {}  by {people}: {}",
+            one.number, one.order, one.partner, one.recorded, one.basis
+        ))?;
+    }
+    console.document(&serde_json::json!({ "directives": directives }))?;
+    Ok(Exit::Yes)
 }
 
 /// A directive in a file, with the bytes that are signed.
@@ -126,17 +284,6 @@ pub(super) fn beside(file: &Path) -> Result<Vec<PathBuf>, Failure> {
         .collect();
     found.sort();
     Ok(found)
-}
-
-/// Reads armored signatures.
-///
-/// # Errors
-/// One of them cannot be read.
-pub(super) fn signatures(paths: &[PathBuf]) -> Result<Vec<String>, Failure> {
-    paths
-        .iter()
-        .map(|path| Ok(files::read(path, MAX_SIGNATURE_BYTES)?))
-        .collect()
 }
 
 #[cfg(test)]

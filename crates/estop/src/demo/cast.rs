@@ -47,9 +47,18 @@ impl Passwords {
         let mut all = BTreeMap::new();
         for officer in [POLICE, UNIVERSITY, FEDERAL] {
             let mut bytes = Zeroizing::new([0_u8; PASSWORD_CHARS]);
-            getrandom::fill(bytes.as_mut()).map_err(|_| Failure::absent("the system gave no random bytes"))?;
-            let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).copied().map_or('a', char::from);
-            all.insert(officer, Secret(Zeroizing::new(bytes.iter().map(letter).collect())));
+            getrandom::fill(bytes.as_mut())
+                .map_err(|_| Failure::absent("the system gave no random bytes"))?;
+            let letter = |byte: &u8| {
+                ALPHABET
+                    .get(usize::from(byte % 32))
+                    .copied()
+                    .map_or('a', char::from)
+            };
+            all.insert(
+                officer,
+                Secret(Zeroizing::new(bytes.iter().map(letter).collect())),
+            );
         }
         Ok(Self(all))
     }
@@ -57,7 +66,10 @@ impl Passwords {
     /// One officer's.
     #[must_use]
     pub fn of(&self, officer: &str) -> Zeroizing<String> {
-        self.0.get(officer).map(|secret| secret.0.clone()).unwrap_or_default()
+        self.0
+            .get(officer)
+            .map(|secret| secret.0.clone())
+            .unwrap_or_default()
     }
 
     /// What the estate holds of them.
@@ -96,7 +108,13 @@ impl Passwords {
         purpose: Option<&'static str>,
         case: Option<&'static str>,
     ) -> Login {
-        Login { officer, password: self.of(officer), agreement, purpose, case }
+        Login {
+            officer,
+            password: self.of(officer),
+            agreement,
+            purpose,
+            case,
+        }
     }
 }
 
@@ -123,13 +141,17 @@ pub fn federal_sees(person: &Person) -> bool {
 /// `people` are in the order of their incidents.
 #[must_use]
 pub fn telling_incident(people: &[Person]) -> Option<&[Person]> {
-    people.chunk_by(|one, next| one.incident_id == next.incident_id).find(|group| {
-        let all = |person: &&Person| police_sees(person) && university_sees(person) && federal_sees(person);
-        let none = |person: &Person| !police_sees(person) && !university_sees(person) && !federal_sees(person);
-        group.iter().filter(|person| police_sees(person)).count() == 1
-            && group.iter().filter(all).count() == 1
-            && group.iter().any(none)
-    })
+    people
+        .chunk_by(|one, next| one.incident_id == next.incident_id)
+        .find(|group| {
+            let all =
+                |person: &&Person| police_sees(person) && university_sees(person) && federal_sees(person);
+            let none =
+                |person: &Person| !police_sees(person) && !university_sees(person) && !federal_sees(person);
+            group.iter().filter(|person| police_sees(person)).count() == 1
+                && group.iter().filter(all).count() == 1
+                && group.iter().any(none)
+        })
 }
 
 #[cfg(test)]
@@ -142,7 +164,11 @@ mod tests {
         let people = people::made_up(&incidents::shipped().unwrap(), people::SEED);
         let group = telling_incident(&people).unwrap();
         assert!(group.len() >= 2);
-        assert!(group.iter().all(|person| person.incident_id == group[0].incident_id));
+        assert!(
+            group
+                .iter()
+                .all(|person| person.incident_id == group[0].incident_id)
+        );
     }
 
     #[test]

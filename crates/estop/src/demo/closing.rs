@@ -2,21 +2,31 @@
 
 use serde_json::{Value, json};
 
+use super::certificates;
 use super::partner::Login;
 use super::report::Report;
 use super::stage::Stage;
-use super::certificates;
 use crate::failure::Failure;
 use crate::output::{Console, Tone};
 
 /// One line: did every step do what it must.
 pub(super) fn verdict(console: Console, report: &Report) -> Result<(), Failure> {
     let (tone, said) = if report.holds() {
-        (Tone::Good, format!("all {} steps did what they must", report.count()))
+        (
+            Tone::Good,
+            format!("all {} steps did what they must", report.count()),
+        )
     } else {
-        (Tone::Bad, "NOT all steps did what they must: see the lines marked BROKEN".to_owned())
+        (
+            Tone::Bad,
+            "NOT all steps did what they must: see the lines marked BROKEN".to_owned(),
+        )
     };
-    console.line(format!("\n{} in {:.1} s", console.paint(tone, said), report.seconds()))
+    console.line(format!(
+        "\n{} in {:.1} s",
+        console.paint(tone, said),
+        report.seconds()
+    ))
 }
 
 /// Who may still connect, and how.
@@ -40,19 +50,25 @@ pub(super) fn invitation(console: Console, stage: &Stage) -> Result<(), Failure>
     for line in next(stage) {
         console.line(format!("  {line}"))?;
     }
-    console.line(console.paint(Tone::Quiet, "\nserving until Ctrl-C; then the database and, without --dir, the folder go"))
+    console.line(console.paint(
+        Tone::Quiet,
+        "\nserving until Ctrl-C; then the database and, without --dir, the folder go",
+    ))
 }
 
 /// Commands that work while the demo serves.
 fn next(stage: &Stage) -> Vec<String> {
     let folder = stage.folder().display();
-    let estop = std::env::current_exe().map_or_else(|_| "estop".to_owned(), |path| path.display().to_string());
+    let estop =
+        std::env::current_exe().map_or_else(|_| "estop".to_owned(), |path| path.display().to_string());
     let number = "D-*";
     vec![
         format!("{estop} --estate {folder} sessions"),
         format!("{estop} --estate {folder} drift"),
         format!("{estop} --estate {folder} ledger show"),
-        format!("{estop} certificate verify {folder}/{number}.certificate --key {folder}/state/custodian.vkey"),
+        format!(
+            "{estop} certificate verify {folder}/{number}.certificate --key {folder}/state/custodian.vkey"
+        ),
         format!("{estop} --estate {folder} directive new terminate university --basis 'Council vote 2026-3'"),
     ]
 }

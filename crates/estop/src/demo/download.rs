@@ -88,8 +88,17 @@ async fn receive(session: Session, sql: &'static str, counters: Arc<Counters>) -
     let Session { client, connection } = session;
     drop(client);
     let connection = connection.await.ok().and_then(Result::err).map(Refused::from);
-    let (rows, bytes) = (counters.rows.load(Ordering::Relaxed), counters.bytes.load(Ordering::Relaxed));
-    Ended { rows, bytes, last_row, why, connection }
+    let (rows, bytes) = (
+        counters.rows.load(Ordering::Relaxed),
+        counters.bytes.load(Ordering::Relaxed),
+    );
+    Ended {
+        rows,
+        bytes,
+        last_row,
+        why,
+        connection,
+    }
 }
 
 async fn rows(
@@ -103,7 +112,10 @@ async fn rows(
     while let Some(row) = stream.try_next().await? {
         *last_row = clock::monotonic();
         counters.rows.fetch_add(1, Ordering::Relaxed);
-        counters.bytes.fetch_add(u64::try_from(row.raw_size_bytes()).unwrap_or_default(), Ordering::Relaxed);
+        counters.bytes.fetch_add(
+            u64::try_from(row.raw_size_bytes()).unwrap_or_default(),
+            Ordering::Relaxed,
+        );
     }
     Ok(())
 }

@@ -82,17 +82,37 @@ impl Stage {
         let serving = Serving::start(&estate, Some(listener)).await?;
         let applied = apply::apply(&Admin::at(estate.state().admin_socket()), &estate).await?;
         report.add(
-            Step::new("applied", "apply", format!("{} steps in one transaction, policy {}", applied.steps, applied.epoch))
-                .must(applied.steps > 0, "a fresh database must need steps")
-                .fact("steps", applied.steps),
+            Step::new(
+                "applied",
+                "apply",
+                format!(
+                    "{} steps in one transaction, policy {}",
+                    applied.steps, applied.epoch
+                ),
+            )
+            .must(applied.steps > 0, "a fresh database must need steps")
+            .fact("steps", applied.steps),
         )?;
         let authority = folder.path().join(certificates::AUTHORITY);
-        let gate = Gate::new(address, &authority).map_err(|error| Failure::from_error(Exit::Absent, &error))?;
+        let gate =
+            Gate::new(address, &authority).map_err(|error| Failure::from_error(Exit::Absent, &error))?;
         report.add(
-            Step::new("gateway", "gateway", format!("localhost:{}, TLS and SCRAM-SHA-256", address.port()))
-                .fact("port", address.port()),
+            Step::new(
+                "gateway",
+                "gateway",
+                format!("localhost:{}, TLS and SCRAM-SHA-256", address.port()),
+            )
+            .fact("port", address.port()),
         )?;
-        Ok(Self { serving, estate, gate, passwords, people, scratch, folder })
+        Ok(Self {
+            serving,
+            estate,
+            gate,
+            passwords,
+            people,
+            scratch,
+            folder,
+        })
     }
 
     /// The folder with the estate, the directive and the certificate.
@@ -129,8 +149,12 @@ impl Stage {
 fn folder(dir: Option<&Path>) -> Result<Folder, Failure> {
     let Some(dir) = dir else {
         let mut builder = tempfile::Builder::new();
-        builder.prefix("estop-demo-").permissions(fs::Permissions::from_mode(0o700));
-        let made = builder.tempdir().map_err(|error| FileError::new("create a folder in", &std::env::temp_dir(), error))?;
+        builder
+            .prefix("estop-demo-")
+            .permissions(fs::Permissions::from_mode(0o700));
+        let made = builder
+            .tempdir()
+            .map_err(|error| FileError::new("create a folder in", &std::env::temp_dir(), error))?;
         return Ok(Folder::Temporary(made));
     };
     fs::create_dir_all(dir).map_err(|error| FileError::new("create", dir, error))?;
@@ -157,10 +181,15 @@ async fn records(scratch: &Scratch, report: &mut Report) -> Result<Vec<Person>, 
     let loaded = load::load(scratch, &incidents, &people)
         .await
         .map_err(|error| Failure::absent("cannot fill the scratch database").because(&error))?;
-    let said =
-        format!("{} real incidents of Toronto, {} made-up people", grouped(loaded.incidents), grouped(loaded.people));
+    let said = format!(
+        "{} real incidents of Toronto, {} made-up people",
+        grouped(loaded.incidents),
+        grouped(loaded.people)
+    );
     report.add(
-        Step::new("records", "records", said).fact("incidents", loaded.incidents).fact("people", loaded.people),
+        Step::new("records", "records", said)
+            .fact("incidents", loaded.incidents)
+            .fact("people", loaded.people),
     )?;
     Ok(people)
 }
@@ -193,7 +222,12 @@ fn estate_in(
     );
     let verifiers = passwords.verifiers()?;
     let authorities = authorities(folder)?;
-    let particulars = Particulars { upstream: &upstream, listen, verifiers: &verifiers, authorities: &authorities };
+    let particulars = Particulars {
+        upstream: &upstream,
+        listen,
+        verifiers: &verifiers,
+        authorities: &authorities,
+    };
     write(&files(&particulars), folder)?;
     certificates::write(folder, clock::now()).map_err(|error| Failure::from_error(Exit::Absent, &error))?;
     let loaded = estate::load(folder)?;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// Something needed was not there. A step that did not do what it must is in the report, and no error.
-pub async fn play(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
+pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
     report.heading("Three partners, one database")?;
     partners::queries(stage, report).await?;
     report.heading("What is refused")?;

@@ -16,15 +16,13 @@ use zeroize::Zeroizing;
 use super::{Account, Binaries, PostgresError};
 use crate::clock;
 use crate::files::{self, FileError, Readers};
+use crate::unix::SOCKET_PATH_MAX;
 
 /// The superuser that `initdb` makes. Hardening revokes PUBLIC's rights on system functions, which only a superuser may.
 pub const ADMIN: &str = "custodian";
 
 /// Part of the socket's name only: no TCP port is opened.
 const PORT: u16 = 5432;
-
-/// Longest path of a Unix socket: `sun_path` has 108 bytes, one of them the closing zero (unix(7)).
-const SOCKET_PATH_MAX: usize = 107;
 
 /// Recovery of an empty cluster takes well under a second; a loaded machine may take ten times that and more.
 const READY_WITHIN: Duration = Duration::from_secs(30);

@@ -27,7 +27,8 @@ pub(super) enum Fault {
 #[derive(Debug, Default)]
 pub(super) struct Checklist(pub(super) Vec<Check>);
 
-/// What could be read from a certificate. Only the form is certain; each of the rest is there if it could be read.
+/// What could be read from a certificate. Only the form is certain; each of the rest is there if it could be
+/// read.
 #[derive(Debug)]
 pub(super) struct Seen<'a> {
     /// The custodian, as the verifier's key names it.

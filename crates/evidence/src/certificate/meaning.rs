@@ -1,5 +1,5 @@
-//! The checks of what a certificate means: that its true entries, taken together, tell of this termination and of a whole
-//! one.
+//! The checks of what a certificate means: that its true entries, taken together, tell of this termination
+//! and of a whole one.
 
 use std::collections::BTreeSet;
 

@@ -10,8 +10,8 @@ use crate::record::{Cut, Drained, RoleEvidence};
 /// First line of every certificate.
 pub(super) const HEADER: &str = "estop/certificate/v1";
 
-/// The line between the text for people and the machine part. No other line can equal it: those that hold anything from
-/// outside are indented.
+/// The line between the text for people and the machine part. No other line can equal it: those that hold
+/// anything from outside are indented.
 pub(super) const MARKER: &str = "=== machine part ===";
 
 /// What the text is made from.
@@ -45,15 +45,18 @@ pub(super) fn not_shown(facts: Facts<'_>) -> Vec<String> {
     let until = facts.story.census.entry.time;
     vec![
         format!("That {partner} has deleted, or not passed on, what it had received before it was cut off."),
-        format!("Anything after {until}, the time of the count that it rests on. A later certificate can say that the log is still closed."),
-        "Ways to the data that do not lead through this custodian's gateways: copies, backups, replicas, exports, other \
-         systems, and people who administer the database itself."
+        format!(
+            "Anything after {until}, the time of the count that it rests on. A later certificate can say that \
+             the log is still closed."
+        ),
+        "Ways to the data that do not lead through this custodian's gateways: copies, backups, replicas, exports, \
+         other systems, and people who administer the database itself."
             .to_owned(),
-        "More of the database than it said of itself: what its catalog answered was read and signed by the custodian, and \
-         seen by no one else."
+        "More of the database than it said of itself: what its catalog answered was read and signed by the \
+         custodian, and seen by no one else."
             .to_owned(),
-        "That the custodian shows everyone the same ledger. No witness outside the custodian has signed the checkpoint below: \
-         compare it with the one that is published."
+        "That the custodian shows everyone the same ledger. No witness outside the custodian has signed the \
+         checkpoint below: compare it with the one that is published."
             .to_owned(),
         "The time by any clock but the custodian's own.".to_owned(),
     ]
@@ -173,6 +176,9 @@ fn sessions(page: &mut Page, story: &Story) {
         page.line(&cut_line(event));
     }
     page.blank();
+    if story.drained.is_empty() {
+        page.line("No gateway was at work.");
+    }
     for event in &story.drained {
         page.line(&drained_line(event));
     }
@@ -280,8 +286,8 @@ fn log(
     page.wrapped(
         "",
         &format!(
-            "Every disclosure to {} must be a leaf of the log {}; one that is not is a breach, and whoever reads the whole main \
-             log can see it. The last leaf of the partner's log is number {last}, and says that the log is closed.",
+            "Every disclosure to {} must be a leaf of the log {}; one that is not is a breach, and whoever reads the \
+             whole main log can see it. The last leaf of the partner's log is number {last}, and says that the log is closed.",
             directive.partner, partner_log.origin
         ),
     );
@@ -311,8 +317,8 @@ fn how_to_check(page: &mut Page, Facts { directive, story, .. }: Facts<'_>) {
     );
     let steps = [
         "All up to the last empty line is signed with the custodian's Ed25519 key (C2SP signed-note).".to_owned(),
-        "In the machine part below, each section begins with a line `section NAME LENGTH`; then come that many bytes and a line \
-         feed."
+        "In the machine part below, each section begins with a line `section NAME LENGTH`; then come that many \
+         bytes and a line feed."
             .to_owned(),
         "Write the sections `directive`, `signature` (one file each) and `signers` to files and, for each who signed, run:"
             .to_owned(),
@@ -327,12 +333,12 @@ fn how_to_check(page: &mut Page, Facts { directive, story, .. }: Facts<'_>) {
         ));
     }
     let steps = [
-        "Each `proof` leads from the SHA-256 of a zero byte and its `entry` to the root in `checkpoint` (RFC 6962): the line \
-         `c2sp.org/tlog-proof@v1`, the proof, an empty line and the checkpoint are a C2SP tlog-proof.",
-        "Each `record` and its `key` give the commitment in its entry: HMAC-SHA256 under the key over the length of the main \
-         log's name (8 bytes), that name, and the record.",
-        "The entry of kind `closed` is, by `partner-proof`, the last leaf under `partner-checkpoint`; the entry of kind `census` \
-         lists that log with the same size and root.",
+        "Each `proof` leads from the SHA-256 of a zero byte and its `entry` to the root in `checkpoint` (RFC 6962): \
+         the line `c2sp.org/tlog-proof@v1`, the proof, an empty line and the checkpoint are a C2SP tlog-proof.",
+        "Each `record` and its `key` give the commitment in its entry: HMAC-SHA256 under the key over the length of the \
+         main log's name (8 bytes), that name, and the record.",
+        "The entry of kind `closed` is, by `partner-proof`, the last leaf under `partner-checkpoint`; the entry of kind \
+         `census` lists that log with the same size and root.",
     ];
     for (number, step) in (4..).zip(steps) {
         page.wrapped(&format!("{number}. "), step);

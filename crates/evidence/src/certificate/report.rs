@@ -1,4 +1,5 @@
-//! What came of checking a certificate: one line for each check, and what the certificate says once all of them hold.
+//! What came of checking a certificate: one line for each check, and what the certificate says once all of
+//! them hold.
 
 use std::fmt;
 

@@ -5,9 +5,9 @@
 //! <that many bytes>
 //! ```
 //!
-//! A line feed follows each text, the line `end` the last. Names and order are fixed: `signers`, `directive`, two or more
-//! `signature`, `checkpoint`; for each cited entry `entry`, then `key` and `record` if it has a commitment, then `proof`;
-//! `partner-checkpoint`, `partner-proof`.
+//! A line feed follows each text, the line `end` the last. Names and order are fixed: `signers`, `directive`,
+//! two or more `signature`, `checkpoint`; for each cited entry `entry`, then `key` and `record` if it has a
+//! commitment, then `proof`; `partner-checkpoint`, `partner-proof`.
 
 use std::fmt::{self, Write as _};
 
@@ -16,7 +16,8 @@ use crate::hash::Hash;
 use crate::proof::TlogProof;
 use crate::tree::LEVELS;
 
-/// The raw texts, in the order in which they stand. Nothing is known of them but that they are where they belong.
+/// The raw texts, in the order in which they stand. Nothing is known of them but that they are where they
+/// belong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Machine {
     pub(super) signers: String,
@@ -45,8 +46,8 @@ pub(super) struct OpenedText {
     pub(super) record: String,
 }
 
-/// Where an entry stands in a tree: its index and the hashes beside its way to the root. The text is that of the same
-/// lines in a C2SP tlog-proof.
+/// Where an entry stands in a tree: its index and the hashes beside its way to the root. The text is that of
+/// the same lines in a C2SP tlog-proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) index: u64,

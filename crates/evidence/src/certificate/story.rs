@@ -60,18 +60,14 @@ impl Story {
     /// Reads the cited entries.
     ///
     /// # Errors
-    /// Which entry cannot be read, is of a kind that does not belong here, or which kind is missing, in words.
+    /// Which entry cannot be read, is of a kind that does not belong here, or which kind is missing, in
+    /// words.
     pub(super) fn read(machine: &Machine) -> Result<Self, String> {
         let mut found = Found::default();
         for (number, cited) in (1_usize..).zip(&machine.cited) {
             found
                 .take(cited)
                 .map_err(|reason| format!("cited entry {number}: {reason}"))?;
-        }
-        if found.drained.is_empty() {
-            return Err(
-                "no entry of kind `drained`: no gateway has said that it has no session left".to_owned(),
-            );
         }
         Ok(Self {
             directive: only(found.directive, Kind::Directive)?,

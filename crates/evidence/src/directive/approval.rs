@@ -11,10 +11,12 @@ use crate::signers::{AllowedKey, AllowedSigners, Person, Unusable};
 /// People who must have signed.
 pub const MIN_PEOPLE: usize = 2;
 
-/// Signatures that are looked at. More people than this do not sign one order; checking a signature costs time.
+/// Signatures that are looked at. More people than this do not sign one order; checking a signature costs
+/// time.
 pub const MAX_SIGNATURES: usize = 16;
 
-/// How far `issued` may lie in the future: clocks of the people who draw up and of those who carry out differ.
+/// How far `issued` may lie in the future: clocks of the people who draw up and of those who carry out
+/// differ.
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// What enough people have signed, with all that is needed to check it again. Made by [`approve`] alone.
@@ -174,7 +176,8 @@ pub enum ApprovalError {
     },
     /// One was made by a security key that nobody touched.
     #[error(
-        "signature {signature}: the security key of `{person}` says that nobody touched it; make the key without `no-touch-required`"
+        "signature {signature}: the security key of `{person}` says that nobody touched it; \
+         make the key without `no-touch-required`"
     )]
     UserNotPresent {
         /// Which.
@@ -184,7 +187,8 @@ pub enum ApprovalError {
     },
     /// One was made by a security key that did not ask who touched it.
     #[error(
-        "signature {signature}: the security key of `{person}` did not verify who touched it; make the key with `-O verify-required`"
+        "signature {signature}: the security key of `{person}` did not verify who touched it; \
+         make the key with `-O verify-required`"
     )]
     UserNotVerified {
         /// Which.
@@ -200,11 +204,11 @@ pub enum ApprovalError {
     },
 }
 
-/// Checks a signed directive: `bytes` as they were signed, the armored `signatures`, the `signers` in force, `custodian`
-/// who carries it out, and the time `now`.
+/// Checks a signed directive: `bytes` as they were signed, the armored `signatures`, the `signers` in force,
+/// `custodian` who carries it out, and the time `now`.
 ///
-/// Every signature that is given must hold, each by another person. That the nonce was not used before is for the caller
-/// to check, who has the state.
+/// Every signature that is given must hold, each by another person. That the nonce was not used before is for
+/// the caller to check, who has the state.
 ///
 /// # Errors
 /// The first thing that does not hold: see [`ApprovalError`].

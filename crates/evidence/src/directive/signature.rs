@@ -32,7 +32,8 @@ pub enum SignatureForm {
     TooLong,
     /// Control characters, or something before or after the armor.
     #[error(
-        "it is not what `ssh-keygen -Y sign` writes: from `-----BEGIN SSH SIGNATURE-----` to `-----END SSH SIGNATURE-----`, lines ended by a line feed alone"
+        "it is not what `ssh-keygen -Y sign` writes: from `-----BEGIN SSH SIGNATURE-----` to \
+         `-----END SSH SIGNATURE-----`, lines ended by a line feed alone"
     )]
     Armor,
     /// The armor does not hold a signature, or one that is written otherwise than OpenSSH writes it.
@@ -74,14 +75,15 @@ impl Signature {
         let inside = inside
             .and_then(|rest| rest.strip_suffix(END))
             .ok_or(SignatureForm::Armor)?;
-        // The reader of the armor is lenient about the ends of lines and what stands around it; one signature in a
-        // certificate shall not have two forms.
+        // The reader of the armor is lenient about the ends of lines and what stands around it; one signature
+        // in a certificate shall not have two forms.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\n".contains(&byte);
         if inside.is_empty() || !inside.bytes().all(plain) {
             return Err(SignatureForm::Armor);
         }
         let signature = SshSig::from_pem(armored).map_err(|_| SignatureForm::Content)?;
-        // Nor does the reader of the content look at every length it reads: what it read must be what stands there.
+        // Nor does the reader of the content look at every length it reads: what it read must be what stands
+        // there.
         let again = signature
             .to_pem(LineEnding::LF)
             .map_err(|_| SignatureForm::Content)?;
@@ -114,7 +116,8 @@ impl Signature {
             .is_ok()
     }
 
-    /// What a security key says of how it was asked. Neither OpenSSH nor `ssh-key` looks at it when it checks a signature.
+    /// What a security key says of how it was asked. Neither OpenSSH nor `ssh-key` looks at it when it checks
+    /// a signature.
     pub(super) fn presence(&self) -> Presence {
         if !matches!(self.key(), KeyData::SkEd25519(_)) {
             return Presence::NotAsked;

@@ -20,8 +20,8 @@ pub(crate) fn parse_decimal(text: &str) -> Option<u64> {
 /// `time` as RFC 3339 in UTC with `Z` and whole seconds. `None` if it has a fraction of a second, or a year
 /// that four digits cannot write.
 pub(crate) fn format_time(time: Timestamp) -> Option<String> {
-    let text = time.to_string();
-    (time.subsec_nanosecond() == 0 && text.len() == TIME_BYTES).then_some(text)
+    // A fraction, a sign or a fifth digit of the year would make it longer.
+    Some(time.to_string()).filter(|text| text.len() == TIME_BYTES)
 }
 
 /// Reads what [`format_time`] writes and nothing else: no offset, no fraction, no leap second, no lower-case

@@ -203,6 +203,23 @@ fn every_record_can_be_read_back() {
         committed_at: Some(time),
     };
     round_trip(
+        Kind::Epoch,
+        &EpochRecord {
+            epoch: Epoch(4),
+            directive: None,
+            at: time,
+            gateways: vec!["gateway-1".into()],
+        },
+    );
+    round_trip(
+        Kind::Closed,
+        &Closed {
+            directive: number.clone(),
+            epoch: Epoch(4),
+            at: time,
+        },
+    );
+    round_trip(
         Kind::CarriedOut,
         &CarriedOut {
             directive: number,

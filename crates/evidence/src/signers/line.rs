@@ -14,8 +14,8 @@ const SHOWN_CHARS: usize = 80;
 /// `ssh-ed25519` and the like: what a field that is not an option begins with.
 const KEY_TYPE_PREFIXES: [&str; 3] = ["ssh-", "ecdsa-", "sk-"];
 
-/// What stands before an SSH application name in a security key that was made by OpenSSH (PROTOCOL.u2f). A key of any
-/// other application was made for another use, such as logging in to a web site.
+/// What stands before an SSH application name in a security key that was made by OpenSSH (PROTOCOL.u2f). A
+/// key of any other application was made for another use, such as logging in to a web site.
 const SSH_APPLICATION: &str = "ssh:";
 
 /// First byte of an uncompressed point (SEC 1 section 2.3.3), the only form OpenSSH writes.
@@ -69,8 +69,8 @@ pub(super) fn parse(line: usize, content: &str) -> Result<AllowedKey, SignersFau
     })
 }
 
-/// What two keys that are one secret have in common: the public point. A security key's application name is left out,
-/// since it can be changed without changing the key.
+/// What two keys that are one secret have in common: the public point. A security key's application name is
+/// left out, since it can be changed without changing the key.
 pub(super) fn secret_of(key: &KeyData) -> Vec<u8> {
     match key {
         KeyData::Ed25519(key) => key.0.to_vec(),
@@ -216,8 +216,8 @@ fn is_sound(key: &KeyData) -> bool {
     }
 }
 
-/// Whether these bytes are a point, and not one of the few of small order, under which a signature can be made that fits
-/// many messages.
+/// Whether these bytes are a point, and not one of the few of small order, under which a signature can be
+/// made that fits many messages.
 fn is_strong(point: &[u8; 32]) -> bool {
     ed25519_dalek::VerifyingKey::from_bytes(point).is_ok_and(|key| !key.is_weak())
 }

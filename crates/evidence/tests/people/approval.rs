@@ -1,4 +1,5 @@
-//! Every way in which a signed directive is refused, each with its own error, with signatures by the real tool.
+//! Every way in which a signed directive is refused, each with its own error, with signatures by the real
+//! tool.
 
 use evidence::directive::{
     ApprovalError, Approved, Directive, DirectiveError, MAX_SIGNATURES, SignatureForm, approve, namespace,

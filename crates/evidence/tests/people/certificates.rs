@@ -1,4 +1,5 @@
-//! A certificate holds as it was signed, and in no other form: not with a byte changed, not under another key.
+//! A certificate holds as it was signed, and in no other form: not with a byte changed, not under another
+//! key.
 
 use evidence::certificate::{BuildError, Certificate, CheckName, Finding, Refuted, verify};
 use evidence::directive::Order;
@@ -96,7 +97,8 @@ fn every_changed_byte_is_refuted() {
     // Two workers, since every one of some 20,000 files is checked in full.
     let refuted = |from: usize| {
         for at in (from..file.len()).step_by(2) {
-            // Of each byte one bit, of the next the next bit; of every other byte the lowest too, or that of upper case.
+            // Of each byte one bit, of the next the next bit; of every other byte the lowest too, or that of
+            // upper case.
             let second = [None, Some(0x01), None, Some(0x20)][at / 2 % 4];
             for pattern in [Some(1 << (at / 2 % 8)), second].into_iter().flatten() {
                 let mut changed = file.clone();
@@ -138,8 +140,8 @@ fn bytes_taken_away_or_put_in_are_refuted() {
 
 #[test]
 fn every_section_changed_and_signed_again_is_refuted() {
-    // The custodian signs whatever is changed: what then refutes it is what the changed section is about. One byte in each
-    // line of the machine part.
+    // The custodian signs whatever is changed: what then refutes it is what the changed section is about. One
+    // byte in each line of the machine part.
     let file = certificate();
     let text = evidence::note::Note::parse(&file).unwrap().text().to_owned();
     let start = text.find("=== machine part ===").unwrap();
@@ -234,6 +236,29 @@ fn no_session_open_is_a_termination_too() {
 }
 
 #[test]
+fn no_gateway_at_work_is_a_termination_too() {
+    let mut scene = Scene::new();
+    scene.cuts.clear();
+    scene.drained.clear();
+    let world = scene.play();
+    let refuted = Certificate::build(world.parts())
+        .unwrap()
+        .sign(&signer())
+        .unwrap_err();
+    assert_eq!(
+        refuted.failed().map(|check| check.name).collect::<Vec<_>>(),
+        [CheckName::Gateways]
+    );
+    scene.epoch.gateways.clear();
+    let world = scene.play();
+    let file = Certificate::build(world.parts())
+        .unwrap()
+        .sign(&signer())
+        .unwrap();
+    assert!(file.contains("No gateway was at work."));
+}
+
+#[test]
 fn a_certificate_that_would_not_hold_is_not_signed() {
     let mut scene = Scene::new();
     scene.carried_out.roles[0].backends_left = 1;
@@ -262,7 +287,6 @@ fn parts_that_are_not_those_of_a_termination() {
     for kind in [
         Kind::Directive,
         Kind::Epoch,
-        Kind::Drained,
         Kind::CarriedOut,
         Kind::Closed,
         Kind::Census,

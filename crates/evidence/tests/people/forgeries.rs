@@ -1,5 +1,5 @@
-//! Stories that the custodian itself signs and that are not those of a termination: each is refuted by the check that is
-//! there for it.
+//! Stories that the custodian itself signs and that are not those of a termination: each is refuted by the
+//! check that is there for it.
 
 use evidence::certificate::{CheckName, Parts, verify};
 use evidence::entry::Kind;

@@ -11,7 +11,8 @@ use crate::keygen::{Keys, custodian, directive_text, now, ours, signers};
 const PRESENT: u8 = 1;
 const VERIFIED: u8 = 4;
 
-/// A token of the FIDO kind (PROTOCOL.u2f): it signs the application, its flags, a counter and the message's hash.
+/// A token of the FIDO kind (PROTOCOL.u2f): it signs the application, its flags, a counter and the message's
+/// hash.
 struct Token {
     key: SigningKey,
     application: &'static str,

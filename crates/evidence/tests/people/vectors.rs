@@ -1,5 +1,5 @@
-//! The test vectors in `tests/vectors/people` and in the description of the formats: what this code makes of fixed seeds,
-//! and what it reads. A change here is a change of format.
+//! The test vectors in `tests/vectors/people` and in the description of the formats: what this code makes of
+//! fixed seeds, and what it reads. A change here is a change of format.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -98,8 +98,8 @@ pub(super) fn is_refused(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !EXCEPTIONS.contains(&name)
 }
 
-/// Views that count or list what happens in all sessions, and tables of large objects. Sorted.
-const RELATIONS: &[&str] = &["pg_largeobject", "pg_largeobject_metadata", "pg_locks", "pg_prepared_xacts"];
+/// Views that count or list what happens in all sessions, and the contents of large objects. Sorted.
+const RELATIONS: &[&str] = &["pg_largeobject", "pg_locks", "pg_prepared_xacts"];
 
 /// Whether a relation of this name is refused. The two exceptions say only how a connection is encrypted, and drivers ask.
 pub(super) fn is_refused_relation(schema: &str, name: &str) -> bool {

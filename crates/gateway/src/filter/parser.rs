@@ -5,28 +5,19 @@
 //! deeper is refused by an error, so the tree that comes back is small enough to be walked and dropped.
 
 use std::panic;
-use std::sync::{Mutex, PoisonError};
 
 use pg_query::protobuf::ParseResult;
 use wire::backend::Sqlstate;
 
 use super::verdict::Refused;
 
-/// The parser redirects file descriptor 2 while it works (unless it was compiled with `DEBUG`), and two at a time would
-/// leave it redirected for good. The descriptor is the process's, so the lock must be too.
-static STANDARD_ERROR: Mutex<()> = Mutex::new(());
-
 /// The parse tree of a text.
 ///
 /// # Errors
 /// [`Refused`] with PostgreSQL's own message for a text that it would not take either, or because it is too deep.
 pub(super) fn parse(text: &str) -> Result<ParseResult, Refused> {
-    let parsed = {
-        let _alone = STANDARD_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
-        // What the library does with the tree after parsing indexes and unwraps.
-        panic::catch_unwind(|| pg_query::parse(text, 0))
-    };
-    match parsed {
+    // What the library does with the tree after parsing indexes and unwraps.
+    match panic::catch_unwind(|| pg_query::parse(text, 0)) {
         Ok(Ok(result)) => Ok(result.protobuf),
         Ok(Err(pg_query::Error::Parse(message))) => Err(failed(&message)),
         Ok(Err(pg_query::Error::Decode(_))) => Err(too_deep()),

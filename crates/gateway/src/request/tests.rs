@@ -24,14 +24,14 @@ fn purpose_and_case_by_options() {
     let request = parse(&with(&[("options", "-cestop.purpose=audit -c estop.case=AB-2024-7")])).unwrap();
     assert_eq!(request.purpose.as_deref(), Some("audit"));
     assert_eq!(request.case.as_deref(), Some("AB-2024-7"));
-    assert_eq!(request.ids.unwrap().0.as_str(), "a.moreno");
+    assert_eq!(request.officer.unwrap().as_str(), "a.moreno");
 }
 
 #[test]
 fn purpose_and_case_in_the_user_name() {
     let request = parse(&[("user", "a.moreno+audit+AB+7"), ("database", "x")]).unwrap();
     assert_eq!((request.purpose.as_deref(), request.case.as_deref()), (Some("audit"), Some("AB+7")));
-    assert_eq!(request.ids.unwrap().0.as_str(), "a.moreno");
+    assert_eq!(request.officer.unwrap().as_str(), "a.moreno");
 }
 
 #[test]
@@ -68,6 +68,6 @@ fn only_harmless_settings_are_taken() {
 #[test]
 fn a_name_that_cannot_be_an_id_is_nobody() {
     let request = parse(&[("user", "Robert'); DROP TABLE"), ("database", "x")]).unwrap();
-    assert!(request.ids.is_none());
+    assert!(request.officer.is_none() && request.agreement.is_some());
     assert_eq!(refused(&[("database", "x")]), "28000");
 }

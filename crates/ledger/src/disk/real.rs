@@ -42,9 +42,17 @@ impl RealDisk {
                 File::open(parent)?.sync_all()?;
             }
         }
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(root.join("lock"))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(root.join("lock"))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { root: root.to_owned(), _lock: Some(lock) }),
+            Ok(()) => Ok(Self {
+                root: root.to_owned(),
+                _lock: Some(lock),
+            }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Taken),
             Err(error) => Err(LockError::Io(error.into())),
         }
@@ -52,11 +60,18 @@ impl RealDisk {
 
     /// The folder as it is, for reading only; nobody is kept out.
     pub(crate) fn look(root: &Path) -> Self {
-        Self { root: root.to_owned(), _lock: None }
+        Self {
+            root: root.to_owned(),
+            _lock: None,
+        }
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        if path.is_empty() { self.root.clone() } else { self.root.join(path) }
+        if path.is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(path)
+        }
     }
 }
 
@@ -118,7 +133,13 @@ impl Disk for RealDisk {
             Access::Public => 0o644,
         };
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(true).mode(mode).open(self.path(path))?;
+        let file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(self.path(path))?;
         if access == Access::Public {
             file.set_permissions(Permissions::from_mode(mode))?;
         }

@@ -25,7 +25,13 @@ pub(crate) enum Wrong {
 }
 
 impl Wrong {
-    pub(crate) const ALL: [Self; 5] = [Self::Lost, Self::Persisted, Self::Short, Self::Full, Self::LostForGood];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Lost,
+        Self::Persisted,
+        Self::Short,
+        Self::Full,
+        Self::LostForGood,
+    ];
 
     fn error(self) -> io::Error {
         match self {
@@ -177,7 +183,11 @@ impl SimDisk {
     /// All steps done so far.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let state = self.state();
-        state.done.iter().flat_map(|((what, path), count)| (0..*count).map(|n| (*what, path.clone(), n))).collect()
+        state
+            .done
+            .iter()
+            .flat_map(|((what, path), count)| (0..*count).map(|n| (*what, path.clone(), n)))
+            .collect()
     }
 
     /// The disk after the power went and came back. The old one goes on by itself.
@@ -190,11 +200,18 @@ impl SimDisk {
         }
         let mut names = state.durable_names.clone();
         for (name, file) in &state.names {
-            if names.get(name) != Some(file) && (matches!(how, Crash::Keep) || (matches!(how, Crash::Torn(_)) && coin.toss())) {
+            if names.get(name) != Some(file)
+                && (matches!(how, Crash::Keep) || (matches!(how, Crash::Torn(_)) && coin.toss()))
+            {
                 names.insert(name.clone(), *file);
             }
         }
-        Self(Arc::new(Mutex::new(State { files, durable_names: names.clone(), names, ..State::default() })))
+        Self(Arc::new(Mutex::new(State {
+            files,
+            durable_names: names.clone(),
+            names,
+            ..State::default()
+        })))
     }
 
     /// A file's contents, as a test sees them.
@@ -220,7 +237,12 @@ impl SimDisk {
         state.durable_names.remove(path);
     }
 
-    fn change_names(&self, what: &'static str, path: &str, change: impl Fn(&mut BTreeMap<String, usize>)) -> io::Result<()> {
+    fn change_names(
+        &self,
+        what: &'static str,
+        path: &str,
+        change: impl Fn(&mut BTreeMap<String, usize>),
+    ) -> io::Result<()> {
         let mut state = self.state();
         match state.step(what, path) {
             Ok(()) => change(&mut state.names),
@@ -244,15 +266,31 @@ impl Disk for SimDisk {
         let state = self.state();
         let inside = |name: &String| {
             let rest = name.strip_prefix(folder)?;
-            let rest = if folder.is_empty() { rest } else { rest.strip_prefix('/')? };
+            let rest = if folder.is_empty() {
+                rest
+            } else {
+                rest.strip_prefix('/')?
+            };
             Some(rest.split('/').next()?.to_owned())
         };
-        Ok(state.names.keys().filter_map(inside).collect::<BTreeSet<_>>().into_iter().collect())
+        Ok(state
+            .names
+            .keys()
+            .filter_map(inside)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect())
     }
 
     fn open(&self, path: &str) -> io::Result<Option<Arc<dyn DiskFile>>> {
         let file = self.state().names.get(path).copied();
-        Ok(file.map(|file| Arc::new(SimFile { disk: self.clone(), path: path.to_owned(), file }) as _))
+        Ok(file.map(|file| {
+            Arc::new(SimFile {
+                disk: self.clone(),
+                path: path.to_owned(),
+                file,
+            }) as _
+        }))
     }
 
     fn create(&self, path: &str, _access: Access) -> io::Result<Arc<dyn DiskFile>> {
@@ -269,7 +307,11 @@ impl Disk for SimDisk {
             }
             state.names[path]
         };
-        Ok(Arc::new(SimFile { disk: self.clone(), path: path.to_owned(), file }))
+        Ok(Arc::new(SimFile {
+            disk: self.clone(),
+            path: path.to_owned(),
+            file,
+        }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -282,7 +324,9 @@ impl Disk for SimDisk {
 
     fn remove_folder(&self, path: &str) -> io::Result<()> {
         let prefix = format!("{path}/");
-        self.change_names("remove", path, |names| names.retain(|name, _| !name.starts_with(&prefix)))
+        self.change_names("remove", path, |names| {
+            names.retain(|name, _| !name.starts_with(&prefix))
+        })
     }
 
     fn sync_folder(&self, path: &str) -> io::Result<()> {
@@ -291,9 +335,18 @@ impl Disk for SimDisk {
         if !matches!(outcome, Ok(()) | Err(Wrong::Persisted)) {
             return outcome.map_err(Wrong::error);
         }
-        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let prefix = if path.is_empty() {
+            String::new()
+        } else {
+            format!("{path}/")
+        };
         let inside = |name: &String| name.strip_prefix(&prefix).is_some_and(|rest| !rest.contains('/'));
-        let now: Vec<_> = state.names.iter().filter(|(name, _)| inside(name)).map(|(n, f)| (n.clone(), *f)).collect();
+        let now: Vec<_> = state
+            .names
+            .iter()
+            .filter(|(name, _)| inside(name))
+            .map(|(n, f)| (n.clone(), *f))
+            .collect();
         state.durable_names.retain(|name, _| !inside(name));
         state.durable_names.extend(now);
         outcome.map_err(Wrong::error)

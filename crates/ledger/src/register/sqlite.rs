@@ -57,7 +57,12 @@ impl SqliteRegister {
     /// It cannot be opened, or is no register.
     pub fn open(path: &Path) -> Result<Self, RegisterError> {
         // Made here, so that it never is readable by others; its journal gets the same mode.
-        let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+        let made = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path);
         made.map_err(|error| RegisterError::Store(error.into()))?;
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
@@ -67,7 +72,10 @@ impl SqliteRegister {
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "secure_delete", true)?;
         connection.pragma_update(None, "trusted_schema", false)?;
-        Ok(Self(Mutex::new(Inner { connection, watches: BTreeMap::new() })))
+        Ok(Self(Mutex::new(Inner {
+            connection,
+            watches: BTreeMap::new(),
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -105,17 +113,28 @@ impl Inner {
         if value.len() > MAX_VALUE_BYTES {
             return Err(RegisterError::TooLong { bytes: value.len() });
         }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found = transaction.query_row("SELECT version FROM entry WHERE key = ?", [key], version).optional()?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found = transaction
+            .query_row("SELECT version FROM entry WHERE key = ?", [key], version)
+            .optional()?;
         allow(&transaction, found)?;
         let next = "UPDATE revision SET number = number + 1 RETURNING number";
         let new = transaction.query_row(next, [], version)?;
         let write = "INSERT INTO entry (key, version, value) VALUES (?1, ?2, ?3)
             ON CONFLICT (key) DO UPDATE SET version = ?2, value = ?3";
-        transaction.execute(write, params![key, i64::try_from(new.0).unwrap_or(i64::MAX), value])?;
+        transaction.execute(
+            write,
+            params![key, i64::try_from(new.0).unwrap_or(i64::MAX), value],
+        )?;
         transaction.commit()?;
         self.watches.retain(|_, sender| sender.receiver_count() > 0);
-        for (_, sender) in self.watches.iter().filter(|(prefix, _)| key.starts_with(prefix.as_str())) {
+        for (_, sender) in self
+            .watches
+            .iter()
+            .filter(|(prefix, _)| key.starts_with(prefix.as_str()))
+        {
             sender.send_replace(new.0);
         }
         Ok(new)
@@ -126,34 +145,59 @@ impl Register for SqliteRegister {
     fn read(&self, key: &str) -> Result<Option<Versioned>, RegisterError> {
         check_key(key, false)?;
         let query = "SELECT version, value FROM entry WHERE key = ?";
-        let row = |row: &rusqlite::Row<'_>| Ok(Versioned { version: version(row)?, value: row.get(1)? });
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(Versioned {
+                version: version(row)?,
+                value: row.get(1)?,
+            })
+        };
         Ok(self.lock().connection.query_row(query, [key], row).optional()?)
     }
 
     fn create(&self, key: &str, value: &[u8]) -> Result<Version, RegisterError> {
         self.lock().change(key, value, |transaction, found| {
             if let Some(version) = found {
-                return Err(RegisterError::Exists { key: key.to_owned(), version });
+                return Err(RegisterError::Exists {
+                    key: key.to_owned(),
+                    version,
+                });
             }
-            let keys = transaction.query_row("SELECT count(*) FROM entry", [], version)?.0;
-            if keys >= MAX_KEYS { Err(RegisterError::Full) } else { Ok(()) }
+            let keys = transaction
+                .query_row("SELECT count(*) FROM entry", [], version)?
+                .0;
+            if keys >= MAX_KEYS {
+                Err(RegisterError::Full)
+            } else {
+                Ok(())
+            }
         })
     }
 
     fn compare_and_swap(&self, key: &str, version: Version, value: &[u8]) -> Result<Version, RegisterError> {
         self.lock().change(key, value, |_, found| match found {
             Some(found) if found == version => Ok(()),
-            _ => Err(RegisterError::Conflict { key: key.to_owned(), expected: version, found }),
+            _ => Err(RegisterError::Conflict {
+                key: key.to_owned(),
+                expected: version,
+                found,
+            }),
         })
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, Versioned)>, RegisterError> {
         check_key(prefix, true)?;
         let inner = self.lock();
-        let query = "SELECT version, value, key FROM entry WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key";
+        let query =
+            "SELECT version, value, key FROM entry WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key";
         let mut statement = inner.connection.prepare_cached(query)?;
         let rows = statement.query_map([prefix], |row| {
-            Ok((row.get(2)?, Versioned { version: version(row)?, value: row.get(1)? }))
+            Ok((
+                row.get(2)?,
+                Versioned {
+                    version: version(row)?,
+                    value: row.get(1)?,
+                },
+            ))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

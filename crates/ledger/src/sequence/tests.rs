@@ -14,7 +14,10 @@ fn partner(name: &str) -> PartnerId {
 
 fn drafts(kinds: &[(Kind, &str)]) -> Matter {
     let draft = |(kind, name): &(Kind, &str)| {
-        let draft = Draft { partner: (!name.is_empty()).then(|| partner(name)), ..Draft::new(*kind, Vec::new()) };
+        let draft = Draft {
+            partner: (!name.is_empty()).then(|| partner(name)),
+            ..Draft::new(*kind, Vec::new())
+        };
         Prepared { draft, sealed: None }
     };
     Matter::Drafts(kinds.iter().map(draft).collect())
@@ -41,12 +44,22 @@ use Kind::{Closed, Cut, Disclosure, Opened, Refusal};
 
 #[test]
 fn indexes_are_dense_and_partners_logs_chained() {
-    let (heads, outcomes) =
-        run(&[&[(Opened, "a")], &[(Refusal, "a"), (Disclosure, "a")], &[(Opened, "b")], &[(Cut, "a"), (Closed, "a")]]);
-    let firsts: Vec<_> = outcomes.iter().map(|placed| placed.as_ref().unwrap().first_index).collect();
+    let (heads, outcomes) = run(&[
+        &[(Opened, "a")],
+        &[(Refusal, "a"), (Disclosure, "a")],
+        &[(Opened, "b")],
+        &[(Cut, "a"), (Closed, "a")],
+    ]);
+    let firsts: Vec<_> = outcomes
+        .iter()
+        .map(|placed| placed.as_ref().unwrap().first_index)
+        .collect();
     assert_eq!(firsts, [0, 1, 3, 4]);
     let (mut previous, mut sequence) = (Hash::ZERO, 0);
-    for bytes in outcomes.iter().flat_map(|placed| &placed.as_ref().unwrap().entries) {
+    for bytes in outcomes
+        .iter()
+        .flat_map(|placed| &placed.as_ref().unwrap().entries)
+    {
         let entry = Entry::parse(bytes).unwrap();
         assert_eq!(entry.time, "2026-11-23T10:00:00Z".parse().unwrap());
         if entry.partner == Some(partner("a")) && entry.kind != Refusal {
@@ -78,14 +91,23 @@ fn a_closed_log_takes_nothing_but_its_reopening() {
 fn a_log_must_be_opened_first_and_needs_a_partner() {
     let (heads, outcomes) = run(&[&[(Disclosure, "a")], &[(Disclosure, "")], &[(Closed, "a")]]);
     assert!(matches!(outcomes[0], Err(NotRecorded::PartnerUnknown { .. })));
-    assert!(matches!(outcomes[1], Err(NotRecorded::Malformed { number: 0, source: EntryError::Place(Disclosure) })));
+    assert!(matches!(
+        outcomes[1],
+        Err(NotRecorded::Malformed {
+            number: 0,
+            source: EntryError::Place(Disclosure)
+        })
+    ));
     assert!(matches!(outcomes[2], Err(NotRecorded::PartnerUnknown { .. })));
     assert_eq!((heads.size, heads.partners.len()), (0, 0));
 }
 
 #[test]
 fn an_append_that_is_refused_half_way_leaves_no_trace() {
-    let (heads, outcomes) = run(&[&[(Opened, "a")], &[(Disclosure, "a"), (Opened, "b"), (Closed, "a"), (Cut, "a")]]);
+    let (heads, outcomes) = run(&[
+        &[(Opened, "a")],
+        &[(Disclosure, "a"), (Opened, "b"), (Closed, "a"), (Cut, "a")],
+    ]);
     assert!(matches!(outcomes[1], Err(NotRecorded::PartnerClosed { .. })));
     assert_eq!((heads.size, heads.partners.len()), (1, 1));
     assert_eq!(heads.partners[&partner("a")].edge.size(), 1);
@@ -97,7 +119,9 @@ fn time_never_goes_back() {
     let heads = Heads::empty(custodian());
     let mut round = Round::new(&heads);
     let late = round.place(&drafts(&[(Refusal, "")]), now()).unwrap();
-    let early = round.place(&drafts(&[(Refusal, "")]), "2020-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    let early = round
+        .place(&drafts(&[(Refusal, "")]), "2020-01-01T00:00:00Z".parse().unwrap())
+        .unwrap();
     assert_eq!(early.time, late.time);
 }
 
@@ -105,14 +129,19 @@ fn time_never_goes_back() {
 fn a_census_says_how_the_logs_stand_at_that_point_of_the_batch() {
     let heads = Heads::empty(custodian());
     let mut round = Round::new(&heads);
-    let opened = round.place(&drafts(&[(Opened, "b"), (Opened, "a"), (Closed, "a")]), now()).unwrap();
+    let opened = round
+        .place(&drafts(&[(Opened, "b"), (Opened, "a"), (Closed, "a")]), now())
+        .unwrap();
     let census = round.place(&Matter::Census, now()).unwrap();
     round.place(&drafts(&[(Disclosure, "b")]), now()).unwrap();
     let body = Entry::parse(&census.entries[0]).unwrap().body.unwrap();
     let leaves: Vec<_> = opened.entries.iter().map(|bytes| hash::leaf(bytes)).collect();
     let root = hash::node(&leaves[1], &leaves[2]);
     let a = format!("log records.example.org/p/a 2 {root} closed\n");
-    assert_eq!(body, format!("{a}log records.example.org/p/b 1 {} open\n", leaves[0]));
+    assert_eq!(
+        body,
+        format!("{a}log records.example.org/p/b 1 {} open\n", leaves[0])
+    );
 }
 
 #[test]

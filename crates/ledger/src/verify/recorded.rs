@@ -17,7 +17,11 @@ use crate::wal::{FOLDER, Position, ReadFault, ScanFault, scan};
 struct Senseless;
 
 /// Reads the whole write-ahead log. Returns how many entries it has; `None` if there is no such log.
-pub(super) fn check(check: &mut Check<'_>, disk: &Arc<dyn Disk>, published: u64) -> Result<Option<u64>, VerifyError> {
+pub(super) fn check(
+    check: &mut Check<'_>,
+    disk: &Arc<dyn Disk>,
+    published: u64,
+) -> Result<Option<u64>, VerifyError> {
     if disk.list(FOLDER)?.is_empty() {
         return Ok(None);
     }
@@ -25,18 +29,28 @@ pub(super) fn check(check: &mut Check<'_>, disk: &Arc<dyn Disk>, published: u64)
     let mut bundle = Bundle::default();
     let origin = check.custodian.main_origin();
     let scanned = scan(disk, Position::start(origin.as_str()), |at, payload| {
-        let Some(appended) = Appended::parse(payload).filter(|appended| appended.first_index == heads.size) else {
-            check.find(format_args!("write-ahead log, frame {}", at.seq), "is no append that follows the one before it");
+        let Some(appended) = Appended::parse(payload).filter(|appended| appended.first_index == heads.size)
+        else {
+            check.find(
+                format_args!("write-ahead log, frame {}", at.seq),
+                "is no append that follows the one before it",
+            );
             return Err(Senseless);
         };
         for item in appended.items() {
             let index = heads.size;
             if heads.replay(item.entry).is_err() {
-                check.find(format_args!("write-ahead log, entry {index}"), "does not follow from the entries before it");
+                check.find(
+                    format_args!("write-ahead log, entry {index}"),
+                    "does not follow from the entries before it",
+                );
                 return Err(Senseless);
             }
             if !opens(check, &item) {
-                check.find(format_args!("entry {index}"), "its private record is not the one committed to");
+                check.find(
+                    format_args!("entry {index}"),
+                    "its private record is not the one committed to",
+                );
             }
             if index < published && bundle.entry(check, index, published) != Some(item.entry) {
                 check.find(format_args!("entry {index}"), "published otherwise than recorded");
@@ -60,9 +74,12 @@ fn opens(check: &Check<'_>, item: &Item<'_>) -> bool {
     let commitment = Entry::parse(item.entry).ok().and_then(|entry| entry.commitment);
     match (commitment, item.private) {
         (None, None) => true,
-        (Some(commitment), Some((key, record))) => {
-            commitment::check(&commitment, &OpeningKey::new(*key), &check.custodian.main_origin(), record)
-        }
+        (Some(commitment), Some((key, record))) => commitment::check(
+            &commitment,
+            &OpeningKey::new(*key),
+            &check.custodian.main_origin(),
+            record,
+        ),
         _ => false,
     }
 }
@@ -81,8 +98,12 @@ impl Bundle {
             self.number = Some(index / width);
             // What cannot be read has been found before.
             let path = EntryBundlePath::holding(index, size)?;
-            self.entries = Published::new(check.disk, PUBLIC).bundle(&path).unwrap_or_default();
+            self.entries = Published::new(check.disk, PUBLIC)
+                .bundle(&path)
+                .unwrap_or_default();
         }
-        self.entries.get(usize::try_from(index % width).ok()?).map(Vec::as_slice)
+        self.entries
+            .get(usize::try_from(index % width).ok()?)
+            .map(Vec::as_slice)
     }
 }

@@ -26,7 +26,11 @@ impl Batch {
     pub(super) fn new(at: &Position, mut buffer: Vec<u8>) -> Self {
         buffer.clear();
         buffer.resize(header_len(), 0);
-        Self { bytes: buffer, seq: at.seq, chain: at.chain }
+        Self {
+            bytes: buffer,
+            seq: at.seq,
+            chain: at.chain,
+        }
     }
 
     /// Adds a frame.
@@ -37,7 +41,13 @@ impl Batch {
         let length = u32::try_from(payload.len()).map_err(|_| BadLength)?;
         let zeros = padding(payload.len());
         let crc = crc(self.chain, length, self.seq, &[payload, zeros]);
-        for part in [&length.to_le_bytes()[..], &crc.to_le_bytes(), &self.seq.to_le_bytes(), payload, zeros] {
+        for part in [
+            &length.to_le_bytes()[..],
+            &crc.to_le_bytes(),
+            &self.seq.to_le_bytes(),
+            payload,
+            zeros,
+        ] {
             self.bytes.extend_from_slice(part);
         }
         self.chain = crc;
@@ -66,7 +76,12 @@ impl Batch {
     /// Where the log stands after this batch, written at `at`.
     pub(super) fn end(&self, at: &Position) -> Position {
         let written = u64::try_from(self.frames().len()).unwrap_or(u64::MAX);
-        Position { segment: at.segment, offset: at.offset.saturating_add(written), seq: self.seq, chain: self.chain }
+        Position {
+            segment: at.segment,
+            offset: at.offset.saturating_add(written),
+            seq: self.seq,
+            chain: self.chain,
+        }
     }
 
     /// The buffer, to be used again.
@@ -89,8 +104,11 @@ impl FrameHeader {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
         let (crc, rest) = rest.split_first_chunk::<4>()?;
         let (seq, _) = rest.split_first_chunk::<8>()?;
-        let header =
-            Self { length: u32::from_le_bytes(*length), crc: u32::from_le_bytes(*crc), seq: u64::from_le_bytes(*seq) };
+        let header = Self {
+            length: u32::from_le_bytes(*length),
+            crc: u32::from_le_bytes(*crc),
+            seq: u64::from_le_bytes(*seq),
+        };
         let payload = usize::try_from(header.length).ok()?;
         (1..=MAX_PAYLOAD_BYTES).contains(&payload).then_some(header)
     }
@@ -113,7 +131,9 @@ impl FrameHeader {
 
 /// Bytes a frame with a payload of that length takes.
 pub(crate) fn frame_bytes(payload: usize) -> usize {
-    FRAME_HEADER_BYTES.saturating_add(payload).saturating_add(padding(payload).len())
+    FRAME_HEADER_BYTES
+        .saturating_add(payload)
+        .saturating_add(padding(payload).len())
 }
 
 fn padding(payload: usize) -> &'static [u8] {
@@ -126,7 +146,8 @@ fn padding(payload: usize) -> &'static [u8] {
 fn crc(chain: u32, length: u32, seq: u64, body: &[&[u8]]) -> u32 {
     let crc = crc32c::crc32c_append(chain, &length.to_le_bytes());
     let crc = crc32c::crc32c_append(crc, &seq.to_le_bytes());
-    body.iter().fold(crc, |crc, part| crc32c::crc32c_append(crc, part))
+    body.iter()
+        .fold(crc, |crc, part| crc32c::crc32c_append(crc, part))
 }
 
 fn header_len() -> usize {
@@ -150,7 +171,9 @@ fn header(at: &Position) -> Vec<u8> {
 pub(super) fn parse_header(bytes: &[u8]) -> Option<Position> {
     let (covered, rest) = bytes.split_at_checked(COVERED)?;
     let (crc, zeros) = rest.split_first_chunk::<4>()?;
-    let fields = covered.strip_prefix(MAGIC)?.strip_prefix(&VERSION.to_le_bytes())?;
+    let fields = covered
+        .strip_prefix(MAGIC)?
+        .strip_prefix(&VERSION.to_le_bytes())?;
     let (chain, fields) = fields.split_first_chunk::<4>()?;
     let (segment, fields) = fields.split_first_chunk::<8>()?;
     let (seq, _) = fields.split_first_chunk::<8>()?;

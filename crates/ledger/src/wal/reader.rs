@@ -24,7 +24,9 @@ pub(crate) enum ReadFault {
         source: io::Error,
     },
     /// The log does not go on where it is known to: a segment is damaged or missing.
-    #[error("segment {segment} of the write-ahead log is damaged at byte {offset}, and the log goes on after it")]
+    #[error(
+        "segment {segment} of the write-ahead log is damaged at byte {offset}, and the log goes on after it"
+    )]
     Damaged {
         /// Number of the segment.
         segment: u64,
@@ -54,7 +56,14 @@ pub(crate) struct Reader {
 impl Reader {
     /// A reader that begins at a position known to lie between frames.
     pub(crate) fn new(disk: Arc<dyn Disk>, at: Position) -> Self {
-        Self { disk, file: None, at, buffer: Vec::new(), buffered: 0, limit: 0 }
+        Self {
+            disk,
+            file: None,
+            at,
+            buffer: Vec::new(),
+            buffered: 0,
+            limit: 0,
+        }
     }
 
     /// Where the next frame would begin, unless in the next segment.
@@ -73,7 +82,10 @@ impl Reader {
         if self.at.seq >= limit {
             return Ok(None);
         }
-        let fault = |reader: &Self, source| ReadFault::Io { segment: reader.at.segment, source };
+        let fault = |reader: &Self, source| ReadFault::Io {
+            segment: reader.at.segment,
+            source,
+        };
         let (began, length) = loop {
             let began = self.at;
             if let Some(length) = self.frame().map_err(|source| fault(self, source))? {
@@ -92,15 +104,22 @@ impl Reader {
         if self.file.is_none() && !self.enter()? {
             return Ok(None);
         }
-        let Some(header) = self.bytes(FRAME_HEADER_BYTES)?.and_then(FrameHeader::parse) else { return Ok(None) };
+        let Some(header) = self.bytes(FRAME_HEADER_BYTES)?.and_then(FrameHeader::parse) else {
+            return Ok(None);
+        };
         let whole = FRAME_HEADER_BYTES.saturating_add(header.body_bytes());
         let at = self.at;
-        let Some(bytes) = self.bytes(whole)? else { return Ok(None) };
+        let Some(bytes) = self.bytes(whole)? else {
+            return Ok(None);
+        };
         let body = bytes.get(FRAME_HEADER_BYTES..).unwrap_or_default();
         if header.seq != at.seq || !header.matches(at.chain, body) {
             return Ok(None);
         }
-        self.at.offset = self.at.offset.saturating_add(u64::try_from(whole).unwrap_or(u64::MAX));
+        self.at.offset = self
+            .at
+            .offset
+            .saturating_add(u64::try_from(whole).unwrap_or(u64::MAX));
         self.at.seq = self.at.seq.saturating_add(1);
         self.at.chain = header.crc;
         Ok(Some((header.payload_bytes(), header.body_bytes())))
@@ -115,7 +134,11 @@ impl Reader {
 
     /// `count` bytes from the present position on, if the file has them.
     fn bytes(&mut self, count: usize) -> io::Result<Option<&[u8]>> {
-        let start = self.at.offset.checked_sub(self.buffered).and_then(|start| usize::try_from(start).ok());
+        let start = self
+            .at
+            .offset
+            .checked_sub(self.buffered)
+            .and_then(|start| usize::try_from(start).ok());
         let held = start.is_some_and(|start| start.saturating_add(count) <= self.buffer.len());
         if !held {
             let Some(file) = &self.file else { return Ok(None) };
@@ -125,12 +148,16 @@ impl Reader {
             self.buffer.truncate(read);
         }
         let start = usize::try_from(self.at.offset.saturating_sub(self.buffered)).unwrap_or(usize::MAX);
-        Ok(start.checked_add(count).and_then(|end| self.buffer.get(start..end)))
+        Ok(start
+            .checked_add(count)
+            .and_then(|end| self.buffer.get(start..end)))
     }
 
     /// Opens the segment of the present position, if it has been begun.
     fn enter(&mut self) -> io::Result<bool> {
-        let Some((file, begun)) = open_begun(&*self.disk, self.at.segment)? else { return Ok(false) };
+        let Some((file, begun)) = open_begun(&*self.disk, self.at.segment)? else {
+            return Ok(false);
+        };
         let fits = if self.at.offset == HEADER_BYTES {
             begun == self.at
         } else {
@@ -144,7 +171,11 @@ impl Reader {
 
     /// Moves on to the next segment, if it was begun exactly where this one stands.
     fn enter_next(&mut self) -> io::Result<bool> {
-        let next = Position { segment: self.at.segment.saturating_add(1), offset: HEADER_BYTES, ..self.at };
+        let next = Position {
+            segment: self.at.segment.saturating_add(1),
+            offset: HEADER_BYTES,
+            ..self.at
+        };
         match open_begun(&*self.disk, next.segment)? {
             Some((file, begun)) if begun == next => {
                 self.forget();
@@ -163,7 +194,9 @@ impl Reader {
 
 /// A segment that has a header, and where the log stood when it was begun.
 pub(super) fn open_begun(disk: &dyn Disk, segment: u64) -> io::Result<Option<(Arc<dyn DiskFile>, Position)>> {
-    let Some(file) = disk.open(&path(segment))? else { return Ok(None) };
+    let Some(file) = disk.open(&path(segment))? else {
+        return Ok(None);
+    };
     let mut header = vec![0; usize::try_from(HEADER_BYTES).unwrap_or_default()];
     let read = file.read_at(&mut header, 0)?;
     header.truncate(read);
@@ -172,9 +205,14 @@ pub(super) fn open_begun(disk: &dyn Disk, segment: u64) -> io::Result<Option<(Ar
 
 /// A position whose sequence number is not known, with that of the frame that stands there.
 pub(crate) fn sequenced(disk: &dyn Disk, at: Position) -> io::Result<Option<Position>> {
-    let Some(file) = disk.open(&path(at.segment))? else { return Ok(None) };
+    let Some(file) = disk.open(&path(at.segment))? else {
+        return Ok(None);
+    };
     let mut header = [0; FRAME_HEADER_BYTES];
     let read = file.read_at(&mut header, at.offset)?;
     let header = header.get(..read).and_then(FrameHeader::parse);
-    Ok(header.map(|header| Position { seq: header.seq, ..at }))
+    Ok(header.map(|header| Position {
+        seq: header.seq,
+        ..at
+    }))
 }

@@ -13,6 +13,15 @@ pub(super) const CHUNK_BYTES: usize = 1 << 20;
 /// Makes a segment: space reserved, zeros written and synced, then named. After an error whatever is left is made anew by
 /// the next attempt.
 pub(super) fn make(disk: &dyn Disk, segment: u64, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+    let made = try_make(disk, segment, bytes);
+    if made.is_err() {
+        // What space it got before the disk was full is given back; if not, the next attempt does it.
+        drop(disk.create(&temporary(&path(segment)), Access::Private));
+    }
+    made
+}
+
+fn try_make(disk: &dyn Disk, segment: u64, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
     let path = path(segment);
     let file = stage(disk, &path, &[], Access::Private)?;
     file.reserve(bytes)?;
@@ -26,7 +35,9 @@ pub(super) fn make(disk: &dyn Disk, segment: u64, bytes: u64) -> io::Result<Arc<
 /// Writes zeros from one offset to another.
 pub(super) fn fill(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0; CHUNK_BYTES];
-    for_chunks(from, to, |at, length| file.write_at(zeros.get(..length).unwrap_or_default(), at))
+    for_chunks(from, to, |at, length| {
+        file.write_at(zeros.get(..length).unwrap_or_default(), at)
+    })
 }
 
 /// Writes zeros where there are none, up to the file's end. Returns whether anything had to be written.
@@ -70,17 +81,24 @@ fn for_chunks(from: u64, to: u64, mut each: impl FnMut(u64, usize) -> io::Result
     Ok(())
 }
 
+/// A thread that makes a segment.
+type Making = JoinHandle<io::Result<Arc<dyn DiskFile>>>;
+
 /// The segment after the one in use, being made by a thread of its own.
 #[derive(Debug)]
 pub(super) struct Ahead {
     disk: Arc<dyn Disk>,
     bytes: u64,
-    making: Option<(u64, JoinHandle<io::Result<Arc<dyn DiskFile>>>)>,
+    making: Option<(u64, Making)>,
 }
 
 impl Ahead {
     pub(super) fn new(disk: Arc<dyn Disk>, bytes: u64) -> Self {
-        Self { disk, bytes, making: None }
+        Self {
+            disk,
+            bytes,
+            making: None,
+        }
     }
 
     /// Bytes of the segments it makes.
@@ -120,7 +138,9 @@ impl Drop for Ahead {
 
 /// The segment as it was made earlier, blanked where a first batch that failed left bytes, or a new one.
 fn ready_or_made(disk: &dyn Disk, segment: u64, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
-    let Some(file) = disk.open(&path(segment))? else { return make(disk, segment, bytes) };
+    let Some(file) = disk.open(&path(segment))? else {
+        return make(disk, segment, bytes);
+    };
     if file.length()? != bytes {
         return make(disk, segment, bytes);
     }

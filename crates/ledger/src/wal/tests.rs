@@ -43,16 +43,35 @@ fn commit(writer: &mut Writer, payloads: &[Vec<u8>]) -> Result<(), Fault> {
 }
 
 fn payload(n: usize, length: usize) -> Vec<u8> {
-    (0..length).map(|at| (n * 31 + at * 7 + 1) as u8).collect()
+    (0..length)
+        .map(|at| (n * 31 + at * 7 + 1).to_le_bytes()[0])
+        .collect()
 }
 
 /// Batches that fill some three segments, with a batch too long for what is left of one.
 fn script() -> Vec<Vec<Vec<u8>>> {
-    [&[100, 7][..], &[1], &[900, 900, 900], &[800], &[3000], &[64], &[8, 16, 24], &[2000], &[2000, 500], &[5]]
-        .iter()
-        .enumerate()
-        .map(|(n, lengths)| lengths.iter().enumerate().map(|(m, length)| payload(n * 10 + m, *length)).collect())
-        .collect()
+    [
+        &[100, 7][..],
+        &[1],
+        &[900, 900, 900],
+        &[800],
+        &[3000],
+        &[64],
+        &[8, 16, 24],
+        &[2000],
+        &[2000, 500],
+        &[5],
+    ]
+    .iter()
+    .enumerate()
+    .map(|(n, lengths)| {
+        lengths
+            .iter()
+            .enumerate()
+            .map(|(m, length)| payload(n * 10 + m, *length))
+            .collect()
+    })
+    .collect()
 }
 
 #[test]
@@ -96,7 +115,12 @@ fn reading_can_begin_at_any_frame_and_follows_the_end() {
         let (_, payloads) = recover_from(&disk.crashed(Crash::Lose), *position).unwrap();
         assert_eq!(payloads, all[n..]);
     }
-    assert!(starts.iter().zip(&positions).any(|(start, before)| start.segment > before.segment));
+    assert!(
+        starts
+            .iter()
+            .zip(&positions)
+            .any(|(start, before)| start.segment > before.segment)
+    );
     for (start, payload) in starts.iter().zip(&all) {
         let found = sequenced(&disk, Position { seq: 0, ..*start }).unwrap().unwrap();
         assert_eq!(found, *start);
@@ -119,7 +143,9 @@ fn a_reader_does_not_go_beyond_what_is_durable() {
 /// Runs the script on a failing disk as the committer would, and returns what was acknowledged and what was refused.
 fn run(disk: &SimDisk) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, bool) {
     let (mut acknowledged, mut refused) = (Vec::new(), Vec::new());
-    let Ok((mut writer, _)) = recover(disk) else { return (acknowledged, refused, true) };
+    let Ok((mut writer, _)) = recover(disk) else {
+        return (acknowledged, refused, true);
+    };
     for batch in script() {
         match commit(&mut writer, &batch) {
             Ok(()) => acknowledged.extend(batch),
@@ -141,17 +167,37 @@ fn no_single_fault_loses_what_was_acknowledged_or_brings_back_what_was_refused()
             disk.fail(step.clone(), wrong);
             let (acknowledged, refused, ended) = run(&disk);
             struck += usize::from(disk.struck());
-            for how in [Crash::Lose, Crash::Keep, Crash::Torn(1), Crash::Torn(2), Crash::Torn(3)] {
+            for how in [
+                Crash::Lose,
+                Crash::Keep,
+                Crash::Torn(1),
+                Crash::Torn(2),
+                Crash::Torn(3),
+            ] {
                 let after = disk.crashed(how);
-                let (_, found) = recover(&after).unwrap_or_else(|error| panic!("{step:?} {wrong:?} {how:?}: {error}"));
+                let (_, found) =
+                    recover(&after).unwrap_or_else(|error| panic!("{step:?} {wrong:?} {how:?}: {error}"));
                 let context = format!("{step:?} {wrong:?} {how:?} ended {ended}");
                 // What a batch that was neither acknowledged nor refused left may follow, in the order it was given.
-                assert!(found.starts_with(&acknowledged), "{context}: acknowledged is lost");
+                assert!(
+                    found.starts_with(&acknowledged),
+                    "{context}: acknowledged is lost"
+                );
                 let rest = &found[acknowledged.len()..];
-                assert!(ended || rest.is_empty() || wrong == Wrong::LostForGood, "{context}: {} too many", rest.len());
-                assert!(script().concat().windows(rest.len().max(1)).any(|w| w == rest) || rest.is_empty(), "{context}");
+                assert!(
+                    ended || rest.is_empty() || wrong == Wrong::LostForGood,
+                    "{context}: {} too many",
+                    rest.len()
+                );
+                assert!(
+                    script().concat().windows(rest.len().max(1)).any(|w| w == rest) || rest.is_empty(),
+                    "{context}"
+                );
                 let back = rest.iter().filter(|payload| refused.contains(payload)).count();
-                assert!(back == 0 || wrong == Wrong::LostForGood, "{context}: {back} refused came back");
+                assert!(
+                    back == 0 || wrong == Wrong::LostForGood,
+                    "{context}: {back} refused came back"
+                );
             }
         }
     }
@@ -166,7 +212,9 @@ fn a_full_disk_refuses_and_service_resumes_when_there_is_space() {
     disk.set_full(true);
     for n in 0..3 {
         let refused = commit(&mut writer, &[payload(n, 3000)]);
-        assert!(matches!(refused, Err(Fault::Refused(error)) if error.kind() == std::io::ErrorKind::StorageFull));
+        assert!(
+            matches!(refused, Err(Fault::Refused(error)) if error.kind() == std::io::ErrorKind::StorageFull)
+        );
     }
     disk.set_full(false);
     commit(&mut writer, &[payload(9, 3000)]).unwrap();
@@ -182,9 +230,16 @@ fn after_a_failed_sync_recovery_writes_what_it_read_once_more() {
     commit(&mut writer, &[payload(1, 50)]).unwrap();
     // The writer made the segment and so knows it by its temporary name.
     let name = crate::disk::temporary(&path(0));
-    let done = disk.steps().into_iter().filter(|step| step.0 == "sync" && step.1 == name).count();
+    let done = disk
+        .steps()
+        .into_iter()
+        .filter(|step| step.0 == "sync" && step.1 == name)
+        .count();
     disk.fail(("sync", name, done), Wrong::Lost);
-    assert!(matches!(commit(&mut writer, &[payload(2, 50)]), Err(Fault::Unsynced(_))));
+    assert!(matches!(
+        commit(&mut writer, &[payload(2, 50)]),
+        Err(Fault::Unsynced(_))
+    ));
     drop(writer);
     // The process ends and starts again; the machine does not, so its memory still has what the disk has not.
     let (writer, found) = recover(&disk).unwrap();
@@ -199,11 +254,23 @@ fn damage_with_a_later_segment_behind_it_is_refused_and_not_cut_off() {
     let disk = SimDisk::default();
     run(&disk);
     disk.tamper(&path(0), |bytes| bytes[200] ^= 1);
-    assert!(matches!(recover(&disk), Err(RecoverFault::Scan(ScanFault::Read(ReadFault::Damaged { segment: 0, .. })))));
+    assert!(matches!(
+        recover(&disk),
+        Err(RecoverFault::Scan(ScanFault::Read(ReadFault::Damaged {
+            segment: 0,
+            ..
+        })))
+    ));
     let disk = SimDisk::default();
     run(&disk);
     disk.lose(&path(1));
-    assert!(matches!(recover(&disk), Err(RecoverFault::Scan(ScanFault::Read(ReadFault::Damaged { segment: 0, .. })))));
+    assert!(matches!(
+        recover(&disk),
+        Err(RecoverFault::Scan(ScanFault::Read(ReadFault::Damaged {
+            segment: 0,
+            ..
+        })))
+    ));
 }
 
 #[test]
@@ -213,7 +280,12 @@ fn a_log_of_another_origin_is_refused_and_left_alone() {
     commit(&mut writer, &[payload(1, 10)]).unwrap();
     drop(writer);
     let other = recover_from(&disk, Position::start("other.example.org/audit"));
-    assert!(matches!(other, Err(RecoverFault::Scan(ScanFault::Read(ReadFault::Foreign { segment: 0 })))));
+    assert!(matches!(
+        other,
+        Err(RecoverFault::Scan(ScanFault::Read(ReadFault::Foreign {
+            segment: 0
+        })))
+    ));
     assert_eq!(recover(&disk).unwrap().1, [payload(1, 10)]);
 }
 
@@ -237,7 +309,7 @@ fn every_flipped_bit_yields_the_exact_prefix_before_it() {
     for at in HEADER_BYTES..last {
         for bit in 0..8 {
             let copy = disk.crashed(Crash::Lose);
-            copy.tamper(&path(0), |bytes| bytes[at as usize] ^= 1 << bit);
+            copy.tamper(&path(0), |bytes| bytes[usize::try_from(at).unwrap()] ^= 1 << bit);
             let (_, found) = recover(&copy).unwrap();
             let whole = ends.iter().filter(|end| **end <= at).count() - 1;
             assert_eq!(found, payloads[..whole], "byte {at} bit {bit}");
@@ -308,7 +380,7 @@ proptest! {
         if at.segment == now.segment {
             // Each sector of the batch is there or not.
             written.tamper(&path(at.segment), |bytes| {
-                let (from, to) = (at.offset as usize, now.offset as usize);
+                let [from, to] = [at.offset, now.offset].map(|offset| usize::try_from(offset).unwrap());
                 for sector in from / 512..=to / 512 {
                     if coin.toss() {
                         let (a, b) = ((sector * 512).max(from), ((sector + 1) * 512).min(to));

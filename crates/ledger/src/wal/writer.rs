@@ -52,14 +52,27 @@ pub(crate) fn scan<E>(
     }
     let end = reader.position();
     refuse_later(&**disk, &end)?;
-    let begun = open_begun(&**disk, end.segment).map_err(|source| ReadFault::Io { segment: end.segment, source })?;
+    let begun = open_begun(&**disk, end.segment).map_err(|source| ReadFault::Io {
+        segment: end.segment,
+        source,
+    })?;
     match begun {
-        None if end.offset > HEADER_BYTES => Err(ReadFault::Damaged { segment: end.segment, offset: 0 }.into()),
-        Some((_, at)) if end.offset == HEADER_BYTES && at != end => Err(ReadFault::Foreign { segment: end.segment }.into()),
+        None if end.offset > HEADER_BYTES => Err(ReadFault::Damaged {
+            segment: end.segment,
+            offset: 0,
+        }
+        .into()),
+        Some((_, at)) if end.offset == HEADER_BYTES && at != end => {
+            Err(ReadFault::Foreign { segment: end.segment }.into())
+        }
         Some((_, at)) if at.segment != end.segment || at.seq > end.seq => {
             Err(ReadFault::Foreign { segment: end.segment }.into())
         }
-        found => Ok(Scanned { from, end, begun: found.is_some() }),
+        found => Ok(Scanned {
+            from,
+            end,
+            begun: found.is_some(),
+        }),
     }
 }
 
@@ -85,7 +98,14 @@ impl Writer {
         disk.sync_folder(FOLDER).map_err(Fault::Unsynced)?;
         let bytes = file.length()?;
         ahead.prepare(end.segment.saturating_add(1));
-        Ok(Self { file, bytes, at: end, torn: 0, ahead, buffer: Vec::new() })
+        Ok(Self {
+            file,
+            bytes,
+            at: end,
+            torn: 0,
+            ahead,
+            buffer: Vec::new(),
+        })
     }
 
     /// Where the next frame will begin.
@@ -144,7 +164,11 @@ impl Writer {
         if self.torn == 0 {
             return Ok(());
         }
-        let from = if self.at.offset == HEADER_BYTES { 0 } else { self.at.offset };
+        let from = if self.at.offset == HEADER_BYTES {
+            0
+        } else {
+            self.at.offset
+        };
         fill(&*self.file, from, self.torn)?;
         self.file.sync().map_err(Fault::Unsynced)?;
         self.torn = 0;
@@ -161,7 +185,11 @@ impl Writer {
             return Err(Fault::Refused(std::io::ErrorKind::FileTooLarge.into()));
         }
         (self.file, self.bytes) = (file, bytes);
-        self.at = Position { segment: next, offset: HEADER_BYTES, ..self.at };
+        self.at = Position {
+            segment: next,
+            offset: HEADER_BYTES,
+            ..self.at
+        };
         self.ahead.prepare(next.saturating_add(1));
         Ok(())
     }
@@ -170,11 +198,19 @@ impl Writer {
 /// A segment that was begun later than where reading ended shows that the log once went on: what could not be read is
 /// damage then, and not the end of a write that a crash cut off.
 fn refuse_later(disk: &dyn Disk, end: &Position) -> Result<(), ReadFault> {
-    let fault = |source| ReadFault::Io { segment: end.segment, source };
+    let fault = |source| ReadFault::Io {
+        segment: end.segment,
+        source,
+    };
     for name in disk.list(FOLDER).map_err(fault)? {
-        let Some(segment) = name.parse::<u64>().ok().filter(|segment| *segment > end.segment) else { continue };
+        let Some(segment) = name.parse::<u64>().ok().filter(|segment| *segment > end.segment) else {
+            continue;
+        };
         if open_begun(disk, segment).map_err(fault)?.is_some() {
-            return Err(ReadFault::Damaged { segment: end.segment, offset: end.offset });
+            return Err(ReadFault::Damaged {
+                segment: end.segment,
+                offset: end.offset,
+            });
         }
     }
     Ok(())

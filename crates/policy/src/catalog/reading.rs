@@ -69,7 +69,8 @@ with objects(class, schema, name, part, owner, acl) as (
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where p.prokind in ('f','p') or p.proacl is not null
   union all
-  select 'language', null, lanname, null, lanowner, coalesce(lanacl, acldefault('l', lanowner)) from pg_language
+  select 'language', null, lanname, null, lanowner, coalesce(lanacl, acldefault('l', lanowner))
+    from pg_language where lanpltrusted
   union all
   select 'foreign-data-wrapper', null, fdwname, null, fdwowner, coalesce(fdwacl, acldefault('F', fdwowner))
     from pg_foreign_data_wrapper

@@ -1,134 +1,34 @@
 //! From Cedar's syntax to terms.
 //!
-//! The tree is Cedar's own (its public syntax tree, PST) of the very text that its validator has accepted. Lowering is
-//! typed by itself: the validator does not look into branches it knows to be dead, and these too must make sense in SQL.
+//! The tree is Cedar's own (its public syntax tree, PST) of the very text that its validator accepts. Lowering is typed by
+//! itself: the validator does not look into branches it knows to be dead, and these too must make sense in SQL.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
-use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PatternElem, UnaryOp, Var};
-use cedar_policy::{Expression, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
-use miette::Diagnostic;
+use cedar_policy::pst::{BinaryOp, Expr, Literal, PatternElem, UnaryOp, Var};
 
+use super::explain::unsupported;
 use super::refusal::{ConditionError, Reason};
-use super::schema::{alone, attribute_type, entity_type};
+use super::schema::attribute_type;
 use super::term::{ColumnRef, Comparison, PatternPart, Scalar, Set, SetOp, Term};
-use super::{Condition, MAX_CONDITION_BYTES, MAX_DEPTH, instant};
+use super::{MAX_DEPTH, instant};
 use crate::estate::{ColumnType, Dataset, SqlName};
 
-type Lowered<T> = Result<T, ConditionError>;
+pub(super) type Lowered<T> = Result<T, ConditionError>;
 
-pub(super) fn compile(source: &str, dataset: &Dataset) -> Lowered<Condition> {
-    let whole = |reason| ConditionError {
-        span: 0..source.len(),
-        reason,
-    };
-    if source.len() > MAX_CONDITION_BYTES {
-        return Err(whole(Reason::TooLong));
-    }
-    check_nesting(source)?;
-    // As an expression alone first: what ends the clause early and opens another is none.
-    let _: Expression = source
-        .parse()
-        .map_err(|error: cedar_policy::ParseErrors| diagnosed(&error, source, 0, Reason::Syntax))?;
-    let (policy, offset) =
-        as_policy(source, dataset).map_err(|error| diagnosed(&error, source, 0, Reason::Syntax))?;
-    let expr =
-        the_clause(&policy).ok_or_else(|| whole(Reason::Syntax("one expression is wanted".to_owned())))?;
+/// The term of an expression, and the columns in it.
+pub(super) fn lower(expr: &Expr, source: &str, dataset: &Dataset) -> Lowered<(Term, BTreeSet<SqlName>)> {
     let mut lowering = Lowering {
         source,
         dataset,
         columns: BTreeSet::new(),
     };
-    let term = lowering.boolean(&expr, 0)?;
-    validate(&policy, source, offset, dataset)?;
-    Ok(Condition {
-        cedar: source.trim().to_owned(),
-        columns: lowering.columns,
-        term,
-    })
+    let term = lowering.boolean(expr, 0)?;
+    Ok((term, lowering.columns))
 }
 
-/// The condition as the only clause of a policy, and where it begins in that policy's text.
-fn as_policy(source: &str, dataset: &Dataset) -> Result<(Policy, usize), cedar_policy::ParseErrors> {
-    let head = format!(
-        "permit (principal, action, resource is {})\nwhen {{ ",
-        entity_type(&dataset.id)
-    );
-    // The line's end closes a comment that the condition may end in.
-    let text = format!("{head}{source}\n}};");
-    Ok((Policy::parse(Some(PolicyId::new("condition")), text)?, head.len()))
-}
-
-fn the_clause(policy: &Policy) -> Option<Expr> {
-    match policy.to_pst().ok()?.body().clauses().as_slice() {
-        [Clause::When(expr)] => Some(expr.as_ref().clone()),
-        _ => None,
-    }
-}
-
-fn validate(policy: &Policy, source: &str, offset: usize, dataset: &Dataset) -> Lowered<()> {
-    let whole = |text: String| ConditionError {
-        span: 0..source.len(),
-        reason: Reason::Invalid(text),
-    };
-    let (schema, _) =
-        Schema::from_cedarschema_str(&alone(dataset)).map_err(|error| whole(error.to_string()))?;
-    let set = PolicySet::from_policies([policy.clone()]).map_err(|error| whole(error.to_string()))?;
-    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    match result.validation_errors().next() {
-        None => Ok(()),
-        Some(error) => Err(diagnosed(error, source, offset, Reason::Invalid)),
-    }
-}
-
-/// An error of Cedar's as one of ours, its place moved by where the condition begins in what Cedar read.
-fn diagnosed(
-    error: &dyn Diagnostic,
-    source: &str,
-    offset: usize,
-    reason: fn(String) -> Reason,
-) -> ConditionError {
-    let label = error.labels().and_then(|mut labels| labels.next());
-    let span = label.map_or(0..source.len(), |label| {
-        let start = label.offset().saturating_sub(offset).min(source.len());
-        start..start.saturating_add(label.len()).min(source.len())
-    });
-    let text = error.to_string();
-    let text = text.strip_prefix("for policy `condition`, ").unwrap_or(&text);
-    let help = error.help().map(|help| format!(" ({help})")).unwrap_or_default();
-    ConditionError {
-        span,
-        reason: reason(format!("{text}{help}")),
-    }
-}
-
-/// Cedar's parser recurses; so does everything after it.
-fn check_nesting(source: &str) -> Lowered<()> {
-    let mut depth = 0_usize;
-    let mut in_string = false;
-    let mut escaped = false;
-    for (at, char) in source.char_indices() {
-        match (in_string, char) {
-            (true, _) if escaped => escaped = false,
-            (true, '\\') => escaped = true,
-            (_, '"') => in_string = !in_string,
-            (false, '(' | '[' | '{') => depth += 1,
-            (false, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            return Err(ConditionError {
-                span: at..at + char.len_utf8(),
-                reason: Reason::TooDeep,
-            });
-        }
-    }
-    Ok(())
-}
-
-struct Lowering<'a> {
-    source: &'a str,
+pub(super) struct Lowering<'a> {
+    pub(super) source: &'a str,
     dataset: &'a Dataset,
     columns: BTreeSet<SqlName>,
 }
@@ -162,7 +62,10 @@ impl Lowering<'_> {
                     Err(self.not_boolean(expr))
                 }
             }
-            Expr::HasAttr { expr, attrs } => self.has(expr, attrs.iter().map(AsRef::as_ref).collect()),
+            Expr::HasAttr { expr, attrs } => {
+                let attrs: Vec<&str> = attrs.iter().map(AsRef::as_ref).collect();
+                self.has(expr, &attrs)
+            }
             Expr::UnaryOp {
                 op: UnaryOp::Not,
                 expr,
@@ -324,8 +227,8 @@ impl Lowering<'_> {
         Ok(Term::Like { value, pattern })
     }
 
-    fn has(&mut self, expr: &Expr, attrs: Vec<&str>) -> Lowered<Term> {
-        match (expr, attrs.as_slice()) {
+    fn has(&mut self, expr: &Expr, attrs: &[&str]) -> Lowered<Term> {
+        match (expr, attrs) {
             (Expr::Var(Var::Resource), [attr]) => Ok(Term::Has(self.named(attr)?)),
             (Expr::Var(Var::Resource), _) => {
                 Err(self.refuse("has", unsupported("a path after `has`", "columns have no parts")))
@@ -496,124 +399,6 @@ impl Lowering<'_> {
             Ok(())
         }
     }
-
-    fn not_boolean(&self, expr: &Expr) -> ConditionError {
-        match expr {
-            Expr::Literal(_)
-            | Expr::Set(_)
-            | Expr::GetAttr { .. }
-            | Expr::UnaryOp {
-                op: UnaryOp::Datetime,
-                ..
-            } => self.refuse(
-                "",
-                unsupported("a value that is not true or false", "compare it with something"),
-            ),
-            _ => self.no_value(expr),
-        }
-    }
-
-    fn no_value(&self, expr: &Expr) -> ConditionError {
-        match expr {
-            Expr::Var(_) => self.not_a_row(expr),
-            Expr::BinaryOp { op, .. } => self.unsupported_operator(*op),
-            Expr::UnaryOp { op: UnaryOp::Neg, .. } => self.refuse(
-                "-",
-                unsupported("`-` before anything but a number", "write the number it gives"),
-            ),
-            Expr::UnaryOp {
-                op: UnaryOp::Decimal, ..
-            } => self.refuse(
-                "decimal",
-                unsupported("`decimal`", "use a column of type `bigint`"),
-            ),
-            Expr::UnaryOp {
-                op:
-                    UnaryOp::Ip | UnaryOp::IsIPv4 | UnaryOp::IsIPV6 | UnaryOp::IsLoopback | UnaryOp::IsMulticast,
-                ..
-            } => self.refuse("ip", unsupported("an IP address", "no column has that type")),
-            Expr::UnaryOp {
-                op: UnaryOp::Not | UnaryOp::IsEmpty,
-                ..
-            }
-            | Expr::HasAttr { .. }
-            | Expr::Like { .. }
-            | Expr::Literal(Literal::Bool(_)) => self.mixed("a truth value", "another value"),
-            Expr::UnaryOp { .. } => self.refuse(
-                "(",
-                unsupported("a duration", "compare dates and times themselves"),
-            ),
-            Expr::Is { .. } => self.refuse(
-                " is ",
-                unsupported("`is`", "a condition is about one data set's rows already"),
-            ),
-            Expr::Record(_) => self.refuse("{", unsupported("a record", "columns have no parts")),
-            _ => self.refuse(
-                "",
-                unsupported(
-                    "this",
-                    "see the list of what conditions can say in docs/conditions.md",
-                ),
-            ),
-        }
-    }
-
-    fn not_a_row(&self, expr: &Expr) -> ConditionError {
-        let needle = match expr {
-            Expr::Var(Var::Principal) => "principal",
-            Expr::Var(Var::Context) => "context",
-            Expr::Var(Var::Action) => "action",
-            Expr::Var(Var::Resource) => "resource",
-            _ => "",
-        };
-        let instead = "a condition is about a row: `resource.COLUMN`";
-        self.refuse(
-            needle,
-            unsupported("anything but a column of `resource`", instead),
-        )
-    }
-
-    fn unsupported_operator(&self, op: BinaryOp) -> ConditionError {
-        match op {
-            BinaryOp::Add => self.refuse(
-                "+",
-                unsupported("arithmetic", "it can overflow: write the number it gives"),
-            ),
-            BinaryOp::Sub => self.refuse(
-                "-",
-                unsupported("arithmetic", "it can overflow: write the number it gives"),
-            ),
-            BinaryOp::Mul => self.refuse(
-                "*",
-                unsupported("arithmetic", "it can overflow: write the number it gives"),
-            ),
-            BinaryOp::In => self.refuse(
-                " in ",
-                unsupported("`in`", "write `[..].contains(resource.COLUMN)`"),
-            ),
-            BinaryOp::GetTag | BinaryOp::HasTag => {
-                self.refuse("Tag", unsupported("a tag", "rows have columns only"))
-            }
-            BinaryOp::DurationSince => self.refuse(
-                "durationSince",
-                unsupported("a duration", "compare dates and times themselves"),
-            ),
-            BinaryOp::And | BinaryOp::Or => self.mixed("a truth value", "another value"),
-            _ => self.refuse(".", unsupported("this method", "no column has its type")),
-        }
-    }
-
-    fn mixed(&self, left: &'static str, right: &'static str) -> ConditionError {
-        self.refuse("", Reason::Mixed { left, right })
-    }
-
-    /// A refusal placed at the first occurrence of what it is about; at the whole if there is none.
-    fn refuse(&self, needle: &str, reason: Reason) -> ConditionError {
-        ConditionError {
-            span: place(self.source, needle),
-            reason,
-        }
-    }
 }
 
 const TEXT: &str = "a string";
@@ -632,16 +417,5 @@ fn scalar_kind(scalar: &Scalar) -> &'static str {
             ColumnType::TextArray => "a set",
             ColumnType::Numeric | ColumnType::DoublePrecision => "a number with decimals",
         },
-    }
-}
-
-fn unsupported(what: &'static str, instead: &'static str) -> Reason {
-    Reason::Unsupported { what, instead }
-}
-
-fn place(source: &str, needle: &str) -> Range<usize> {
-    match source.find(needle) {
-        Some(start) if !needle.is_empty() => start..start + needle.len(),
-        _ => 0..source.len(),
     }
 }

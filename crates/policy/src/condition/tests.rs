@@ -50,7 +50,7 @@ fn sql(source: &str) -> String {
 #[track_caller]
 fn refused(source: &str, place: &str, says: &str) {
     let error = Condition::compile(source, &dataset()).expect_err(source);
-    assert_eq!(&source[error.span.clone()], place, "{error}");
+    assert_eq!(source.get(error.span.clone()).unwrap(), place, "{error}");
     assert!(error.to_string().contains(says), "{error}");
 }
 

@@ -6,6 +6,7 @@ mod parts;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use evidence::signers::AllowedSigners;
 use serde::de::DeserializeOwned;
 
 use super::finding::{EstateErrors, Finding, Problem};
@@ -194,7 +195,7 @@ impl<'a> Sorted<'a> {
             Some(("guardrails", name)) if is_file(name, ".cedar") => {
                 self.guardrails.extend(guardrail(path, text, findings));
             }
-            Some(("authorities", "allowed_signers")) => {}
+            _ if path == SIGNERS_FILE => signers(path, text, findings),
             _ if is_beside(path) => {}
             _ => findings.push(Finding::of_file(path, Problem::UnknownFile)),
         }
@@ -240,15 +241,29 @@ fn shaped<'a, T: DeserializeOwned>(
     }
 }
 
+fn signers(path: &str, text: &str, findings: &mut Vec<Finding>) {
+    let Err(error) = AllowedSigners::parse(text) else {
+        return;
+    };
+    let before = text
+        .split_inclusive('\n')
+        .take(error.line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let line = text
+        .split_inclusive('\n')
+        .nth(error.line.saturating_sub(1))
+        .unwrap_or_default();
+    let span = before..before + line.trim_end().len();
+    findings.push(Finding::new(path, text, span, Problem::Signers(error.fault)));
+}
+
 fn guardrail(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<Guardrail> {
-    let error = match text.parse::<cedar_policy::PolicySet>() {
-        Ok(_) => {
-            return Some(Guardrail {
-                file: path.to_owned(),
-                text: text.to_owned(),
-            });
-        }
-        Err(error) => error,
+    let Err(error) = text.parse::<cedar_policy::PolicySet>() else {
+        return Some(Guardrail {
+            file: path.to_owned(),
+            text: text.to_owned(),
+        });
     };
     for error in error.iter() {
         let label = miette::Diagnostic::labels(error).and_then(|mut labels| labels.next());

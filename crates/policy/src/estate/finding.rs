@@ -5,11 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use evidence::id::IdError;
+use evidence::signers::SignersFault;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 
+use super::case_form::CaseFormError;
 use super::hours::HoursError;
-use super::model::{CaseFormError, ColumnType, Isolation, VerifierTextError};
+use super::model::{ColumnType, Isolation};
 use super::names::NameError;
+use super::verifier::VerifierTextError;
 use super::{MAX_FILE_BYTES, MAX_FILES};
 use crate::condition::ConditionError;
 use crate::mask::MaskError;
@@ -171,6 +174,9 @@ pub enum Problem {
     /// Not Cedar.
     #[error("{0}")]
     Guardrail(String),
+    /// Not a file of allowed signers.
+    #[error("{0}")]
+    Signers(SignersFault),
     /// A text that is no id.
     #[error(transparent)]
     Id(#[from] IdError),

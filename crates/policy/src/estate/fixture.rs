@@ -159,7 +159,7 @@ pub(crate) fn files() -> Files {
         ),
         (
             "authorities/allowed_signers",
-            "mayor@example.org ssh-ed25519 AAAA\n".to_owned(),
+            "mayor@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMLfg2RtRz3kW1fwl/jKHgIGbLKdIVgN3VzRibOo7Wit\n".to_owned(),
         ),
     ]
     .into_iter()

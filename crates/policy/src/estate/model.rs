@@ -6,15 +6,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use evidence::id::{AgreementId, Custodian, DatasetId, OfficerId, PartnerId, PurposeId};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
+use super::case_form::CaseForm;
 use super::hours::Hours;
 use super::names::{SqlName, view_name};
+use super::verifier::ScramVerifierText;
 use crate::condition::Condition;
 use crate::mask::Mask;
 
@@ -258,71 +258,6 @@ pub struct Officer {
     pub scram: ScramVerifierText,
 }
 
-/// A text that is not a SCRAM verifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a SCRAM-SHA-256 verifier: `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>` is wanted"
-)]
-pub struct VerifierTextError;
-
-/// What PostgreSQL keeps in `pg_authid.rolpassword`: `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`, the
-/// last three in base64 (RFC 5803 in PostgreSQL's spelling). The password cannot be read from it, but guessed, and a
-/// server be played: `Debug` does not print it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ScramVerifierText(String);
-
-impl ScramVerifierText {
-    /// Fewest iterations: what RFC 7677 asks for and PostgreSQL uses.
-    pub const MIN_ITERATIONS: u32 = 4096;
-    /// Most iterations: a client works for about a second.
-    pub const MAX_ITERATIONS: u32 = 10_000_000;
-    /// Longest salt, in bytes; PostgreSQL uses 16.
-    pub const MAX_SALT_BYTES: usize = 64;
-    /// Length of the two keys, in bytes: SHA-256.
-    const KEY_BYTES: usize = 32;
-
-    /// The text.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    fn is_verifier(text: &str) -> Option<()> {
-        let (head, keys) = text.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?;
-        let (iterations, salt) = head.split_once(':')?;
-        let (stored, server) = keys.split_once(':')?;
-        let iterations: u32 = iterations.parse().ok()?;
-        let decoded = |part: &str| STANDARD.decode(part).ok().map(|bytes| bytes.len());
-        let good = (Self::MIN_ITERATIONS..=Self::MAX_ITERATIONS).contains(&iterations)
-            && (1..=Self::MAX_SALT_BYTES).contains(&decoded(salt)?)
-            && decoded(stored)? == Self::KEY_BYTES
-            && decoded(server)? == Self::KEY_BYTES;
-        good.then_some(())
-    }
-}
-
-impl TryFrom<String> for ScramVerifierText {
-    type Error = VerifierTextError;
-
-    fn try_from(text: String) -> Result<Self, VerifierTextError> {
-        Self::is_verifier(&text).ok_or(VerifierTextError)?;
-        Ok(Self(text))
-    }
-}
-
-impl From<ScramVerifierText> for String {
-    fn from(verifier: ScramVerifierText) -> Self {
-        verifier.0
-    }
-}
-
-impl fmt::Debug for ScramVerifierText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ScramVerifierText(..)")
-    }
-}
-
 /// A file of `agreements/`: what is shared with one partner, for what, until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
@@ -476,77 +411,6 @@ impl Limits {
     /// Most rows in a day that may be written.
     pub const MAX_ROWS_PER_DAY: u64 = 1_000_000_000_000;
 }
-
-/// A pattern that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CaseFormError {
-    /// Too long.
-    #[error("the pattern is longer than {} bytes", CaseForm::MAX_PATTERN_BYTES)]
-    TooLong,
-    /// Not a regular expression, or one that is too big.
-    #[error("not a regular expression: {0}")]
-    Syntax(String),
-}
-
-/// The form of a case reference: a regular expression (syntax of the `regex` crate, linear time) that must match all of it.
-#[derive(Debug, Clone)]
-pub struct CaseForm {
-    pattern: String,
-    whole: regex::Regex,
-}
-
-impl CaseForm {
-    /// Longest pattern, in bytes.
-    pub const MAX_PATTERN_BYTES: usize = 500;
-    /// Longest case reference, in bytes.
-    pub const MAX_CASE_BYTES: usize = 200;
-    /// Memory a compiled pattern may take, in bytes: `\d` and repetitions included, not `(.{100}){100}`.
-    const MAX_COMPILED_BYTES: usize = 1 << 20;
-
-    /// The form that this regular expression describes.
-    ///
-    /// # Errors
-    /// The pattern is too long or not a regular expression.
-    pub fn new(pattern: &str) -> Result<Self, CaseFormError> {
-        if pattern.len() > Self::MAX_PATTERN_BYTES {
-            return Err(CaseFormError::TooLong);
-        }
-        // Compiled alone first: `a)|(b` must not become right by what it is wrapped in.
-        let syntax = |error: regex::Error| CaseFormError::Syntax(error.to_string());
-        let build = |text: &str| {
-            regex::RegexBuilder::new(text)
-                .size_limit(Self::MAX_COMPILED_BYTES)
-                .build()
-                .map_err(syntax)
-        };
-        build(pattern)?;
-        let whole = build(&format!(r"\A(?:{pattern})\z"))?;
-        Ok(Self {
-            pattern: pattern.to_owned(),
-            whole,
-        })
-    }
-
-    /// Whether this is a case reference of that form.
-    #[must_use]
-    pub fn matches(&self, case: &str) -> bool {
-        case.len() <= Self::MAX_CASE_BYTES && self.whole.is_match(case)
-    }
-
-    /// The regular expression as it was written.
-    #[must_use]
-    pub fn pattern(&self) -> &str {
-        &self.pattern
-    }
-}
-
-impl PartialEq for CaseForm {
-    fn eq(&self, other: &Self) -> bool {
-        self.pattern == other.pattern
-    }
-}
-
-impl Eq for CaseForm {}
 
 /// A file of `guardrails/`: Cedar text whose syntax is right.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 //! Cedar decides. What is checked before only finds the refusal that says why; what Cedar does not allow is refused
 //! whatever was found, and an error in evaluating any policy refuses too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use cedar_policy::{Authorizer, Decision, Policy, PolicySet, Schema};
+use cedar_policy::{Authorizer, Decision, Effect, Policy, PolicySet, Schema};
 use evidence::id::{AgreementId, Epoch, OfficerId, PartnerId, PurposeId};
 use jiff::Timestamp;
 
@@ -65,6 +65,7 @@ pub struct Decider {
     agreements: BTreeMap<AgreementId, usize>,
     case_forms: HashMap<AgreementId, CaseForm>,
     schema: Schema,
+    policies: PolicySet,
     /// Each partner's permits and all forbids: the time of a decision does not grow with the other partners.
     slices: HashMap<PartnerId, PolicySet>,
     authorizer: Authorizer,
@@ -86,30 +87,56 @@ impl Decider {
     pub fn new(document: InForce) -> Result<Self, DeciderError> {
         let (schema, policies) =
             cedar::check(&document.cedar.schema, &document.cedar.policies).map_err(DeciderError::Cedar)?;
+        Self::compiled(document, schema, policies)
+    }
+
+    /// Compiles the document that follows this one. If it only adds policies, as directives do, nothing else is compiled
+    /// again: a cut does not wait for a thousand agreements to be read.
+    ///
+    /// # Errors
+    /// Like [`Decider::new`].
+    pub fn successor(&self, document: InForce) -> Result<Self, DeciderError> {
+        let present = &self.document.cedar;
+        let added = document.cedar.policies.strip_prefix(present.policies.as_str());
+        match added {
+            // Both parts are whole policies: the first was read alone, and no comment runs over its end.
+            Some(added) if document.cedar.schema == present.schema && ends_a_line(&present.policies) => {
+                let policies =
+                    cedar::extend(&self.schema, &self.policies, added).map_err(DeciderError::Cedar)?;
+                Self::compiled(document, self.schema.clone(), policies)
+            }
+            _ => Self::new(document),
+        }
+    }
+
+    fn compiled(document: InForce, schema: Schema, policies: PolicySet) -> Result<Self, DeciderError> {
         all_ended_forbidden(&document, &policies)?;
+        check_partners(&document)?;
         let slices = slices(&document, &policies)?;
         let mut agreements = BTreeMap::new();
         let mut case_forms = HashMap::new();
         for (index, agreement) in document.agreements.iter().enumerate() {
-            check_agreement(&document, agreement)?;
+            check_agreement(agreement, &slices)?;
             if agreements.insert(agreement.id.clone(), index).is_some() {
                 return Err(DeciderError::Twice(agreement.id.to_string()));
             }
             if let Some(pattern) = &agreement.case_reference {
-                let form = CaseForm::new(pattern).map_err(|source| DeciderError::CaseForm {
+                let unusable = |source| DeciderError::CaseForm {
                     agreement: agreement.id.clone(),
                     source,
-                })?;
-                case_forms.insert(agreement.id.clone(), form);
+                };
+                case_forms.insert(agreement.id.clone(), CaseForm::new(pattern).map_err(unusable)?);
             }
         }
+        let authorizer = Authorizer::new();
         Ok(Self {
             document,
             agreements,
             case_forms,
             schema,
+            policies,
             slices,
-            authorizer: Authorizer::new(),
+            authorizer,
         })
     }
 
@@ -125,11 +152,15 @@ impl Decider {
         self.document.epoch
     }
 
-    /// What the officer's password is checked against, if there is such an agreement and the officer is its partner's. Of
-    /// ended agreements too: who was cut off is told so, after the password, and nobody else is.
+    /// What the officer's password is checked against, see [`InForce::verifier`]. Of ended agreements too: who was cut off
+    /// is told so, after the password, and nobody else is.
     #[must_use]
-    pub fn officer(&self, agreement: &AgreementId, officer: &OfficerId) -> Option<&ScramVerifierText> {
-        self.document.officer(agreement, officer)
+    pub fn verifier(
+        &self,
+        agreement: Option<&AgreementId>,
+        officer: &OfficerId,
+    ) -> Option<&ScramVerifierText> {
+        self.document.verifier(agreement, officer)
     }
 
     /// Decides on a session.
@@ -199,7 +230,7 @@ impl Decider {
             .get(id)
             .and_then(|index| self.document.agreements.get(*index));
         match known {
-            Some(agreement) if self.officer(id, officer).is_some() => Ok(agreement),
+            Some(agreement) if self.document.officer(id, officer).is_some() => Ok(agreement),
             _ => Err(Refusal::NoAgreement(id.clone())),
         }
     }
@@ -346,68 +377,85 @@ fn is_usable_case(case: &str) -> bool {
     (1..=CaseForm::MAX_CASE_BYTES).contains(&case.len()) && !case.chars().any(char::is_control)
 }
 
-fn check_agreement(document: &InForce, agreement: &AgreementInForce) -> Result<(), DeciderError> {
-    if !document
-        .partners
-        .iter()
-        .any(|partner| partner.id == agreement.partner)
-    {
+fn ends_a_line(policies: &str) -> bool {
+    policies.is_empty() || policies.ends_with('\n')
+}
+
+fn check_agreement(
+    agreement: &AgreementInForce,
+    slices: &HashMap<PartnerId, PolicySet>,
+) -> Result<(), DeciderError> {
+    if !slices.contains_key(&agreement.partner) {
         return Err(DeciderError::NoPartner(agreement.id.clone()));
     }
     if agreement.purposes.is_empty() {
         return Err(DeciderError::NoPurpose(agreement.id.clone()));
     }
-    let twice = |purpose: &&PurposeInForce| {
-        agreement
-            .purposes
-            .iter()
-            .filter(|other| other.id == purpose.id)
-            .count()
-            > 1
-    };
-    match agreement.purposes.iter().find(twice) {
+    let mut seen = BTreeSet::new();
+    match agreement
+        .purposes
+        .iter()
+        .find(|purpose| !seen.insert(&purpose.id))
+    {
         Some(purpose) => Err(DeciderError::Twice(format!("{}/{}", agreement.id, purpose.id))),
         None => Ok(()),
     }
 }
 
-/// Every directive in the list must be a policy too, or the list could be shortened without notice, and the other way round.
+fn check_partners(document: &InForce) -> Result<(), DeciderError> {
+    let mut partners = BTreeSet::new();
+    for partner in &document.partners {
+        if !partners.insert(&partner.id) {
+            return Err(DeciderError::Twice(partner.id.to_string()));
+        }
+        let mut officers = BTreeSet::new();
+        if let Some(officer) = partner
+            .officers
+            .iter()
+            .find(|officer| !officers.insert(&officer.id))
+        {
+            return Err(DeciderError::Twice(format!("{}/{}", partner.id, officer.id)));
+        }
+    }
+    Ok(())
+}
+
+/// Every directive in the list must be a policy too, or the list could be lengthened without effect.
 fn all_ended_forbidden(document: &InForce, policies: &PolicySet) -> Result<(), DeciderError> {
     for scope in &document.ended {
-        let wanted = cedar::forbid_id(scope);
-        if policies
-            .policy(&wanted)
-            .is_none_or(|policy| policy.effect() != cedar_policy::Effect::Forbid)
-        {
+        let policy = policies.policy(&cedar::forbid_id(scope));
+        if policy.is_none_or(|policy| policy.effect() != Effect::Forbid) {
             return Err(DeciderError::EndedNotForbidden(scope.directive.to_string()));
         }
     }
     Ok(())
 }
 
+/// For each partner its permits, and whatever forbids anybody anything.
 fn slices(document: &InForce, policies: &PolicySet) -> Result<HashMap<PartnerId, PolicySet>, DeciderError> {
+    let unreadable =
+        |error: cedar_policy::PolicySetError| DeciderError::Cedar(CedarError::Policies(error.to_string()));
+    let mut forbids = PolicySet::new();
+    // One pass: looking an annotation up makes Cedar parse its name.
+    let mut permits: HashMap<&str, Vec<&Policy>> = HashMap::new();
+    for policy in policies.policies() {
+        match policy.effect() {
+            Effect::Forbid => forbids.add(policy.clone()).map_err(unreadable)?,
+            Effect::Permit => {
+                permits
+                    .entry(policy.annotation(cedar::PARTNER_ANNOTATION).unwrap_or_default())
+                    .or_default()
+                    .push(policy);
+            }
+        }
+    }
     let mut slices = HashMap::new();
     for partner in &document.partners {
-        let concerns = |policy: &&Policy| {
-            policy.effect() == cedar_policy::Effect::Forbid
-                || policy.annotation(cedar::PARTNER_ANNOTATION) == Some(partner.id.as_str())
-        };
-        let slice = PolicySet::from_policies(policies.policies().filter(concerns).cloned())
-            .map_err(|error| DeciderError::Cedar(CedarError::Policies(error.to_string())))?;
-        let officer_twice = partner.officers.iter().find(|officer| {
-            partner
-                .officers
-                .iter()
-                .filter(|other| other.id == officer.id)
-                .count()
-                > 1
-        });
-        if let Some(officer) = officer_twice {
-            return Err(DeciderError::Twice(format!("{}/{}", partner.id, officer.id)));
+        let mut slice = forbids.clone();
+        for permit in permits.get(partner.id.as_str()).into_iter().flatten() {
+            slice.add((*permit).clone()).map_err(unreadable)?;
         }
-        if slices.insert(partner.id.clone(), slice).is_some() {
-            return Err(DeciderError::Twice(partner.id.to_string()));
-        }
+        slices.insert(partner.id.clone(), slice);
     }
     Ok(slices)
 }

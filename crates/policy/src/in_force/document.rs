@@ -228,16 +228,38 @@ impl InForce {
         self.agreements.iter().find(|agreement| agreement.id == *id)
     }
 
-    /// What the officer's password is checked against, if there is such an agreement and the officer is its partner's.
+    /// The officer of the partner that the agreement is with: nobody else may come under it.
     #[must_use]
-    pub fn officer(&self, agreement: &AgreementId, officer: &OfficerId) -> Option<&ScramVerifierText> {
+    pub fn officer(&self, agreement: &AgreementId, officer: &OfficerId) -> Option<&Officer> {
         let partner = &self.agreement(agreement)?.partner;
-        let partner = self.partners.iter().find(|known| known.id == *partner)?;
-        partner
-            .officers
+        self.partners
             .iter()
-            .find(|known| known.id == *officer)
-            .map(|known| &known.scram)
+            .find(|known| known.id == *partner)?
+            .officer(officer)
+    }
+
+    /// What the officer's password is checked against: the verifier that the agreement's partner has for the officer. If
+    /// there is no such agreement, or the officer is not its partner's, the one that the officer has anywhere, if only one
+    /// partner has such an officer: whoever proves to be that officer may be told that the agreement is not theirs.
+    #[must_use]
+    pub fn verifier(
+        &self,
+        agreement: Option<&AgreementId>,
+        officer: &OfficerId,
+    ) -> Option<&ScramVerifierText> {
+        let theirs = agreement.and_then(|agreement| self.officer(agreement, officer));
+        let mut anywhere = self
+            .partners
+            .iter()
+            .filter_map(|partner| partner.officer(officer));
+        let found = theirs.or_else(|| anywhere.next().filter(|_| anywhere.next().is_none()))?;
+        Some(&found.scram)
+    }
+}
+
+impl PartnerInForce {
+    fn officer(&self, id: &OfficerId) -> Option<&Officer> {
+        self.officers.iter().find(|known| known.id == *id)
     }
 }
 

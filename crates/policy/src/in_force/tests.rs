@@ -123,16 +123,36 @@ fn no_such_agreement_and_not_yours_are_one_answer() {
         foreign.to_string()
     );
     assert_eq!(unknown.hint(), foreign.hint());
-    assert!(
-        decider
-            .officer(&"federal-2019".parse().unwrap(), &"lee".parse().unwrap())
-            .is_none()
-    );
-    // Two partners may have officers of one name: each is its own partner's.
+    // Two partners may have officers of one name: each is its own partner's, and without an agreement neither is meant.
+    assert!(decider.verifier(None, &"kim".parse().unwrap()).is_none());
     let kim = decider
         .permit(&request("kim", "federal-2019", None, None))
         .unwrap();
     assert_eq!(kim.partner().as_str(), "federal-agency");
+}
+
+#[test]
+fn an_officer_proves_to_be_one_before_being_told_anything() {
+    let decider = decider();
+    let has = |agreement: Option<&str>, officer: &str| {
+        let agreement = agreement.map(|id| id.parse().unwrap());
+        decider
+            .verifier(agreement.as_ref(), &officer.parse().unwrap())
+            .is_some()
+    };
+    assert!(has(Some("state-police-2018"), "lee"));
+    // Of another partner: may log in, and is then refused.
+    assert!(has(Some("federal-2019"), "lee") && has(Some("no-such"), "lee") && has(None, "lee"));
+    let (federal, lee) = ("federal-2019".parse().unwrap(), "lee".parse().unwrap());
+    assert!(decider.in_force().officer(&federal, &lee).is_none());
+    assert!(
+        decider
+            .permit(&request("lee", "federal-2019", None, None))
+            .is_err()
+    );
+    // Two partners have a `kim`: without the agreement nobody knows which it is.
+    assert!(has(Some("federal-2019"), "kim") && !has(Some("no-such"), "kim") && !has(None, "kim"));
+    assert!(!has(Some("federal-2019"), "nobody") && !has(None, "nobody"));
 }
 
 #[test]
@@ -232,7 +252,10 @@ fn a_termination_ends_a_partner_and_nobody_else() {
     assert!(decider.permit(&federal()).is_ok());
     assert!(
         decider
-            .officer(&"state-police-2018".parse().unwrap(), &"lee".parse().unwrap())
+            .verifier(
+                Some(&"state-police-2018".parse().unwrap()),
+                &"lee".parse().unwrap()
+            )
             .is_some()
     );
 }
@@ -361,6 +384,51 @@ fn epochs_only_grow() {
         let made = present.with_ended(scope("state-police", None, None), next, at(NOW));
         assert!(matches!(made, Err(MakeError::EpochNotNew { .. })));
     }
+}
+
+#[test]
+fn a_successor_decides_like_a_decider_made_anew() {
+    let first = decider();
+    let next = document()
+        .with_ended(scope("state-police", None, None), Epoch(2), at(NOW))
+        .unwrap();
+    let second = first.successor(next.clone()).unwrap();
+    refused(&second, &police(), "57P01", "D-2026-0007");
+    assert!(second.permit(&federal()).is_ok());
+    assert_eq!(second.epoch(), Epoch(2));
+    // Not only the list: Cedar forbids it too.
+    let mut unlisted = next.clone();
+    unlisted.ended.clear();
+    refused(
+        &first.successor(unlisted).unwrap(),
+        &police(),
+        "42501",
+        "does not permit",
+    );
+    // A third on top of the second, and one that takes back: made anew.
+    let again = EndedScope {
+        directive: "D-2026-0008".parse().unwrap(),
+        ..scope("federal-agency", None, None)
+    };
+    let third = second
+        .successor(next.with_ended(again, Epoch(3), at(NOW)).unwrap())
+        .unwrap();
+    refused(&third, &federal(), "57P01", "D-2026-0008");
+    refused(&third, &police(), "57P01", "D-2026-0007");
+    assert!(third.successor(document()).unwrap().permit(&police()).is_ok());
+    // What is added is validated like the rest.
+    let mut broken = next.clone();
+    broken
+        .cedar
+        .policies
+        .push_str("@id(\"x\") permit (principal, action, resource) when { resource.x };\n");
+    assert!(matches!(first.successor(broken), Err(DeciderError::Cedar(_))));
+    let mut twice = next;
+    twice
+        .cedar
+        .policies
+        .push_str(&crate::cedar::forbid(&twice.ended[0]));
+    assert!(matches!(first.successor(twice), Err(DeciderError::Cedar(_))));
 }
 
 #[test]

@@ -59,9 +59,20 @@ fn exact(
         );
         draft.step(Phase::Close, grant.revoke_sql(), words);
     }
+    // Taking a right on a relation takes it on each of its columns, too (PostgreSQL documentation, REVOKE).
+    let falls_with = |object: &Object, privilege: &str| {
+        held.iter().any(|g| {
+            g.object.class == Class::Relation
+                && object.class == Class::Column
+                && (&g.object.schema, &g.object.name) == (&object.schema, &object.name)
+                && g.privilege == privilege
+                && !is_fine(g, grantee, rights)
+        })
+    };
     for (object, privilege) in rights {
         let same = |g: &&&Grant| g.object == *object && g.privilege == *privilege;
-        if !held.iter().filter(same).any(|g| is_fine(g, grantee, rights)) {
+        let stands = held.iter().filter(same).any(|g| is_fine(g, grantee, rights));
+        if !stands || falls_with(object, privilege) {
             let words = format!(
                 "{} gains {privilege} on {}",
                 holder(shares, grantee),

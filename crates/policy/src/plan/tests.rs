@@ -267,6 +267,21 @@ fn a_right_given_behind_our_back_is_taken() {
 }
 
 #[test]
+fn columns_that_fall_with_their_relations_right_are_given_again() {
+    let sql = after(|c| {
+        c.grants.push(grant(
+            Object::relation("app", "people"),
+            "SELECT",
+            Some(OWNER_ROLE),
+            "dba",
+        ))
+    });
+    assert_eq!(sql.len(), 3, "{sql:?}");
+    assert!(sql[0].starts_with("REVOKE SELECT ON TABLE"));
+    assert!(sql[1].starts_with("GRANT SELECT (\"id\")") && sql[2].starts_with("GRANT SELECT (\"open\")"));
+}
+
+#[test]
 fn a_right_given_by_somebody_else_is_taken_in_his_name() {
     let sql = after(|c| {
         let mut given = grant(Object::relation("app", "people"), "SELECT", Some(SHARE), "dba");

@@ -468,7 +468,8 @@ fn pattern(random: &mut Random) -> String {
             0 => pattern.push('*'),
             _ => {
                 let text = string(random.pick(&["a", "b", "%", "_", "\\", "日", "\n", "'", "x", "*"]));
-                pattern.push_str(&text[1..text.len() - 1].replace('*', "\\*"));
+                let inner = text.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+                pattern.push_str(&inner.replace('*', "\\*"));
             }
         }
     }

@@ -38,13 +38,21 @@ pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<Directive
     let taken = submit(&stage.admin(), &drawn.file, &signatures).await;
     let answered = submitted.elapsed();
     if let Err(failure) = &taken {
-        report.add(Step::new("submitted", "custodian", "must carry the order out").must(false, failure.one_line()))?;
+        report.add(
+            Step::new("submitted", "custodian", "must carry the order out").must(false, failure.one_line()),
+        )?;
     }
     let ended = match download {
         Some(download) => download.end(END_WITHIN).await,
         None => None,
     };
-    report.add(cut(ended.as_ref(), submitted, answered, rows_before, &drawn.number))?;
+    report.add(cut(
+        ended.as_ref(),
+        submitted,
+        answered,
+        rows_before,
+        &drawn.number,
+    ))?;
     after(stage, report, &drawn.number).await?;
     Ok(drawn.number)
 }
@@ -61,16 +69,22 @@ async fn begin(stage: &Stage, report: &mut Report) -> Result<Option<Download>, F
     let download = Download::begin(session, QUERY);
     let flows = download.reaches(ROWS_BEFORE, ROWS_WITHIN).await;
     let said = format!("reads on: {} rows so far", grouped(download.rows()));
-    report.add(
-        Step::new("download", "federal-agency", said)
-            .must(flows, format!("{} rows must flow within {} s", grouped(ROWS_BEFORE), ROWS_WITHIN.as_secs())),
-    )?;
+    report.add(Step::new("download", "federal-agency", said).must(
+        flows,
+        format!(
+            "{} rows must flow within {} s",
+            grouped(ROWS_BEFORE),
+            ROWS_WITHIN.as_secs()
+        ),
+    ))?;
     Ok(Some(download))
 }
 
 async fn order(stage: &Stage, report: &mut Report) -> Result<Drawn, Failure> {
     let wanted = Terminate {
-        partner: "federal-agency".parse().map_err(|error| Failure::wrong("the demo's partner").because(&error))?,
+        partner: "federal-agency"
+            .parse()
+            .map_err(|error| Failure::wrong("the demo's partner").because(&error))?,
         agreement: None,
         purpose: None,
         basis: "Executive order 2026-14".to_owned(),
@@ -79,10 +93,14 @@ async fn order(stage: &Stage, report: &mut Report) -> Result<Drawn, Failure> {
     };
     let drawn = draw_up(&stage.admin(), &wanted, stage.folder()).await?;
     report.add(
-        Step::new("directive", "directive", format!("{} terminate federal-agency, drawn up", drawn.number))
-            .show(drawn.file.display().to_string())
-            .fact("number", drawn.number.to_string())
-            .fact("file", drawn.file.display().to_string()),
+        Step::new(
+            "directive",
+            "directive",
+            format!("{} terminate federal-agency, drawn up", drawn.number),
+        )
+        .show(drawn.file.display().to_string())
+        .fact("number", drawn.number.to_string())
+        .fact("file", drawn.file.display().to_string()),
     )?;
     Ok(drawn)
 }
@@ -96,7 +114,15 @@ async fn sign(stage: &Stage, report: &mut Report, drawn: &Drawn) -> Result<Vec<P
         ssh::sign(&drawn.file, &stage.key(who), &namespace, &signature)
             .map_err(|error| Failure::from_error(crate::failure::Exit::Absent, &error))?;
         signatures.push(signature);
-        let step = Step::new(if signatures.len() == 1 { "signed-once" } else { "signed-twice" }, who, "signs with an SSH key");
+        let step = Step::new(
+            if signatures.len() == 1 {
+                "signed-once"
+            } else {
+                "signed-twice"
+            },
+            who,
+            "signs with an SSH key",
+        );
         if signatures.len() > 1 {
             report.add(step)?;
             continue;
@@ -118,8 +144,13 @@ fn cut(
     number: &DirectiveNumber,
 ) -> Step {
     let Some(ended) = ended else {
-        return Step::new("cut", "federal-agency", "must be cut off")
-            .must(false, format!("its result still flows {} s after the order", END_WITHIN.as_secs()));
+        return Step::new("cut", "federal-agency", "must be cut off").must(
+            false,
+            format!(
+                "its result still flows {} s after the order",
+                END_WITHIN.as_secs()
+            ),
+        );
     };
     let milliseconds = ended.last_row.saturating_duration_since(submitted).as_secs_f64() * 1_000.0;
     let said = format!(
@@ -131,10 +162,19 @@ fn cut(
     let words = told.map(|refused| refused.message.as_str()).unwrap_or_default();
     Step::new("cut", "federal-agency", said)
         .must(ended.why.is_some(), "the result must not come to its end")
-        .must(ended.rows >= rows_before, "rows must have been flowing when the order came")
-        .must(milliseconds <= LAST_ROW_WITHIN.as_secs_f64() * 1_000.0, "no row later than a second after the order")
+        .must(
+            ended.rows >= rows_before,
+            "rows must have been flowing when the order came",
+        )
+        .must(
+            milliseconds <= LAST_ROW_WITHIN.as_secs_f64() * 1_000.0,
+            "no row later than a second after the order",
+        )
         .equal("the code", &code, &"57P01")
-        .must(words.contains(number.to_string().as_str()), format!("the words must name {number}: `{words}`"))
+        .must(
+            words.contains(number.to_string().as_str()),
+            format!("the words must name {number}: `{words}`"),
+        )
         .show(format!("{code} {words}"))
         .fact("rows", ended.rows)
         .fact("bytes", ended.bytes)
@@ -145,15 +185,25 @@ fn cut(
 /// Who was cut off stays out; who was not goes on.
 async fn after(stage: &Stage, report: &mut Report, number: &DirectiveNumber) -> Result<(), Failure> {
     let step = match stage.gate.connect(&stage.passwords.federal()).await {
-        Ok(_) => Step::new("reconnect", "federal-agency", "must not be let in again").must(false, "it was let in"),
+        Ok(_) => {
+            Step::new("reconnect", "federal-agency", "must not be let in again").must(false, "it was let in")
+        }
         Err(refused) => Step::new("reconnect", "federal-agency", "is not let in again")
             .equal("the code", &refused.sqlstate.as_str(), &"57P01")
-            .must(refused.message.contains(number.to_string().as_str()), format!("the words must name {number}"))
+            .must(
+                refused.message.contains(number.to_string().as_str()),
+                format!("the words must name {number}"),
+            )
             .show(format!("{} {}", refused.sqlstate, refused.message)),
     };
     report.add(step)?;
     let others = match stage.gate.connect(&stage.passwords.police()).await {
-        Ok(session) => session.client.query_one("select count(*) from people", &[]).await.map_err(Into::into).map(drop),
+        Ok(session) => session
+            .client
+            .query_one("select count(*) from people", &[])
+            .await
+            .map_err(Into::into)
+            .map(drop),
         Err(refused) => Err(refused),
     };
     let step = Step::new("others", "state-police", "works on, as if nothing had happened");

@@ -11,9 +11,10 @@ use toml::Spanned;
 use super::parts::{in_order, path};
 use super::{Known, Shaped};
 use crate::condition::{Condition, ConditionError};
+use crate::estate::case_form::CaseForm;
 use crate::estate::finding::{Finding, Problem};
 use crate::estate::hours::Hours;
-use crate::estate::model::{Agreement, CaseForm, Dataset, Limits, Partner, Share, SharedColumn, Validity};
+use crate::estate::model::{Agreement, Dataset, Limits, Partner, Share, SharedColumn, Validity};
 use crate::estate::raw::{AgreementFile, ShareTable, Text};
 use crate::mask::Mask;
 

@@ -9,13 +9,14 @@ use super::{Known, Shaped};
 use crate::estate::finding::{Finding, Problem};
 use crate::estate::hours::time_zone;
 use crate::estate::model::{
-    Column, ColumnType, CustodianSection, Dataset, Gateway, Isolation, Officer, Partner, Relation,
-    ScramVerifierText, State, Upstream, UpstreamUrl,
+    Column, ColumnType, CustodianSection, Dataset, Gateway, Isolation, Officer, Partner, Relation, State,
+    Upstream, UpstreamUrl,
 };
 use crate::estate::names::SqlName;
 use crate::estate::raw::{
     ColumnTable, DatasetFile, EstopFile, OfficerTable, PartnerFile, Table, Text, UpstreamTable,
 };
+use crate::estate::verifier::ScramVerifierText;
 
 /// Most columns of a data set: PostgreSQL's bound of a table's.
 const MAX_COLUMNS: usize = 1600;

@@ -1,0 +1,18 @@
+//! Control against a real PostgreSQL that each test starts for itself.
+
+#[cfg(test)]
+mod api;
+#[cfg(test)]
+mod apply;
+#[cfg(test)]
+mod channels;
+#[cfg(test)]
+mod directive;
+#[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod ending;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,146 @@
+//! A scratch PostgreSQL on a Unix socket in a folder of its own.
+
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_postgres::{Client, Config, NoTls};
+
+/// Looks at a server that is starting, and the time between two.
+const START_LOOKS: u32 = 400;
+const START_LOOK: Duration = Duration::from_millis(25);
+
+pub(crate) struct Server {
+    pub(crate) dir: TempDir,
+    child: Option<Child>,
+    settings: Vec<(&'static str, &'static str)>,
+}
+
+/// A folder with PostgreSQL's own programs: `pg_config`'s, Debian's newest, or the search path's.
+fn bin() -> PathBuf {
+    let asked = Command::new("pg_config").arg("--bindir").output().ok();
+    let asked = asked.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|found| found.flatten().map(|entry| entry.path().join("bin")).collect())
+        .unwrap_or_default();
+    debian.sort();
+    let mut places = asked.into_iter().chain(debian.into_iter().rev());
+    places.find(|place| place.join("initdb").exists()).unwrap_or_default()
+}
+
+fn account() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let line = passwd.lines().find(|line| line.starts_with("postgres:")).expect("an account `postgres`");
+    let fields: Vec<&str> = line.split(':').collect();
+    Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
+}
+
+fn command(program: &str) -> Command {
+    let mut command = Command::new(bin().join(program));
+    if let Some((user, group)) = account() {
+        command.uid(user).gid(group);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+    command
+}
+
+impl Server {
+    /// A server that is running, in which `postgres` needs no password and everybody else does.
+    pub(crate) async fn start(settings: &[(&'static str, &'static str)]) -> Self {
+        let dir = tempfile::Builder::new().prefix("estop-pg-").tempdir().unwrap();
+        if let Some((user, group)) = account() {
+            chown(dir.path(), Some(user), Some(group)).unwrap();
+        }
+        let data = dir.path().join("data");
+        let mut initdb = command("initdb");
+        initdb.args(["-N", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "-D"]).arg(&data);
+        assert!(initdb.status().expect("initdb").success());
+        let hba = "local all postgres trust\nlocal all all scram-sha-256\n";
+        std::fs::write(data.join("pg_hba.conf"), hba).unwrap();
+        let mut server = Self { dir, child: None, settings: settings.to_vec() };
+        server.run().await;
+        server
+    }
+
+    /// Starts it, again.
+    pub(crate) async fn run(&mut self) {
+        let mut start = command("postgres");
+        start.arg("-D").arg(self.dir.path().join("data")).arg("-k").arg(self.dir.path());
+        for (name, value) in [("listen_addresses", ""), ("fsync", "off"), ("max_connections", "60")] {
+            start.arg("-c").arg(format!("{name}={value}"));
+        }
+        for (name, value) in &self.settings {
+            start.arg("-c").arg(format!("{name}={value}"));
+        }
+        self.child = Some(start.spawn().unwrap());
+        for _ in 0..START_LOOKS {
+            if self.config("postgres", "postgres").connect(NoTls).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(START_LOOK).await;
+        }
+        panic!("PostgreSQL does not start");
+    }
+
+    /// Stops it as hard as `pg_ctl stop -m immediate`.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            if let Ok(id) = i32::try_from(child.id())
+                && let Some(process) = rustix::process::Pid::from_raw(id)
+            {
+                let _ = rustix::process::kill_process(process, rustix::process::Signal::QUIT);
+            }
+            let _ = child.wait();
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgresql://postgres@/{database}?host={}", self.socket().display())
+    }
+
+    pub(crate) fn config(&self, user: &str, database: &str) -> Config {
+        let mut config = Config::new();
+        config.host_path(self.socket()).user(user).dbname(database);
+        config
+    }
+
+    pub(crate) async fn superuser(&self, database: &str) -> Client {
+        connect(&self.config("postgres", database)).await.unwrap()
+    }
+
+    /// Titles of the server's processes, as `ps` shows them.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let parent = self.child.as_ref().unwrap().id();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            let ours = status.lines().any(|line| line == format!("PPid:\t{parent}"));
+            let title = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+            ours.then(|| title.trim_end_matches('\0').to_owned())
+        });
+        processes.collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+pub(crate) async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, driver) = config.connect(NoTls).await?;
+    tokio::spawn(async move {
+        let _ = driver.await;
+    });
+    Ok(client)
+}

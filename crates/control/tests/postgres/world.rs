@@ -1,0 +1,223 @@
+//! A custodian with a database, an estate, two authorities, a ledger and a register.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::api::{DirectiveDraft, DraftRequest, Outcome};
+use control::{Config, Control, ControlError, Credential, Patience, UpstreamPlan, estate_sha256};
+use evidence::id::Custodian;
+use evidence::note::SignerKey;
+use evidence::record::Drained;
+use jiff::Timestamp;
+use ledger::register::{Register, SqliteRegister};
+use ledger::{Clock, Draft, Ledger};
+use policy::estate::{Estate, Files, role_name};
+use policy::in_force::InForce;
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{HashAlg, LineEnding, PrivateKey};
+use tempfile::TempDir;
+use tokio_postgres::Client;
+
+use crate::server::{Server, connect};
+
+const SCRAM: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+
+const DATA: &str = "
+create schema app;
+create table app.people (id bigint primary key, name text not null, born date, sealed boolean not null, ssn text);
+insert into app.people select i, 'Person ' || i, date '1980-01-01' + i, false, '000-' || i from generate_series(1, 5000) i;
+insert into app.people values (90001, 'Zoe Hidden', '1999-09-09', true, '999-99-9999');
+create role clerk login;
+grant usage on schema app to clerk;
+grant select on app.people to clerk;
+";
+
+#[derive(Debug)]
+pub(crate) struct WallClock;
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "the test hands this clock in")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) control: Control,
+    pub(crate) ledger: Ledger,
+    pub(crate) register: Arc<SqliteRegister>,
+    pub(crate) server: Server,
+    pub(crate) dir: TempDir,
+}
+
+pub(crate) fn files(url: &str) -> Files {
+    let estop = format!(
+        "[custodian]\nname = \"records.example.org\"\ntitle = \"Records\"\n\n[upstream.main]\nurl = \"{url}\"\n\
+         isolation = \"in-place\"\n\n[gateway]\nlisten = \"127.0.0.1:6432\"\ntls_certificate = \"tls/cert.pem\"\n\
+         tls_key = \"tls/key.pem\"\npublic_name = \"gateway.example.org\"\n\n[state]\ndir = \"state\"\n"
+    );
+    let people = "[dataset]\nid = \"people\"\nupstream = \"main\"\nrelation = \"app.people\"\nsubject_key = \"id\"\n\n\
+         [columns]\nid = { type = \"bigint\" }\nname = { type = \"text\" }\nborn = { type = \"date\", optional = true }\n\
+         sealed = { type = \"boolean\" }\nssn = { type = \"text\", optional = true }\n";
+    let partner = |id: &str| {
+        format!("[partner]\nid = \"{id}\"\ntitle = \"{id}\"\n\n[[officer]]\nid = \"{id}.ada\"\nname = \"Ada\"\nscram = \"{SCRAM}\"\n")
+    };
+    let agreement = |id: &str, partner: &str, purposes: &str| {
+        format!(
+            "[agreement]\nid = \"{id}\"\npartner = \"{partner}\"\nlegal_basis = \"ISA\"\n\
+             valid = {{ from = \"2018-06-01\", until = \"2099-05-31\" }}\npurposes = [{purposes}]\n\n[[share]]\n\
+             dataset = \"people\"\ncolumns = [\"id\", \"name\", \"born\"]\nmask = {{ born = \"year\" }}\n\
+             when = '!resource.sealed'\n\n[limits]\nsessions = 5\nstatement_seconds = 30\n"
+        )
+    };
+    let key = |name: &str| format!("{name} {}\n", key(name).public_key().to_openssh().unwrap());
+    let entries = [
+        ("estop.toml", estop),
+        ("datasets/people.toml", people.to_owned()),
+        ("partners/police.toml", partner("police")),
+        ("partners/transit.toml", partner("transit")),
+        ("agreements/police-2018.toml", agreement("police-2018", "police", "\"investigation\", \"audit\"")),
+        ("agreements/transit-2020.toml", agreement("transit-2020", "transit", "\"planning\"")),
+        ("authorities/allowed_signers", ["mayor", "counsel"].map(key).concat()),
+    ];
+    entries.into_iter().map(|(path, text)| (path.to_owned(), text)).collect::<BTreeMap<_, _>>()
+}
+
+fn key(name: &str) -> PrivateKey {
+    let seed = evidence::hash::sha256(name.as_bytes()).0;
+    PrivateKey::from(Ed25519Keypair::from_seed(&seed))
+}
+
+/// An armored signature by `name` over a directive of this custodian.
+pub(crate) fn sign(name: &str, text: &str) -> String {
+    let signature = key(name).sign("directive@records.example.org", HashAlg::Sha512, text.as_bytes()).unwrap();
+    format!("{}\n", signature.to_pem(LineEnding::LF).unwrap().trim_end())
+}
+
+pub(crate) fn signer() -> SignerKey {
+    let custodian: Custodian = "records.example.org".parse().unwrap();
+    SignerKey::generate([7; 32], custodian.key_name())
+}
+
+/// The role of a purpose.
+pub(crate) fn role(agreement: &str, purpose: &str) -> String {
+    role_name(&agreement.parse().unwrap(), &purpose.parse().unwrap()).as_str().to_owned()
+}
+
+pub(crate) fn investigation() -> String {
+    role("police-2018", "investigation")
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A world with a database, nothing applied.
+    pub(crate) async fn with(settings: &[(&'static str, &'static str)]) -> Self {
+        let server = Server::start(settings).await;
+        server.superuser("postgres").await.batch_execute("create database records").await.unwrap();
+        server.superuser("records").await.batch_execute(DATA).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let custodian: Custodian = "records.example.org".parse().unwrap();
+        let settings = ledger::Config::new(dir.path().join("ledger"), custodian, signer(), Arc::new(WallClock));
+        let ledger = Ledger::open(settings).unwrap();
+        let register = Arc::new(SqliteRegister::open(&dir.path().join("register.db")).unwrap());
+        let control = control(&server, &ledger, &register);
+        Self { control, ledger, register, server, dir }
+    }
+
+    /// A world in which the estate is applied.
+    pub(crate) async fn applied(settings: &[(&'static str, &'static str)]) -> Self {
+        let world = Self::with(settings).await;
+        world.control.apply(&[]).await.unwrap();
+        world
+    }
+
+    /// A new control over the same state, as after a restart.
+    pub(crate) fn restart(&mut self) {
+        self.control = control(&self.server, &self.ledger, &self.register);
+    }
+
+    pub(crate) async fn admin(&self) -> Client {
+        self.server.superuser("records").await
+    }
+
+    pub(crate) fn password(&self, role: &str) -> String {
+        let found = self.register.read(&format!("upstream/{role}")).unwrap().expect("a password");
+        serde_json::from_slice::<Credential>(&found.value).unwrap().reveal().to_owned()
+    }
+
+    /// Logs in as a share role, as gateways do.
+    pub(crate) async fn log_in(&self, role: &str) -> Result<Client, tokio_postgres::Error> {
+        let mut config = self.server.config(role, "records");
+        config.password(self.password(role));
+        connect(&config).await
+    }
+
+    pub(crate) async fn drift(&self) -> UpstreamPlan {
+        self.control.plan().await.unwrap().remove(0)
+    }
+
+    pub(crate) async fn draw_up(&self, partner: &str) -> DirectiveDraft {
+        self.control.draw_up(request(partner)).await.unwrap()
+    }
+
+    pub(crate) async fn submit(&self, text: &str) -> Result<Outcome, ControlError> {
+        let (mayor, counsel) = (sign("mayor", text), sign("counsel", text));
+        self.control.submit(text.as_bytes(), &[&mayor, &counsel]).await
+    }
+
+    pub(crate) async fn terminate(&self, partner: &str) -> Outcome {
+        let draft = self.draw_up(partner).await;
+        self.submit(&draft.text).await.unwrap()
+    }
+
+    /// A gateway that has no sessions: says of each directive in the policy that it is drained.
+    pub(crate) fn gateway(&self, id: &str) -> tokio::task::JoinHandle<()> {
+        let (ledger, register, id) = (self.ledger.clone(), Arc::clone(&self.register), id.to_owned());
+        let key = format!("gateway/{id}");
+        let mut version = register.create(&key, br#"{"epoch":1,"drained":[]}"#).unwrap();
+        tokio::spawn(async move {
+            let mut changes = register.watch("policy").unwrap();
+            let mut drained = Vec::new();
+            while changes.changed().await.is_ok() {
+                let found = register.read("policy").unwrap().unwrap();
+                let policy: InForce = serde_json::from_slice(&found.value).unwrap();
+                for ended in policy.ended.iter().filter(|ended| !drained.contains(&ended.directive)).collect::<Vec<_>>() {
+                    drained.push(ended.directive.clone());
+                    let record = Drained {
+                        gateway: id.as_str().into(),
+                        epoch: policy.epoch,
+                        directive: ended.directive.clone(),
+                        sessions_cut: 0,
+                        at: WallClock.now(),
+                    };
+                    ledger.append(vec![Draft::of(&record).unwrap()]).await.unwrap();
+                }
+                let state = serde_json::json!({"epoch": policy.epoch, "drained": drained}).to_string();
+                version = register.compare_and_swap(&key, version, state.as_bytes()).unwrap();
+            }
+        })
+    }
+}
+
+pub(crate) fn request(partner: &str) -> DraftRequest {
+    let basis = "Executive order 2026-14".to_owned();
+    DraftRequest { partner: partner.parse().unwrap(), agreement: None, purpose: None, basis, hours: None }
+}
+
+fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
+    let files = files(&server.url("records"));
+    let config = Config {
+        estate: Estate::parse(&files).unwrap(),
+        estate_sha256: estate_sha256(&files),
+        signer: signer(),
+        ledger: ledger.clone(),
+        register: register.clone(),
+        clock: Arc::new(WallClock),
+        patience: Patience { first: Duration::from_millis(200), last: Duration::from_millis(300) },
+    };
+    Control::new(config).unwrap()
+}

@@ -1,0 +1,149 @@
+//! `estop plan`, `estop apply`, `estop drift`: the estate against the databases.
+
+use std::path::Path;
+
+use control::api::{ApplyRequest, PlanAnswer};
+use control::{AppliedPlans, UpstreamPlan, estate_sha256};
+use policy::harden::Severity;
+
+use crate::admin::Admin;
+use crate::estate::{self, Loaded};
+use crate::failure::{Exit, Failure};
+use crate::output::{Console, Tone};
+use crate::serve::EstateAnswer;
+
+/// What applying did.
+#[derive(Debug)]
+pub struct Applied {
+    /// Steps in all databases.
+    pub steps: usize,
+    /// The policy in force now.
+    pub epoch: u64,
+}
+
+/// Applies exactly what a plan shows at this moment.
+///
+/// # Errors
+/// `serve` does not run, runs another estate, or refuses.
+pub async fn apply(admin: &Admin, loaded: &Loaded) -> Result<Applied, Failure> {
+    let (_, applied) = plan_and_apply(admin, loaded).await?;
+    let steps = applied.plans.iter().map(|plan| plan.steps.len()).sum();
+    Ok(Applied {
+        steps,
+        epoch: applied.epoch.0,
+    })
+}
+
+pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Failure> {
+    let loaded = estate::load(folder)?;
+    let plans = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
+    say(&plans, console)?;
+    let blocked = plans.iter().any(blocks);
+    let steps: usize = plans.iter().map(|plan| plan.steps.len()).sum();
+    let verdict = match (steps, blocked) {
+        (_, true) => console.paint(
+            Tone::Bad,
+            "`apply` will refuse: close what is marked BLOCKS first",
+        ),
+        (0, false) => console.paint(Tone::Good, "nothing to do: every database is as the estate says"),
+        (steps, false) => format!("{steps} steps; `estop apply` takes them"),
+    };
+    console.line(verdict)?;
+    console.document(&PlanAnswer { plans })?;
+    Ok(if blocked { Exit::No } else { Exit::Yes })
+}
+
+pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, Failure> {
+    let loaded = estate::load(folder)?;
+    let (plans, applied) = plan_and_apply(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
+    say(&plans, console)?;
+    let steps: usize = applied.plans.iter().map(|plan| plan.steps.len()).sum();
+    let policy = if applied.moved {
+        "is in force now"
+    } else {
+        "was in force already"
+    };
+    console.line(format!(
+        "{}: {steps} steps; policy {} {policy}",
+        console.paint(Tone::Good, "applied"),
+        applied.epoch
+    ))?;
+    console.document(&applied)?;
+    Ok(Exit::Yes)
+}
+
+pub(super) async fn run_drift(folder: &Path, console: Console) -> Result<Exit, Failure> {
+    let loaded = estate::load(folder)?;
+    let plans = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
+    say(&plans, console)?;
+    let drifted = plans.iter().any(|plan| !plan.steps.is_empty() || blocks(plan));
+    let verdict = if drifted {
+        console.paint(
+            Tone::Bad,
+            "drift: the database is not as the estate says; `estop apply` puts it right",
+        )
+    } else {
+        console.paint(Tone::Good, "no drift")
+    };
+    console.line(verdict)?;
+    console.document(&serde_json::json!({ "drift": drifted, "plans": plans }))?;
+    Ok(if drifted { Exit::No } else { Exit::Yes })
+}
+
+async fn plan_and_apply(
+    admin: &Admin,
+    loaded: &Loaded,
+) -> Result<(Vec<UpstreamPlan>, AppliedPlans), Failure> {
+    let plans = plans(admin, loaded).await?;
+    let shown = plans
+        .iter()
+        .map(|plan| (plan.upstream.clone(), plan.fingerprint.clone()))
+        .collect();
+    let applied = admin.post("/apply", &ApplyRequest { shown }).await?;
+    Ok((plans, applied))
+}
+
+/// The plans of the `serve` that serves these very files.
+async fn plans(admin: &Admin, loaded: &Loaded) -> Result<Vec<UpstreamPlan>, Failure> {
+    let served: EstateAnswer = admin.get("/estate").await?;
+    if served.sha256 != estate_sha256(&loaded.files) {
+        return Err(
+            Failure::wrong("`estop serve` was started with other files than the estate has now")
+                .help("restart `estop serve`, so that it takes up the files as they are"),
+        );
+    }
+    let answer: PlanAnswer = admin.get("/plan").await?;
+    Ok(answer.plans)
+}
+
+fn blocks(plan: &UpstreamPlan) -> bool {
+    plan.findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Blocks)
+}
+
+fn say(plans: &[UpstreamPlan], console: Console) -> Result<(), Failure> {
+    for plan in plans {
+        console.line(console.paint(Tone::Strong, format!("upstream {}", plan.upstream)))?;
+        for step in &plan.steps {
+            console.line(format!("  {}", step.words))?;
+            console.line(console.paint(Tone::Quiet, format!("      {};", step.sql)))?;
+        }
+        for finding in &plan.findings {
+            let (word, tone) = match finding.severity {
+                Severity::Blocks => ("BLOCKS", Tone::Bad),
+                _ => ("note", Tone::Notice),
+            };
+            console.line(format!(
+                "  {}: {}: {}",
+                console.paint(tone, word),
+                finding.what,
+                finding.opens
+            ))?;
+            for statement in &finding.close {
+                console.line(console.paint(Tone::Quiet, format!("      {statement};")))?;
+            }
+        }
+    }
+    Ok(())
+}

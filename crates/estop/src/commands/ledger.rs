@@ -1,0 +1,160 @@
+//! `estop ledger`: checked from outside, read and proved by whoever keeps it.
+
+use std::path::Path;
+
+use ledger::{Report, VerifyError};
+
+use crate::admin::Admin;
+use crate::cli::Ledger as Command;
+use crate::custodian;
+use crate::demo::report::grouped;
+use crate::estate::{self, Loaded, State};
+use crate::failure::{Exit, Failure};
+use crate::output::{Console, Tone};
+use crate::serve::{self, EntryLine, ProofAnswer};
+
+/// What the check of a ledger that holds says.
+#[derive(Debug)]
+pub struct Verified {
+    /// Entries under the newest checkpoint.
+    pub entries: u64,
+}
+
+/// Checks a ledger that must hold, as `estop ledger verify` does.
+///
+/// # Errors
+/// It cannot be checked, or does not hold.
+pub fn verify(state: &State) -> Result<Verified, Failure> {
+    let report = check(state)?;
+    if report.holds() {
+        return Ok(Verified { entries: report.size });
+    }
+    let mut failure = Failure::no(format!("the ledger does not hold: {} findings", report.found));
+    failure.causes = report.findings.iter().map(ToString::to_string).collect();
+    Err(failure)
+}
+
+fn check(state: &State) -> Result<Report, Failure> {
+    let key = custodian::public_key(state)?;
+    ledger::verify(&state.ledger(), &key)
+        .map_err(|error: VerifyError| Failure::absent("the ledger cannot be checked").because(&error))
+}
+
+pub(super) async fn run(command: &Command, folder: &Path, console: Console) -> Result<Exit, Failure> {
+    let loaded = estate::load(folder)?;
+    match command {
+        Command::Verify => say_check(&check(&loaded.state())?, console),
+        Command::Show { index, last } => show(&loaded, *index, *last, console).await,
+        Command::Prove { index } => {
+            let ProofAnswer { proof, entry } = prove(&loaded, *index).await?;
+            if !console.is_json() {
+                console.verbatim(&proof)?;
+            }
+            console.document(&serde_json::json!({ "index": index, "proof": proof, "entry": entry }))?;
+            Ok(Exit::Yes)
+        }
+    }
+}
+
+fn say_check(report: &Report, console: Console) -> Result<Exit, Failure> {
+    console.line(format!(
+        "{}: {} entries, root {}",
+        report.origin,
+        grouped(report.size),
+        report.root
+    ))?;
+    for partner in &report.partners {
+        console.line(format!(
+            "  {}: {} entries, {:?}",
+            partner.origin,
+            grouped(partner.size),
+            partner.status
+        ))?;
+    }
+    for finding in &report.findings {
+        console.line(format!("  {} {finding}", console.paint(Tone::Bad, "✗")))?;
+    }
+    let (tone, verdict) = if report.holds() {
+        (Tone::Good, "the ledger holds")
+    } else {
+        (Tone::Bad, "the ledger does not hold")
+    };
+    console.line(console.paint(tone, verdict))?;
+    let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    console.document(&serde_json::json!({
+        "holds": report.holds(),
+        "origin": report.origin,
+        "size": report.size,
+        "root": report.root,
+        "found": report.found,
+        "findings": findings,
+    }))?;
+    Ok(if report.holds() { Exit::Yes } else { Exit::No })
+}
+
+async fn show(loaded: &Loaded, index: Option<u64>, last: u64, console: Console) -> Result<Exit, Failure> {
+    let (from, count) = match index {
+        Some(index) => (index, 1),
+        None => (size(loaded).await?.saturating_sub(last), last),
+    };
+    let lines = entries(loaded, from, count).await?;
+    if let (Some(index), true) = (index, lines.is_empty()) {
+        return Err(Failure::wrong(format!("the ledger has no entry {index}")));
+    }
+    for line in &lines {
+        console.line(console.paint(Tone::Strong, format!("entry {}", line.index)))?;
+        for text in line.entry.lines() {
+            console.line(format!("  {text}"))?;
+        }
+        if let Some(record) = &line.record {
+            console.line(console.paint(Tone::Quiet, format!("  private: {record}")))?;
+        }
+    }
+    console.document(&serde_json::json!({ "entries": lines }))?;
+    Ok(Exit::Yes)
+}
+
+/// Whether a `serve` has the ledger open: then it is asked, since only one process can have it.
+fn served(loaded: &Loaded) -> Option<Admin> {
+    let socket = loaded.state().admin_socket();
+    let way = crate::unix::Reachable::to(&socket).ok()?;
+    let answers = std::os::unix::net::UnixStream::connect(way.path()).is_ok();
+    answers.then(|| Admin::at(socket))
+}
+
+fn opened(loaded: &Loaded) -> Result<ledger::Ledger, Failure> {
+    let state = loaded.state();
+    // Nothing is made here that is not there: a ledger begins with `serve`.
+    custodian::public_key(&state)?;
+    let signer = custodian::key(&state, &loaded.estate.custodian().name)?;
+    serve::open_ledger(loaded, signer, serve::wall_clock())
+}
+
+fn unreadable(error: &ledger::ReadError) -> Failure {
+    Failure::from_error(Exit::Wrong, error)
+}
+
+async fn size(loaded: &Loaded) -> Result<u64, Failure> {
+    match served(loaded) {
+        Some(admin) => Ok(admin.get::<control::api::Health>("/health").await?.ledger_size),
+        None => Ok(opened(loaded)?.size()),
+    }
+}
+
+async fn entries(loaded: &Loaded, from: u64, count: u64) -> Result<Vec<EntryLine>, Failure> {
+    match served(loaded) {
+        Some(admin) => {
+            admin
+                .get(&format!("/ledger/entries/{from}/{count}"))
+                .await
+        }
+        None => serve::read_entries(&opened(loaded)?, from, count).map_err(|error| unreadable(&error)),
+    }
+}
+
+async fn prove(loaded: &Loaded, index: u64) -> Result<ProofAnswer, Failure> {
+    match served(loaded) {
+        Some(admin) => admin.get(&format!("/ledger/proof/{index}")).await,
+        None => serve::read_proof(&opened(loaded)?, index).map_err(|error| unreadable(&error)),
+    }
+}

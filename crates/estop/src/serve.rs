@@ -1,0 +1,224 @@
+//! Gateway and control in one process: the wiring, and nothing else.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use control::{Control, estate_sha256};
+use gateway::{Database, Gateway, Tls, Upstream};
+use ledger::register::{Register, SqliteRegister};
+use ledger::{Clock, Ledger};
+use policy::estate::UpstreamUrl;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::Host;
+
+use crate::estate::{Loaded, State};
+use crate::failure::{Exit, Failure};
+use crate::files::FileError;
+use crate::unix::Reachable;
+use crate::{clock, custodian, tls};
+
+mod routes;
+
+pub use routes::{ENTRIES_MAX, EntryLine, EstateAnswer, ProofAnswer, SessionLine, read_entries, read_proof};
+
+/// Name of the gateway of this process in register and ledger. One process, one gateway, for now.
+const GATEWAY: &str = "gateway-1";
+
+/// PostgreSQL's port where a URL names none.
+const POSTGRES_PORT: u16 = 5432;
+
+/// The wall clock, for everyone who needs the time.
+#[derive(Debug)]
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> jiff::Timestamp {
+        clock::now()
+    }
+}
+
+/// Gateway and control at work. Ended in order by [`Serving::stop`]; dropped, sessions are cut off as by a crash.
+#[derive(Debug)]
+pub struct Serving {
+    gateway: Gateway,
+    admin: JoinHandle<std::io::Result<()>>,
+    ledger: Ledger,
+    socket: PathBuf,
+}
+
+impl Serving {
+    /// Starts, on the estate's address or on a listener that is open already.
+    ///
+    /// # Errors
+    /// Something of the estate or of the state folder is not usable, or the address is taken.
+    pub async fn start(loaded: &Loaded, listener: Option<TcpListener>) -> Result<Self, Failure> {
+        let state = loaded.state();
+        make_private(state.folder())?;
+        let signer = custodian::key(&state, &loaded.estate.custodian().name)?;
+        let clock: Arc<dyn Clock> = Arc::new(WallClock);
+        let ledger = open_ledger(loaded, signer.clone(), Arc::clone(&clock))?;
+        let register: Arc<dyn Register> = Arc::new(
+            SqliteRegister::open(&state.register())
+                .map_err(|error| Failure::absent("the register cannot be opened").because(&error))?,
+        );
+        let control = Control::new(control::Config {
+            estate: loaded.estate.clone(),
+            estate_sha256: estate_sha256(&loaded.files),
+            signer,
+            ledger: ledger.clone(),
+            register: Arc::clone(&register),
+            clock: Arc::clone(&clock),
+            patience: control::Patience::default(),
+        })
+        .map_err(|error| {
+            Failure::absent("control cannot start")
+                .because(&error)
+                .help(error.remedy())
+        })?;
+        let gateway = Gateway::start(gateway::Config {
+            id: GATEWAY.to_owned(),
+            listener: bind(loaded, listener).await?,
+            tls: Tls::Required(server_tls(loaded)?),
+            databases: databases(loaded)?,
+            ledger: ledger.clone(),
+            register,
+            clock,
+        })
+        .await
+        .map_err(|error| Failure::absent("the gateway cannot start").because(&error))?;
+        let socket = state.admin_socket();
+        let routes = routes::router(
+            estate_sha256(&loaded.files),
+            gateway.watch_sessions(),
+            ledger.clone(),
+        );
+        let admin = tokio::spawn(control::serve_admin(bind_admin(&state)?, control, routes));
+        Ok(Self {
+            gateway,
+            admin,
+            ledger,
+            socket,
+        })
+    }
+
+    /// Where the gateway listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.gateway.local_addr()
+    }
+
+    /// Comes back when the process must end because nothing can be recorded any more, or nobody can give orders. Cancel safe.
+    pub async fn failed(&self) -> Failure {
+        let failure = self.ledger.failed().await;
+        Failure::absent("the ledger has failed, so nothing may be released any more").because(&*failure)
+    }
+
+    /// Lets statements in flight end within a bound, then ends everything.
+    pub async fn stop(self) {
+        self.admin.abort();
+        // Gone with the process in any case; a stale one is replaced at the next start.
+        let _ = fs::remove_file(&self.socket);
+        self.gateway.shutdown().await;
+    }
+}
+
+/// Opens the estate's ledger. Only one process can.
+///
+/// # Errors
+/// It is open elsewhere, or contradicts itself.
+pub fn open_ledger(
+    loaded: &Loaded,
+    signer: evidence::note::SignerKey,
+    clock: Arc<dyn Clock>,
+) -> Result<Ledger, Failure> {
+    let custodian = loaded.estate.custodian().name.clone();
+    let config = ledger::Config::new(loaded.state().ledger(), custodian, signer, clock);
+    Ledger::open(config).map_err(|error| Failure::absent("the ledger cannot be opened").because(&error))
+}
+
+/// The wall clock, as the ledger takes it.
+#[must_use]
+pub fn wall_clock() -> Arc<dyn Clock> {
+    Arc::new(WallClock)
+}
+
+fn make_private(folder: &Path) -> Result<(), Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| FileError::new("create", folder, source).into())
+}
+
+async fn bind(loaded: &Loaded, listener: Option<TcpListener>) -> Result<TcpListener, Failure> {
+    if let Some(listener) = listener {
+        return Ok(listener);
+    }
+    let address = loaded.estate.gateway().listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::absent(format!("cannot listen on {address}"))
+            .because(&error)
+            .help("`listen` in the table `[gateway]` of estop.toml names another address")
+    })
+}
+
+/// The ledger is ours by now, so a socket that is there is left over from a process that has ended.
+fn bind_admin(state: &State) -> Result<UnixListener, Failure> {
+    let socket = state.admin_socket();
+    let failed = |source| Failure::from(FileError::new("listen on", &socket, source));
+    if socket.exists() {
+        fs::remove_file(&socket).map_err(failed)?;
+    }
+    let way = Reachable::to(&socket).map_err(failed)?;
+    let listener = UnixListener::bind(way.path()).map_err(failed)?;
+    // The folder is closed to others already.
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+fn server_tls(loaded: &Loaded) -> Result<Arc<rustls::ServerConfig>, Failure> {
+    let gateway = loaded.estate.gateway();
+    tls::server(
+        &loaded.path(&gateway.tls_certificate),
+        &loaded.path(&gateway.tls_key),
+    )
+    .map_err(|error| Failure::from_error(Exit::Absent, &error))
+}
+
+/// Where the gateway finds each upstream: the same server as control's URL, without control's account.
+fn databases(loaded: &Loaded) -> Result<BTreeMap<String, Database>, Failure> {
+    let upstreams = loaded.estate.upstreams().iter();
+    upstreams
+        .map(|(name, upstream)| Ok((name.clone(), database(name, &upstream.url)?)))
+        .collect()
+}
+
+fn database(name: &str, url: &UpstreamUrl) -> Result<Database, Failure> {
+    let wrong = || {
+        Failure::wrong(format!("the url of upstream `{name}` does not name one host and one database"))
+            .help("such as postgresql://admin@/records?host=/run/postgresql or postgresql://admin@localhost:5432/records")
+    };
+    let config: tokio_postgres::Config = url.reveal().parse().map_err(|_| wrong())?;
+    let port = config.get_ports().first().copied().unwrap_or(POSTGRES_PORT);
+    let server = match config.get_hosts() {
+        [Host::Unix(dir)] => Upstream::Unix {
+            dir: dir.clone(),
+            port,
+        },
+        [Host::Tcp(host)] => Upstream::Tcp {
+            host: host.clone(),
+            port,
+        },
+        _ => return Err(wrong()),
+    };
+    let name = config.get_dbname().or(config.get_user()).ok_or_else(wrong)?;
+    Ok(Database {
+        server,
+        name: name.to_owned(),
+    })
+}

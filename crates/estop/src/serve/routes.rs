@@ -1,0 +1,184 @@
+//! What the admin API answers beside control's own requests: who is connected, and what the ledger holds.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /estate` | [`EstateAnswer`] |
+//! | `GET /sessions` | list of [`SessionLine`] |
+//! | `GET /ledger/entries/{from}/{count}` | list of [`EntryLine`] |
+//! | `GET /ledger/proof/{index}` | [`ProofAnswer`] |
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use control::Class;
+use control::api::{ErrorAnswer, ErrorText};
+use gateway::SessionList;
+use ledger::{Ledger, ReadError, Stored};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most entries in one answer: what a person reads, and far below the longest answer that is taken.
+pub const ENTRIES_MAX: u64 = 10_000;
+
+/// Which estate is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EstateAnswer {
+    /// [`control::estate_sha256`] of the files as they were when `serve` started.
+    pub sha256: String,
+}
+
+/// One session, as [`gateway::SessionInfo`] writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLine {
+    /// Its number in the ledger.
+    pub session: String,
+    /// Whose officer.
+    pub partner: String,
+    /// Who.
+    pub officer: String,
+    /// Under which agreement.
+    pub agreement: String,
+    /// For which purpose.
+    pub purpose: String,
+    /// On which case.
+    pub case: Option<String>,
+    /// From where.
+    pub client: String,
+    /// With what program, as it says.
+    pub application: Option<String>,
+    /// Since when.
+    pub since: String,
+    /// Statements begun.
+    pub statements: u64,
+    /// Rows handed over.
+    pub rows: u64,
+    /// Bytes of rows handed over.
+    pub bytes: u64,
+    /// What it is doing.
+    pub state: String,
+}
+
+/// An entry of the main log with its private record. What opens its commitment stays in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryLine {
+    /// Index in the main log.
+    pub index: u64,
+    /// The entry, as it is published.
+    pub entry: String,
+    /// The private record; nothing if there is none.
+    pub record: Option<Value>,
+}
+
+/// A proof that an entry is in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofAnswer {
+    /// C2SP tlog-proof.
+    pub proof: String,
+    /// The entry that it proves, as it is published.
+    pub entry: String,
+}
+
+#[derive(Debug, Clone)]
+struct Served {
+    estate_sha256: String,
+    sessions: SessionList,
+    ledger: Ledger,
+}
+
+pub(super) fn router(estate_sha256: String, sessions: SessionList, ledger: Ledger) -> Router {
+    Router::new()
+        .route("/estate", get(estate))
+        .route("/sessions", get(list))
+        .route("/ledger/entries/{from}/{count}", get(entries))
+        .route("/ledger/proof/{index}", get(proof))
+        .with_state(Served {
+            estate_sha256,
+            sessions,
+            ledger,
+        })
+}
+
+async fn estate(State(served): State<Served>) -> Response {
+    Json(EstateAnswer {
+        sha256: served.estate_sha256,
+    })
+    .into_response()
+}
+
+async fn list(State(served): State<Served>) -> Response {
+    Json(served.sessions.now()).into_response()
+}
+
+async fn entries(State(served): State<Served>, Path((from, count)): Path<(u64, u64)>) -> Response {
+    let place = "GET /ledger/entries";
+    blocking(place, move || {
+        read_entries(&served.ledger, from, count)
+    })
+    .await
+}
+
+async fn proof(State(served): State<Served>, Path(index): Path<u64>) -> Response {
+    let place = "GET /ledger/proof";
+    blocking(place, move || read_proof(&served.ledger, index)).await
+}
+
+/// Entries from one on, at most [`ENTRIES_MAX`]. Blocks for the disk.
+///
+/// # Errors
+/// They cannot be read.
+pub fn read_entries(ledger: &Ledger, from: u64, count: u64) -> Result<Vec<EntryLine>, ReadError> {
+    let end = from.saturating_add(count.min(ENTRIES_MAX)).min(ledger.size());
+    if from >= end {
+        return Ok(Vec::new());
+    }
+    ledger
+        .entries(from..end)?
+        .map(|stored| stored.map(|stored| line(&stored)))
+        .collect()
+}
+
+/// Proof of one entry under the newest checkpoint. Blocks for the disk.
+///
+/// # Errors
+/// There is no such entry, or no checkpoint covers it yet.
+pub fn read_proof(ledger: &Ledger, index: u64) -> Result<ProofAnswer, ReadError> {
+    let stored = ledger.entry(index)?;
+    let proof = ledger.prove(index)?.to_string();
+    Ok(ProofAnswer {
+        proof,
+        entry: String::from_utf8_lossy(&stored.entry).into_owned(),
+    })
+}
+
+fn line(stored: &Stored) -> EntryLine {
+    EntryLine {
+        index: stored.index,
+        entry: String::from_utf8_lossy(&stored.entry).into_owned(),
+        record: serde_json::from_slice(&stored.record).ok(),
+    }
+}
+
+async fn blocking<A: Serialize + Send + 'static>(
+    place: &str,
+    work: impl FnOnce() -> Result<A, ReadError> + Send + 'static,
+) -> Response {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(answer)) => Json(answer).into_response(),
+        Ok(Err(error)) => refused(place, &error),
+        Err(error) => refused(place, &error),
+    }
+}
+
+fn refused(place: &str, error: &dyn std::error::Error) -> Response {
+    let class = Class::Wrong;
+    let error = ErrorText {
+        what: error.to_string(),
+        place: place.to_owned(),
+        right: "`estop ledger show` tells which entries there are".to_owned(),
+        class,
+        exit_code: class.exit_code(),
+    };
+    (StatusCode::BAD_REQUEST, Json(ErrorAnswer { error })).into_response()
+}

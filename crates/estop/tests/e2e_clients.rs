@@ -1,0 +1,82 @@
+//! Unmodified clients against a served demo: psql, psycopg 3 and node-postgres, with TLS and SCRAM, in policy mode.
+
+mod stage;
+
+use std::process::Command;
+
+use stage::{Stage, root, run};
+
+#[test]
+fn clients_work_and_are_refused_what_they_must_not() {
+    let stage = Stage::set();
+    psql(&stage);
+    psycopg(&stage);
+    node(&stage);
+    what_is_refused_at_the_door(&stage);
+}
+
+fn psql(stage: &Stage) {
+    let police = stage.login("state-police");
+    assert!(police.query("select count(*) from people").parse::<u64>().unwrap() > 0);
+    assert_eq!(police.query("show estop.agreement"), "state-police-2018");
+    assert_eq!(police.query("show estop.case"), "TO-2026-1181");
+    for command in ["\\d", "\\dt", "\\dv", "\\d people", "\\dn", "\\du", "\\df", "\\l", "\\conninfo", "\\dp"] {
+        let output = police.psql(&[command]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{command}: {said}");
+    }
+    assert!(police.query("\\d people").contains("person_id"));
+    let copied = police.query("\\copy (select * from people) to stdout");
+    let counted: usize = police.query("select count(*) from people").parse().unwrap();
+    assert_eq!(copied.lines().count(), counted);
+    let mut cursor = police.psql_command();
+    cursor.args(["-v", "FETCH_COUNT=100", "-c", "select person_id from people"]);
+    assert_eq!(run(&mut cursor).lines().count(), counted);
+    let output = police.psql(&["set estop.case = 'TO-2026-7'", "show estop.case", "set estop.case = 'nonsense'"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "SET\nTO-2026-7\n");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("22023"));
+}
+
+fn psycopg(stage: &Stage) {
+    let said = run(Command::new("/usr/bin/python3")
+        .arg(root("tests/drivers/partner_psycopg.py"))
+        .arg(stage.login("state-police").conninfo()));
+    assert!(said.lines().count() > 40, "{said}");
+}
+
+fn node(stage: &Stage) {
+    let login = stage.login("state-police");
+    let said = run(Command::new("node")
+        .env("NODE_PATH", format!("{}:/usr/share/nodejs", root("target/node/node_modules").display()))
+        .arg(root("tests/drivers/partner_node.js"))
+        .args([&login.host, &login.port, &login.user, &login.password, &login.database, &login.options])
+        .arg(&login.authority));
+    assert!(said.lines().count() >= 10, "{said}");
+}
+
+fn what_is_refused_at_the_door(stage: &Stage) {
+    let police = stage.login("state-police");
+    let university = stage.login("university");
+    let federal = stage.login("federal-agency");
+    // Not yours, and not there, are the same.
+    let mut other = police.clone();
+    other.database.clone_from(&university.database);
+    let not_yours = other.refused("select 1");
+    other.database = "no-such-agreement".to_owned();
+    let not_there = other.refused("select 1");
+    assert_eq!(not_yours, not_there);
+    let mut wrong = police.clone();
+    wrong.options = "-cestop.purpose=marketing".to_owned();
+    assert!(wrong.refused("select 1").contains("purpose"));
+    wrong.options = "-cestop.case=XYZ".to_owned();
+    assert!(wrong.refused("select 1").contains("case reference"));
+    wrong.options = "-csearch_path=records".to_owned();
+    assert!(wrong.refused("select 1").contains("search_path"));
+    let cut = federal.refused("select 1");
+    assert!(cut.contains("D-") && cut.contains("directive"), "{cut}");
+    // The user name may carry purpose and case.
+    let mut by_name = police.clone();
+    by_name.options = String::new();
+    by_name.user = format!("{}+criminal-investigation+TO-2026-8", police.user);
+    assert_eq!(by_name.query("show estop.case"), "TO-2026-8");
+}

@@ -1,0 +1,208 @@
+//! A demo that serves while a test works against it, and the programs that test it: psql, psycopg, node-postgres.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub const ESTOP: &str = env!("CARGO_BIN_EXE_estop");
+
+/// Longest wait for anything that must come about by itself.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A demo that has played its story and serves.
+pub struct Stage {
+    child: Child,
+    /// Dropped last: the folder with everything in it.
+    folder: TempDir,
+    pub facts: Value,
+}
+
+/// How to log in as one of the demo's officers.
+#[derive(Clone)]
+pub struct Login {
+    pub host: String,
+    pub port: String,
+    pub user: String,
+    pub password: String,
+    pub database: String,
+    pub options: String,
+    pub authority: String,
+}
+
+impl Stage {
+    /// Plays the demo and leaves it serving.
+    pub fn set() -> Self {
+        let folder = tempfile::Builder::new().prefix("estop-e2e-").tempdir_in("/tmp").unwrap();
+        let mut child = Command::new(ESTOP)
+            .args(["demo", "--json", "--dir"])
+            .arg(folder.path().join("demo"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        // One document, and then the demo serves without a word: the document ends where its braces do.
+        let mut text = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        while serde_json::from_str::<Value>(&text).is_err() {
+            let read = lines.read_line(&mut text).unwrap();
+            assert!(read > 0, "the demo ended before it served; it said: {text}");
+        }
+        // What it says later goes nowhere, so that it cannot block.
+        std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
+        let facts: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(facts["holds"], true, "every step of the demo did what it must: {text}");
+        Self { child, folder, facts }
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("demo")
+    }
+
+    /// The login of a partner: `state-police`, `university` or `federal-agency`.
+    pub fn login(&self, who: &str) -> Login {
+        let found = self.facts["connections"].as_array().unwrap().iter();
+        let found = found.filter(|login| login["who"].as_str().unwrap().starts_with(who)).next().unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let gateway = &self.facts["gateway"];
+        Login {
+            host: text(&gateway["host"]),
+            port: gateway["port"].to_string(),
+            user: text(&found["user"]),
+            password: text(&found["password"]),
+            database: text(&found["database"]),
+            options: text(&found["options"]),
+            authority: text(&gateway["sslrootcert"]),
+        }
+    }
+
+    /// Runs `estop` on the demo's estate.
+    pub fn estop(&self, args: &[&str]) -> Output {
+        Command::new(ESTOP).arg("--estate").arg(self.folder()).args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The same with `--json`: the document, and the exit code.
+    pub fn estop_json(&self, args: &[&str]) -> (Value, i32) {
+        let output = self.estop(&[args, &["--json"]].concat());
+        let said = String::from_utf8(output.stdout).unwrap();
+        let document = serde_json::from_str(&said)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}: {said} {}", String::from_utf8_lossy(&output.stderr)));
+        (document, output.status.code().unwrap())
+    }
+
+    /// SQL as the custodian's administrator, straight to the database; what it prints, unaligned.
+    pub fn admin(&self, sql: &str) -> String {
+        let upstream = &self.facts["upstream"];
+        let url = upstream["url"].as_str().expect("the demo says how its database is administered");
+        let output = Command::new("psql").args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql, url]).output().unwrap();
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Kills the demo's process as a crash would. The database goes on.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let pid = self.child.id().to_string();
+        if self.child.try_wait().ok().flatten().is_none() {
+            let _ = Command::new("kill").args(["-INT", &pid]).status();
+            let until = Instant::now() + PATIENCE;
+            while self.child.try_wait().ok().flatten().is_none() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        stop_postgres(&self.folder());
+    }
+}
+
+/// Stops the demo's database, if the demo was killed and could not.
+fn stop_postgres(folder: &Path) {
+    let found = Command::new("pgrep").args(["-f", &format!("{}.*", folder.display())]).output();
+    if let Ok(found) = found {
+        for pid in String::from_utf8_lossy(&found.stdout).lines() {
+            let _ = Command::new("kill").args(["-QUIT", pid]).status();
+        }
+    }
+}
+
+impl Login {
+    /// In libpq's keyword form.
+    pub fn conninfo(&self) -> String {
+        let Self { host, port, user, password, database, options, authority } = self;
+        format!(
+            "host={host} port={port} user={user} password={password} dbname={database} options='{options}' \
+             sslmode=verify-full sslrootcert={authority}"
+        )
+    }
+
+    /// Runs one psql command after another as this officer.
+    pub fn psql(&self, commands: &[&str]) -> Output {
+        let mut psql = self.psql_command();
+        for command in commands {
+            psql.args(["-c", command]);
+        }
+        psql.output().unwrap()
+    }
+
+    /// psql, ready for its commands; errors with all their fields.
+    pub fn psql_command(&self) -> Command {
+        let mut psql = Command::new("psql");
+        psql.args(["-XAt", "-v", "VERBOSITY=verbose", "-v", "ON_ERROR_STOP=1", &self.conninfo()]);
+        psql.stdin(Stdio::null()).env("PGCONNECT_TIMEOUT", "20");
+        psql
+    }
+
+    /// What one statement gives; it must succeed.
+    pub fn query(&self, sql: &str) -> String {
+        let output = self.psql(&[sql]);
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// What psql says of a statement, or of the connection, that must be refused.
+    pub fn refused(&self, sql: &str) -> String {
+        let output = self.psql(&[sql]);
+        assert!(!output.status.success(), "{sql}: was not refused");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+/// Runs a program that checks things, and shows what it says if one did not hold.
+pub fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?}\n{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    said
+}
+
+/// A file below the repository's root.
+pub fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// Waits until `holds`, or fails with `what`.
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "still not: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,116 @@
+//! From the text of a condition to the condition: parsed and validated by Cedar, then lowered.
+
+use cedar_policy::pst::{Clause, Expr};
+use cedar_policy::{Expression, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use miette::Diagnostic;
+
+use super::lower::{Lowered, lower};
+use super::refusal::{ConditionError, Reason};
+use super::schema::{alone, entity_type};
+use super::{Condition, MAX_CONDITION_BYTES, MAX_DEPTH};
+use crate::estate::Dataset;
+
+pub(super) fn compile(source: &str, dataset: &Dataset) -> Lowered<Condition> {
+    let whole = |reason| ConditionError {
+        span: 0..source.len(),
+        reason,
+    };
+    if source.len() > MAX_CONDITION_BYTES {
+        return Err(whole(Reason::TooLong));
+    }
+    check_nesting(source)?;
+    // As an expression alone first: what ends the clause early and opens another is none.
+    let _: Expression = source
+        .parse()
+        .map_err(|error: cedar_policy::ParseErrors| diagnosed(&error, source, 0, Reason::Syntax))?;
+    let (policy, offset) = as_policy(source, dataset)?;
+    let expr =
+        the_clause(&policy).ok_or_else(|| whole(Reason::Syntax("one expression is wanted".to_owned())))?;
+    let (term, columns) = lower(&expr, source, dataset)?;
+    validate(&policy, source, offset, dataset)?;
+    Ok(Condition {
+        cedar: source.trim().to_owned(),
+        columns,
+        term,
+    })
+}
+
+/// The condition as the only clause of a policy, and where it begins in that policy's text.
+fn as_policy(source: &str, dataset: &Dataset) -> Lowered<(Policy, usize)> {
+    let head = format!(
+        "permit (principal, action, resource is {})\nwhen {{ ",
+        entity_type(&dataset.id)
+    );
+    // The line's end closes a comment that the condition may end in.
+    let text = format!("{head}{source}\n}};");
+    let policy = Policy::parse(Some(PolicyId::new("condition")), text)
+        .map_err(|error| diagnosed(&error, source, head.len(), Reason::Syntax))?;
+    Ok((policy, head.len()))
+}
+
+fn the_clause(policy: &Policy) -> Option<Expr> {
+    match policy.to_pst().ok()?.body().clauses().as_slice() {
+        [Clause::When(expr)] => Some(expr.as_ref().clone()),
+        _ => None,
+    }
+}
+
+fn validate(policy: &Policy, source: &str, offset: usize, dataset: &Dataset) -> Lowered<()> {
+    let whole = |text: String| ConditionError {
+        span: 0..source.len(),
+        reason: Reason::Invalid(text),
+    };
+    let (schema, _) =
+        Schema::from_cedarschema_str(&alone(dataset)).map_err(|error| whole(error.to_string()))?;
+    let set = PolicySet::from_policies([policy.clone()]).map_err(|error| whole(error.to_string()))?;
+    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
+    match result.validation_errors().next() {
+        None => Ok(()),
+        Some(error) => Err(diagnosed(error, source, offset, Reason::Invalid)),
+    }
+}
+
+/// An error of Cedar's as one of ours, its place moved by where the condition begins in what Cedar read.
+fn diagnosed(
+    error: &dyn Diagnostic,
+    source: &str,
+    offset: usize,
+    reason: fn(String) -> Reason,
+) -> ConditionError {
+    let label = error.labels().and_then(|mut labels| labels.next());
+    let span = label.map_or(0..source.len(), |label| {
+        let start = label.offset().saturating_sub(offset).min(source.len());
+        start..start.saturating_add(label.len()).min(source.len())
+    });
+    let text = error.to_string();
+    let text = text.strip_prefix("for policy `condition`, ").unwrap_or(&text);
+    let help = error.help().map(|help| format!(" ({help})")).unwrap_or_default();
+    ConditionError {
+        span,
+        reason: reason(format!("{text}{help}")),
+    }
+}
+
+/// Cedar's parser recurses; so does everything after it.
+fn check_nesting(source: &str) -> Lowered<()> {
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for (at, char) in source.char_indices() {
+        match (in_string, char) {
+            (true, _) if escaped => escaped = false,
+            (true, '\\') => escaped = true,
+            (_, '"') => in_string = !in_string,
+            (false, '(' | '[' | '{') => depth += 1,
+            (false, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(ConditionError {
+                span: at..at + char.len_utf8(),
+                reason: Reason::TooDeep,
+            });
+        }
+    }
+    Ok(())
+}
