@@ -138,8 +138,6 @@ def refusals():
         "NOTIFY": "notify x",
         "a notification by function": "select pg_notify('x', 'y')",
         "text that runs": "select query_to_xml('select 1', true, true, '')",
-        "reading of strings": "set standard_conforming_strings = off",
-        "the same by function": "select set_config('standard_conforming_strings', 'off', false)",
         "another role": "set role postgres",
         "another session's user": "set session authorization postgres",
         "PREPARE TRANSACTION": "prepare transaction 'x'",
@@ -158,6 +156,14 @@ def refusals():
     with connect(autocommit=True) as conn:
         for name, statement in statements.items():
             refused(name, errors.InsufficientPrivilege, lambda: conn.execute(statement))
+        for name, statement in {
+            "another reading of strings": "set standard_conforming_strings = off",
+            "the same by function": "select set_config('standard_conforming_strings', 'off', false)",
+            "another encoding": "set client_encoding = 'LATIN1'",
+            "no time limit": "set statement_timeout = 0",
+        }.items():
+            refused(name, (errors.InsufficientPrivilege, errors.InvalidParameterValue),
+                    lambda: conn.execute(statement))
         refused("a column that is not shared", errors.UndefinedColumn,
                 lambda: conn.execute("select ssn from people"))
         for role in conn.execute("select current_user").fetchall():

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use evidence::directive::{Approved, Directive};
 use evidence::id::{DirectiveNumber, Epoch};
-use evidence::record::{CarriedOut, Closed, Clipped, EpochRecord};
+use evidence::record::{self, CarriedOut, Closed, Clipped, EpochRecord};
 use ledger::Status;
 use policy::estate::Share;
 use policy::in_force::{EndedScope, InForce};
@@ -170,9 +170,11 @@ impl Control {
         let at = self.0.clock.now();
         let record = CarriedOut { directive, epoch, at, steps: done.steps, roles: done.roles };
         let entry = draft(&record)?.with_partner(accepted.directive.partner.clone());
+        // What is known is what was recorded, to the microsecond.
+        let recorded = record::decode(&entry.record).map_err(ControlError::ledger("writing a record"))?;
         let pending = self.0.ledger.append(vec![entry]);
         pending.await.map_err(ControlError::ledger("recording what was carried out"))?;
-        self.known().carried_out(record);
+        self.known().carried_out(recorded);
         Ok(())
     }
 

@@ -205,11 +205,13 @@ impl Follower {
     fn take_up(&self) -> Result<(), FollowError> {
         let Some(found) = self.register.read(POLICY)? else { return Ok(()) };
         let document: InForce = serde_json::from_slice(&found.value)?;
-        let present = self.current.borrow().in_force().map(|in_force| in_force.epoch);
-        if present.is_none_or(|present| present < document.epoch) {
-            let decider = Decider::new(document)?;
-            self.current.send_replace(Arc::new(Current(Some(decider))));
-        }
+        let present = Arc::clone(&self.current.borrow());
+        let decider = match &present.0 {
+            Some(present) if present.epoch() >= document.epoch => return Ok(()),
+            Some(present) => present.successor(document)?,
+            None => Decider::new(document)?,
+        };
+        self.current.send_replace(Arc::new(Current(Some(decider))));
         Ok(())
     }
 

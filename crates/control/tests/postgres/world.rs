@@ -63,12 +63,12 @@ pub(crate) fn files(url: &str) -> Files {
     let partner = |id: &str| {
         format!("[partner]\nid = \"{id}\"\ntitle = \"{id}\"\n\n[[officer]]\nid = \"{id}.ada\"\nname = \"Ada\"\nscram = \"{SCRAM}\"\n")
     };
-    let agreement = |id: &str, partner: &str, purposes: &str| {
+    let agreement = |id: &str, partner: &str, purposes: &str, when: &str| {
         format!(
             "[agreement]\nid = \"{id}\"\npartner = \"{partner}\"\nlegal_basis = \"ISA\"\n\
              valid = {{ from = \"2018-06-01\", until = \"2099-05-31\" }}\npurposes = [{purposes}]\n\n[[share]]\n\
              dataset = \"people\"\ncolumns = [\"id\", \"name\", \"born\"]\nmask = {{ born = \"year\" }}\n\
-             when = '!resource.sealed'\n\n[limits]\nsessions = 5\nstatement_seconds = 30\n"
+             when = '{when}'\n\n[limits]\nsessions = 5\nstatement_seconds = 30\n"
         )
     };
     let key = |name: &str| format!("{name} {}\n", key(name).public_key().to_openssh().unwrap());
@@ -77,8 +77,8 @@ pub(crate) fn files(url: &str) -> Files {
         ("datasets/people.toml", people.to_owned()),
         ("partners/police.toml", partner("police")),
         ("partners/transit.toml", partner("transit")),
-        ("agreements/police-2018.toml", agreement("police-2018", "police", "\"investigation\", \"audit\"")),
-        ("agreements/transit-2020.toml", agreement("transit-2020", "transit", "\"planning\"")),
+        ("agreements/police-2018.toml", agreement("police-2018", "police", "\"investigation\", \"audit\"", "!resource.sealed")),
+        ("agreements/transit-2020.toml", agreement("transit-2020", "transit", "\"planning\"", "resource.id < 90000")),
         ("authorities/allowed_signers", ["mayor", "counsel"].map(key).concat()),
     ];
     entries.into_iter().map(|(path, text)| (path.to_owned(), text)).collect::<BTreeMap<_, _>>()

@@ -161,6 +161,10 @@ fn a_tile_is_its_hashes_and_nothing_else() {
     let short = TileError::TileLength { width: 5, bytes: 159 };
     assert_eq!(decode_tile(&bytes[..159], 5), Err(short));
     assert!(decode_tile(&bytes, 4).is_err());
+    assert_eq!(
+        decode_tile(&bytes[..129], 4),
+        Err(TileError::TileLength { width: 4, bytes: 129 })
+    );
     assert!(decode_tile(&bytes, 6).is_err());
 }
 
@@ -176,6 +180,12 @@ fn a_bundle_is_its_entries_with_their_lengths() {
     assert_eq!(
         decode_bundle(&bytes, 4),
         Err(TileError::Count { width: 4, found: 3 })
+    );
+    // Reading stops at the first entry too many.
+    let many = encode_bundle(&[b""; 9]).unwrap();
+    assert_eq!(
+        decode_bundle(&many, 2),
+        Err(TileError::Count { width: 2, found: 3 })
     );
     assert_eq!(decode_bundle(&bytes[..8], 3), Err(TileError::Cut { at: 2 }));
     assert_eq!(decode_bundle(&bytes[..1], 3), Err(TileError::Cut { at: 0 }));

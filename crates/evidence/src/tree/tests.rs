@@ -386,6 +386,39 @@ fn the_edges_of_consistency() {
     ));
 }
 
+#[test]
+fn a_proof_that_stops_short_of_the_root_is_refused_whatever_the_root() {
+    // Whoever could choose the root would choose the hash at which the proof stops.
+    let all = leaves(21);
+    let (edge, nodes) = Nodes::of(&all);
+    let size = edge.size();
+    let proof = prove_inclusion(17, size, &nodes).unwrap();
+    let mut reached = all[17];
+    for count in 0..proof.len() {
+        let short = Err(ProofError::Length { found: count });
+        assert_eq!(
+            check_inclusion(17, size, &all[17], &reached, &proof[..count]),
+            short
+        );
+        let left = 17_usize >> count & 1 == 1;
+        reached = if left {
+            node(&proof[count], &reached)
+        } else {
+            node(&reached, &proof[count])
+        };
+    }
+    let subtree = nodes.read(2, 0).unwrap();
+    let right = nodes.read(2, 1).unwrap();
+    let short = Err(ProofError::Length { found: 1 });
+    assert_eq!(
+        check_consistency(4, &subtree, size, &node(&subtree, &right), &[right]),
+        short
+    );
+    let short = Err(ProofError::Length { found: 0 });
+    assert_eq!(check_consistency(4, &subtree, size, &subtree, &[]), short);
+    assert_eq!(check_consistency(3, &subtree, size, &subtree, &[]), short);
+}
+
 /// Sizes and indices where arithmetic goes wrong if it can.
 fn hostile() -> impl Strategy<Value = u64> {
     prop_oneof![

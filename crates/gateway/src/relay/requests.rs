@@ -15,7 +15,7 @@ use super::pending::Change;
 use super::recorder::{Ends, StatementNumber};
 use super::{Cases, Fatal, Local, Ready, Relay};
 use crate::batch::Batch;
-use crate::filter::Verdict;
+use crate::filter::{Pass, Verdict};
 use crate::limits::{CLIENT_MESSAGE_BYTES, TO_UPSTREAM_BYTES};
 use crate::say::Say;
 
@@ -116,8 +116,8 @@ impl Relay {
     }
 
     fn query(&mut self, text: &[u8], message: &Bytes, out: &mut Out<'_>) {
-        let prepared = match self.judge(text) {
-            Ok(prepared) => prepared,
+        let (prepared, passed) = match self.judge(text) {
+            Ok(judged) => judged,
             Err(say) => return self.refuse_query(say, text, out),
         };
         if let Err(say) = self.before(&prepared, out) {
@@ -126,19 +126,33 @@ impl Relay {
         let number = self.begin(&prepared, Arc::from([]), Ends::AtReady, out.now);
         if self.replies.sent(Sent::Query(number)).is_ok() {
             self.pending.query();
-            out.upstream.extend_from_slice(message);
+            match &passed.rewritten {
+                // The filter has parsed it, so it has no zero byte, and is hardly longer than what came.
+                Some(text) => frontend::query(out.upstream, text.as_bytes()).unwrap_or_default(),
+                None => out.upstream.extend_from_slice(message),
+            }
         } else {
             self.recorder.skipped(number);
         }
     }
 
     fn parse(&mut self, parse: &Parse<'_>, message: &Bytes, out: &mut Out<'_>) {
-        let prepared = match self.judge(parse.query) {
-            Ok(prepared) => prepared,
+        let (prepared, passed) = match self.judge(parse.query) {
+            Ok(judged) => judged,
             Err(say) => return self.refuse(say, parse.query, out),
         };
         let Ok(serial) = self.statements.sent(parse.name, Arc::new(prepared), parse.query.len()) else {
             return self.refuse(Say::too_many_names(), parse.query, out);
+        };
+        let mut rewritten = BytesMut::new();
+        let message = match &passed.rewritten {
+            Some(text) => {
+                let types: Vec<u32> = parse.types().collect();
+                // As above; names and types are those that came.
+                frontend::parse(&mut rewritten, parse.name, text.as_bytes(), &types).unwrap_or_default();
+                &rewritten.freeze()
+            }
+            None => message,
         };
         self.send(Sent::Parse, Some(Change::Parse(parse.name.to_vec(), serial)), message, out);
     }
@@ -209,14 +223,17 @@ impl Relay {
         self.recorder.begin(Arc::clone(&prepared.text), parameters, self.case.clone(), ends, now)
     }
 
-    fn judge(&self, text: &[u8]) -> Result<Prepared, Say> {
+    fn judge(&self, text: &[u8]) -> Result<(Prepared, Arc<Pass>), Say> {
         match self.filter.judge(text) {
-            Verdict::Pass(passed) => Ok(Prepared {
-                // The filter passes UTF-8 only.
-                text: String::from_utf8_lossy(text).into(),
-                sets_case: passed.sets_case().map(|case| case.map(str::to_owned)),
-                renames: Renames { statements: passed.renames_statements(), portals: passed.renames_portals() },
-            }),
+            Verdict::Pass(passed) => {
+                let prepared = Prepared {
+                    // The filter passes UTF-8 only.
+                    text: String::from_utf8_lossy(text).into(),
+                    sets_case: passed.sets_case().map(|case| case.map(str::to_owned)),
+                    renames: Renames { statements: passed.renames_statements(), portals: passed.renames_portals() },
+                };
+                Ok((prepared, passed))
+            }
             Verdict::Refuse(refused) => {
                 let say = Say::new(refused.sqlstate.as_str().to_owned(), refused.message.clone());
                 Err(match &refused.clause {

@@ -432,7 +432,8 @@ fn the_custodians_own_memberships_stay() {
 
 #[test]
 fn powers_limits_and_settings_are_put_back() {
-    let cases: [(fn(&mut Role), &str); 7] = [
+    type Change = fn(&mut Role);
+    let cases: [(Change, &str); 7] = [
         (|r| r.superuser = true, "NOSUPERUSER"),
         (|r| r.bypass_rls = true, "NOBYPASSRLS"),
         (|r| r.create_role = true, "NOCREATEROLE"),
