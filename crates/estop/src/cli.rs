@@ -120,8 +120,8 @@ pub struct Terminate {
     /// Only this purpose
     #[arg(long, value_name = "ID")]
     pub purpose: Option<PurposeId>,
-    /// On what legal basis, in one line
-    #[arg(long, value_name = "TEXT")]
+    /// On what legal basis, in one line; it is part of what is signed
+    #[arg(long, value_name = "TEXT", default_value = "not stated")]
     pub basis: String,
     /// Hours from now within which it must be carried out
     #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
