@@ -267,6 +267,12 @@ pub struct ErrorText {
 impl ErrorText {
     fn new(error: &ControlError, place: String) -> Self {
         let class = error.class();
-        Self { what: error.chain(), place, right: error.remedy(), class, exit_code: class.exit_code() }
+        Self {
+            what: error.chain(),
+            place,
+            right: error.remedy(),
+            class,
+            exit_code: class.exit_code(),
+        }
     }
 }

@@ -45,7 +45,12 @@ pub struct AppliedPlans {
 impl UpstreamPlan {
     fn new(upstream: &str, plan: Plan) -> Self {
         let fingerprint = plan.fingerprint();
-        Self { upstream: upstream.to_owned(), fingerprint, steps: plan.steps, findings: plan.findings }
+        Self {
+            upstream: upstream.to_owned(),
+            fingerprint,
+            steps: plan.steps,
+            findings: plan.findings,
+        }
     }
 }
 
@@ -75,7 +80,10 @@ impl Control {
         let mut plans = Vec::new();
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
-            let seen = shown.iter().find(|(upstream, _)| upstream == name).map(|(_, print)| print.as_str());
+            let seen = shown
+                .iter()
+                .find(|(upstream, _)| upstream == name)
+                .map(|(_, print)| print.as_str());
             let uncommitted = admin.prepare(&desired, &credentials, seen).await?;
             // First where gateways find them: a login that comes too early fails and is tried again; one that has no
             // password to try would fail for good.
@@ -103,14 +111,22 @@ impl Control {
 
     /// Ends backends of roles that may not log in: one may have been coming up while its role was closed.
     async fn end_strangers(&self, admin: &crate::Admin, desired: &Desired) -> Result<(), ControlError> {
-        let closed: Vec<String> =
-            desired.roles.iter().filter(|role| !role.is_in_force()).map(|role| role.name.as_str().to_owned()).collect();
+        let closed: Vec<String> = desired
+            .roles
+            .iter()
+            .filter(|role| !role.is_in_force())
+            .map(|role| role.name.as_str().to_owned())
+            .collect();
         if closed.is_empty() {
             return Ok(());
         }
         let connection = admin.connect().await?;
-        let told = connection.client.query(policy::ending::TERMINATE, &[&closed]).await;
-        told.map(drop).map_err(ControlError::database("ending backends of closed roles"))
+        let told = connection
+            .client
+            .query(policy::ending::TERMINATE, &[&closed])
+            .await;
+        told.map(drop)
+            .map_err(ControlError::database("ending backends of closed roles"))
     }
 
     /// Records what was applied, then publishes the policy of the estate, if anything in it is new.
@@ -122,30 +138,61 @@ impl Control {
         let next_epoch = epoch.next().unwrap_or(epoch);
         let next = InForce::from_estate(&self.0.estate, ended, next_epoch, now);
         let same = present.as_ref().is_some_and(|present| {
-            InForce { epoch: present.epoch, made_at: present.made_at, ..next.clone() } == *present
+            InForce {
+                epoch: present.epoch,
+                made_at: present.made_at,
+                ..next.clone()
+            } == *present
         });
-        let statements: Vec<String> = plans.iter().flat_map(|plan| &plan.steps).map(|step| step.sql.clone()).collect();
+        let statements: Vec<String> = plans
+            .iter()
+            .flat_map(|plan| &plan.steps)
+            .map(|step| step.sql.clone())
+            .collect();
         let opened = self.to_be_opened(&next);
         let moved = !same;
         let mut drafts = Vec::new();
         if !statements.is_empty() {
             let epoch = if moved { next_epoch } else { epoch };
             let estate_sha256 = self.0.estate_sha256.clone();
-            drafts.push(draft(&Applied { at: now, estate_sha256, statements, epoch })?);
+            drafts.push(draft(&Applied {
+                at: now,
+                estate_sha256,
+                statements,
+                epoch,
+            })?);
         }
-        drafts.extend(opened.iter().map(|partner| Draft::new(Kind::Opened, Vec::new()).with_partner(partner.clone())));
-        let record = EpochRecord { epoch: next_epoch, directive: None, at: now, gateways: self.gateway_names()? };
+        drafts.extend(
+            opened
+                .iter()
+                .map(|partner| Draft::new(Kind::Opened, Vec::new()).with_partner(partner.clone())),
+        );
+        let record = EpochRecord {
+            epoch: next_epoch,
+            directive: None,
+            at: now,
+            gateways: self.gateway_names()?,
+        };
         if moved {
             drafts.push(draft(&record)?);
         }
         if !drafts.is_empty() {
-            self.0.ledger.append(drafts).await.map_err(ControlError::ledger("recording what was applied"))?;
+            self.0
+                .ledger
+                .append(drafts)
+                .await
+                .map_err(ControlError::ledger("recording what was applied"))?;
         }
         if moved {
             self.known().moved(record);
             self.0.store.publish(&next)?;
         }
-        Ok(AppliedPlans { plans, epoch: if moved { next_epoch } else { epoch }, moved, opened })
+        Ok(AppliedPlans {
+            plans,
+            epoch: if moved { next_epoch } else { epoch },
+            moved,
+            opened,
+        })
     }
 
     /// The highest epoch there ever was.
@@ -155,19 +202,35 @@ impl Control {
     }
 
     pub(crate) fn gateway_names(&self) -> Result<Vec<Clipped>, ControlError> {
-        Ok(self.0.store.gateways()?.keys().map(|name| Clipped::from(name.as_str())).collect())
+        Ok(self
+            .0
+            .store
+            .gateways()?
+            .keys()
+            .map(|name| Clipped::from(name.as_str()))
+            .collect())
     }
 
     /// Partners that have something in force and no log that is open.
     fn to_be_opened(&self, policy: &InForce) -> Vec<PartnerId> {
         let in_force = policy.agreements.iter().filter(|agreement| {
-            agreement.purposes.iter().any(|purpose| policy.ended_by(agreement, &purpose.id).is_none())
+            agreement
+                .purposes
+                .iter()
+                .any(|purpose| policy.ended_by(agreement, &purpose.id).is_none())
         });
         let partners: BTreeSet<&PartnerId> = in_force.map(|agreement| &agreement.partner).collect();
         let is_open = |partner: &PartnerId| {
-            self.0.ledger.partner(partner).is_some_and(|log| log.status == Status::Open)
+            self.0
+                .ledger
+                .partner(partner)
+                .is_some_and(|log| log.status == Status::Open)
         };
-        partners.into_iter().filter(|partner| !is_open(partner)).cloned().collect()
+        partners
+            .into_iter()
+            .filter(|partner| !is_open(partner))
+            .cloned()
+            .collect()
     }
 }
 

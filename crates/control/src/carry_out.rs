@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use evidence::directive::{Approved, Directive};
 use evidence::id::{DirectiveNumber, Epoch};
-use evidence::record::{self, CarriedOut, Closed, Clipped, EpochRecord};
+use evidence::record::{self, CarriedOut, Clipped, Closed, EpochRecord};
 use ledger::Status;
 use policy::estate::Share;
 use policy::in_force::{EndedScope, InForce};
@@ -42,18 +42,32 @@ impl Control {
         let epoch = self.move_epoch(&accepted).await?;
         let mut done = Done::default();
         let clock = &*self.0.clock;
-        let mut waiting = self.wait_for_gateways(&epoch, &number, self.0.patience.first).await?;
+        let mut waiting = self
+            .wait_for_gateways(&epoch, &number, self.0.patience.first)
+            .await?;
         if waiting.is_empty() {
-            done.step(clock, "gateways say that no session is left", Ok(drained_words(&epoch)));
+            done.step(
+                clock,
+                "gateways say that no session is left",
+                Ok(drained_words(&epoch)),
+            );
         }
         self.end_in_databases(&accepted, &mut done).await;
         if !waiting.is_empty() {
-            waiting = self.wait_for_gateways(&epoch, &number, self.0.patience.last).await?;
+            waiting = self
+                .wait_for_gateways(&epoch, &number, self.0.patience.last)
+                .await?;
             let result = if waiting.is_empty() {
-                Ok(format!("{}, some only after the roles were closed", drained_words(&epoch)))
+                Ok(format!(
+                    "{}, some only after the roles were closed",
+                    drained_words(&epoch)
+                ))
             } else {
                 let names: Vec<&str> = waiting.iter().map(String::as_str).collect();
-                Err(format!("no answer from {}; its sessions cannot read, since the roles are closed", names.join(", ")))
+                Err(format!(
+                    "no answer from {}; its sessions cannot read, since the roles are closed",
+                    names.join(", ")
+                ))
             };
             done.step(clock, "gateways say that no session is left", result);
         }
@@ -67,13 +81,23 @@ impl Control {
         let before = self.known().directives.get(number).cloned();
         if let Some(before) = before {
             let same = before.record.text == approved.text();
-            return if same { Ok(before) } else { Err(ControlError::NumberTaken(number.clone())) };
+            return if same {
+                Ok(before)
+            } else {
+                Err(ControlError::NumberTaken(number.clone()))
+            };
         }
         self.check_acceptable(approved).await?;
         let record = approved.record();
         let entry = draft(&record)?.with_partner(approved.partner.clone());
-        let receipt = self.0.ledger.append(vec![entry]).await.map_err(ControlError::ledger("recording the directive"))?;
-        self.known().accept(receipt.first_index(), receipt.time(), record)?;
+        let receipt = self
+            .0
+            .ledger
+            .append(vec![entry])
+            .await
+            .map_err(ControlError::ledger("recording the directive"))?;
+        self.known()
+            .accept(receipt.first_index(), receipt.time(), record)?;
         self.accepted(number)
     }
 
@@ -81,7 +105,9 @@ impl Control {
     async fn move_epoch(&self, accepted: &Accepted) -> Result<EpochRecord, ControlError> {
         let scope = accepted.scope();
         let present = self.0.store.policy()?;
-        let published = present.as_ref().is_some_and(|p| p.ended.iter().any(|e| e.directive == scope.directive));
+        let published = present
+            .as_ref()
+            .is_some_and(|p| p.ended.iter().any(|e| e.directive == scope.directive));
         if let (Some(record), true) = (&accepted.epoch, published) {
             return Ok(record.clone());
         }
@@ -89,13 +115,24 @@ impl Control {
         let epoch = self.present_epoch(present.as_ref());
         let next_epoch = epoch.next().unwrap_or(epoch);
         let next = match &present {
-            Some(policy) => policy.with_ended(scope.clone(), next_epoch, now).map_err(ControlError::Epoch)?,
+            Some(policy) => policy
+                .with_ended(scope.clone(), next_epoch, now)
+                .map_err(ControlError::Epoch)?,
             None => self.first_policy(&scope, next_epoch),
         };
         let directive = Some(scope.directive.clone());
-        let record = EpochRecord { epoch: next_epoch, directive, at: now, gateways: self.gateway_names()? };
+        let record = EpochRecord {
+            epoch: next_epoch,
+            directive,
+            at: now,
+            gateways: self.gateway_names()?,
+        };
         let entry = draft(&record)?.with_partner(scope.partner.clone());
-        self.0.ledger.append(vec![entry]).await.map_err(ControlError::ledger("recording the new epoch"))?;
+        self.0
+            .ledger
+            .append(vec![entry])
+            .await
+            .map_err(ControlError::ledger("recording the new epoch"))?;
         self.known().moved(record.clone());
         self.0.store.publish(&next)?;
         Ok(record)
@@ -123,9 +160,16 @@ impl Control {
         let mut spoken = self.0.store.gateways_watch()?;
         loop {
             let gateways = self.0.store.gateways()?;
-            let is_drained = |name: &str| gateways.get(name).is_some_and(|state| state.drained.contains(number));
+            let is_drained = |name: &str| {
+                gateways
+                    .get(name)
+                    .is_some_and(|state| state.drained.contains(number))
+            };
             let names = epoch.gateways.iter().map(Clipped::as_str);
-            let waiting: BTreeSet<String> = names.filter(|name| !is_drained(name)).map(str::to_owned).collect();
+            let waiting: BTreeSet<String> = names
+                .filter(|name| !is_drained(name))
+                .map(str::to_owned)
+                .collect();
             if waiting.is_empty() {
                 return Ok(waiting);
             }
@@ -153,9 +197,13 @@ impl Control {
         for agreement in estate.agreements().values() {
             for purpose in &agreement.purposes {
                 let here = |share: &Share| estate.dataset_of(share).is_some_and(|d| d.upstream == upstream);
-                if scope.covers(&agreement.partner, &agreement.id, purpose) && agreement.shares_for(purpose).any(here) {
+                if scope.covers(&agreement.partner, &agreement.id, purpose)
+                    && agreement.shares_for(purpose).any(here)
+                {
                     roles.push(EndedRole {
-                        name: policy::estate::role_name(&agreement.id, purpose).as_str().to_owned(),
+                        name: policy::estate::role_name(&agreement.id, purpose)
+                            .as_str()
+                            .to_owned(),
                         agreement: agreement.id.clone(),
                         purpose: purpose.clone(),
                     });
@@ -165,15 +213,28 @@ impl Control {
         roles
     }
 
-    async fn record_carried_out(&self, accepted: &Accepted, epoch: Epoch, done: Done) -> Result<(), ControlError> {
+    async fn record_carried_out(
+        &self,
+        accepted: &Accepted,
+        epoch: Epoch,
+        done: Done,
+    ) -> Result<(), ControlError> {
         let directive = accepted.directive.number.clone();
         let at = self.0.clock.now();
-        let record = CarriedOut { directive, epoch, at, steps: done.steps, roles: done.roles };
+        let record = CarriedOut {
+            directive,
+            epoch,
+            at,
+            steps: done.steps,
+            roles: done.roles,
+        };
         let entry = draft(&record)?.with_partner(accepted.directive.partner.clone());
         // What is known is what was recorded, to the microsecond.
         let recorded = record::decode(&entry.record).map_err(ControlError::ledger("writing a record"))?;
         let pending = self.0.ledger.append(vec![entry]);
-        pending.await.map_err(ControlError::ledger("recording what was carried out"))?;
+        pending
+            .await
+            .map_err(ControlError::ledger("recording what was carried out"))?;
         self.known().carried_out(recorded);
         Ok(())
     }
@@ -181,11 +242,23 @@ impl Control {
     /// Closes the partner's log if nothing is left of it, counts all logs and publishes. `fresh`: something was done just
     /// now.
     async fn finish(&self, accepted: &Accepted, fresh: bool) -> Result<Outcome, ControlError> {
-        let closed = if accepted.complete { self.close(accepted).await? } else { false };
+        let closed = if accepted.complete {
+            self.close(accepted).await?
+        } else {
+            false
+        };
         if fresh || closed {
-            self.0.ledger.append_census().await.map_err(ControlError::ledger("counting the logs"))?;
+            self.0
+                .ledger
+                .append_census()
+                .await
+                .map_err(ControlError::ledger("counting the logs"))?;
         }
-        self.0.ledger.checkpoint().await.map_err(ControlError::ledger("publishing a checkpoint"))?;
+        self.0
+            .ledger
+            .checkpoint()
+            .await
+            .map_err(ControlError::ledger("publishing a checkpoint"))?;
         self.outcome(accepted)
     }
 
@@ -193,21 +266,39 @@ impl Control {
     /// have no place.
     async fn close(&self, accepted: &Accepted) -> Result<bool, ControlError> {
         let partner = &accepted.directive.partner;
-        let open = self.0.ledger.partner(partner).is_some_and(|log| log.status == Status::Open);
+        let open = self
+            .0
+            .ledger
+            .partner(partner)
+            .is_some_and(|log| log.status == Status::Open);
         let (Some(epoch), true) = (&accepted.epoch, open && self.nothing_left(accepted)?) else {
             return Ok(false);
         };
         let at = self.0.clock.now();
-        let record = Closed { directive: accepted.directive.number.clone(), epoch: epoch.epoch, at };
+        let record = Closed {
+            directive: accepted.directive.number.clone(),
+            epoch: epoch.epoch,
+            at,
+        };
         let entry = draft(&record)?.with_partner(partner.clone());
-        self.0.ledger.append(vec![entry]).await.map_err(ControlError::ledger("closing the partner's log"))?;
+        self.0
+            .ledger
+            .append(vec![entry])
+            .await
+            .map_err(ControlError::ledger("closing the partner's log"))?;
         Ok(true)
     }
 
     fn nothing_left(&self, accepted: &Accepted) -> Result<bool, ControlError> {
-        let Some(policy) = self.0.store.policy()? else { return Ok(false) };
-        let theirs = policy.agreements.iter().filter(|agreement| agreement.partner == accepted.directive.partner);
-        let mut purposes = theirs.flat_map(|agreement| agreement.purposes.iter().map(move |p| (agreement, p)));
+        let Some(policy) = self.0.store.policy()? else {
+            return Ok(false);
+        };
+        let theirs = policy
+            .agreements
+            .iter()
+            .filter(|agreement| agreement.partner == accepted.directive.partner);
+        let mut purposes =
+            theirs.flat_map(|agreement| agreement.purposes.iter().map(move |p| (agreement, p)));
         Ok(purposes.all(|(agreement, purpose)| policy.ended_by(agreement, &purpose.id).is_some()))
     }
 }

@@ -37,8 +37,14 @@ impl Told {
     pub(crate) fn gather(ledger: &Ledger, accepted: &Accepted) -> Result<Self, ControlError> {
         let doing = "reading what it says of a directive";
         let mut told = Self::default();
-        for stored in ledger.entries(accepted.index..ledger.size()).map_err(ControlError::ledger(doing))? {
-            told.take(stored.map_err(ControlError::ledger(doing))?, &accepted.directive.number)?;
+        for stored in ledger
+            .entries(accepted.index..ledger.size())
+            .map_err(ControlError::ledger(doing))?
+        {
+            told.take(
+                stored.map_err(ControlError::ledger(doing))?,
+                &accepted.directive.number,
+            )?;
             if told.census.is_some() {
                 break;
             }
@@ -64,7 +70,10 @@ impl Told {
             }
             Kind::Drained => {
                 let record: Drained = read(&stored)?;
-                let again = self.drained.iter().any(|(_, before)| before.gateway == record.gateway);
+                let again = self
+                    .drained
+                    .iter()
+                    .any(|(_, before)| before.gateway == record.gateway);
                 if record.directive == *number && !again {
                     self.drained.push((stored, record));
                 }
@@ -91,7 +100,10 @@ impl Told {
     fn into_cited(self) -> Result<(Vec<Stored>, u64), String> {
         let missing = |what: &str| format!("its ledger has no `{what}` entry for it");
         let (closed, entry) = self.closed.ok_or_else(|| missing("closed"))?;
-        let sequence = entry.place.map(|place| place.sequence).ok_or_else(|| missing("closed"))?;
+        let sequence = entry
+            .place
+            .map(|place| place.sequence)
+            .ok_or_else(|| missing("closed"))?;
         let mut stored = vec![
             self.directive.ok_or_else(|| missing("directive"))?,
             self.epoch.ok_or_else(|| missing("epoch"))?,
@@ -121,7 +133,12 @@ impl Control {
     /// There is no such directive, it is not carried out, what the ledger tells is not enough, or the ledger fails.
     pub async fn certificate(&self, number: &DirectiveNumber) -> Result<String, ControlError> {
         let accepted = self.accepted(number)?;
-        let none = |why: &str| Err(ControlError::NoCertificate { number: number.clone(), why: why.to_owned() });
+        let none = |why: &str| {
+            Err(ControlError::NoCertificate {
+                number: number.clone(),
+                why: why.to_owned(),
+            })
+        };
         if !accepted.directive.is_whole_partner() {
             return none("it ended a part of what the partner has, and certificates are of whole partners");
         }
@@ -129,10 +146,17 @@ impl Control {
             return none("it is not wholly carried out");
         }
         for _ in 0..PROOF_ATTEMPTS {
-            self.0.ledger.checkpoint().await.map_err(ControlError::ledger("publishing a checkpoint"))?;
+            self.0
+                .ledger
+                .checkpoint()
+                .await
+                .map_err(ControlError::ledger("publishing a checkpoint"))?;
             let (control, accepted) = (self.clone(), accepted.clone());
             let making = tokio::task::spawn_blocking(move || control.make(&accepted));
-            if let Some(file) = making.await.map_err(ControlError::ledger("making a certificate"))?? {
+            if let Some(file) = making
+                .await
+                .map_err(ControlError::ledger("making a certificate"))??
+            {
                 return Ok(file);
             }
         }
@@ -142,26 +166,59 @@ impl Control {
     /// The file; `None` if a checkpoint was published between two proofs. Blocks.
     fn make(&self, accepted: &Accepted) -> Result<Option<String>, ControlError> {
         let number = &accepted.directive.number;
-        let none = |why: String| ControlError::NoCertificate { number: number.clone(), why };
-        let (stored, sequence) = Told::gather(&self.0.ledger, accepted)?.into_cited().map_err(none)?;
-        let Some(parts) = self.parts(stored, &accepted.directive.partner, sequence)? else { return Ok(None) };
+        let none = |why: String| ControlError::NoCertificate {
+            number: number.clone(),
+            why,
+        };
+        let (stored, sequence) = Told::gather(&self.0.ledger, accepted)?
+            .into_cited()
+            .map_err(none)?;
+        let Some(parts) = self.parts(stored, &accepted.directive.partner, sequence)? else {
+            return Ok(None);
+        };
         let certificate = Certificate::build(parts).map_err(|error| none(error.to_string()))?;
-        certificate.sign(&self.0.signer).map(Some).map_err(|refuted| none(reasons(&refuted)))
+        certificate
+            .sign(&self.0.signer)
+            .map(Some)
+            .map_err(|refuted| none(reasons(&refuted)))
     }
 
-    fn parts(&self, stored: Vec<Stored>, partner: &PartnerId, sequence: u64) -> Result<Option<Parts>, ControlError> {
+    fn parts(
+        &self,
+        stored: Vec<Stored>,
+        partner: &PartnerId,
+        sequence: u64,
+    ) -> Result<Option<Parts>, ControlError> {
         let doing = "proving entries";
         let mut cited = Vec::new();
         for stored in stored {
-            let proof = self.0.ledger.prove(stored.index).map_err(ControlError::ledger(doing))?;
-            let opened = stored.key.map(|key| Opened { key, record: stored.record });
-            cited.push(Cited { entry: stored.entry, opened, proof });
+            let proof = self
+                .0
+                .ledger
+                .prove(stored.index)
+                .map_err(ControlError::ledger(doing))?;
+            let opened = stored.key.map(|key| Opened {
+                key,
+                record: stored.record,
+            });
+            cited.push(Cited {
+                entry: stored.entry,
+                opened,
+                proof,
+            });
         }
-        let checkpoints: BTreeSet<&str> = cited.iter().map(|cited| cited.proof.checkpoint.as_str()).collect();
+        let checkpoints: BTreeSet<&str> = cited
+            .iter()
+            .map(|cited| cited.proof.checkpoint.as_str())
+            .collect();
         if checkpoints.len() != 1 {
             return Ok(None);
         }
-        let partner = self.0.ledger.prove_partner(partner, sequence).map_err(ControlError::ledger(doing))?;
+        let partner = self
+            .0
+            .ledger
+            .prove_partner(partner, sequence)
+            .map_err(ControlError::ledger(doing))?;
         Ok(Some(Parts { cited, partner }))
     }
 }

@@ -44,7 +44,9 @@ impl Credential {
     pub fn draw() -> Result<Self, ControlError> {
         let mut bytes = Zeroizing::new([0_u8; PASSWORD_BYTES]);
         getrandom::fill(bytes.as_mut()).map_err(|_| ControlError::Random)?;
-        Ok(Self { password: URL_SAFE_NO_PAD.encode(bytes.as_ref()) })
+        Ok(Self {
+            password: URL_SAFE_NO_PAD.encode(bytes.as_ref()),
+        })
     }
 
     /// The password. ASCII, so that SASLprep (RFC 4013) leaves it as it is.
@@ -66,18 +68,27 @@ impl Credential {
     /// Whether a stored verifier is one of this password.
     #[must_use]
     pub fn fits(&self, verifier: &str) -> bool {
-        let Some((salt, iterations)) = salt_of(verifier) else { return false };
+        let Some((salt, iterations)) = salt_of(verifier) else {
+            return false;
+        };
         let ours = Zeroizing::new(self.verifier_with(&salt, iterations));
         ours.as_bytes().ct_eq(verifier.as_bytes()).into()
     }
 
     /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>` (RFC 5802 section 3, PostgreSQL `scram_build_secret`).
     fn verifier_with(&self, salt: &[u8], iterations: u32) -> String {
-        let salted = Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(self.password.as_bytes(), salt, iterations));
+        let salted = Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(
+            self.password.as_bytes(),
+            salt,
+            iterations,
+        ));
         let client_key = keyed(salted.as_ref(), b"Client Key");
         let stored_key = STANDARD.encode(Sha256::digest(client_key));
         let server_key = STANDARD.encode(keyed(salted.as_ref(), b"Server Key"));
-        format!("SCRAM-SHA-256${iterations}:{}${stored_key}:{server_key}", STANDARD.encode(salt))
+        format!(
+            "SCRAM-SHA-256${iterations}:{}${stored_key}:{server_key}",
+            STANDARD.encode(salt)
+        )
     }
 }
 
@@ -116,7 +127,9 @@ mod tests {
     fn the_verifier_is_that_of_rfc_7677() {
         // The example of RFC 7677 section 3: user `user`, password `pencil`. The server's last message is its signature
         // by ServerKey over what was said before.
-        let pencil = Credential { password: "pencil".to_owned() };
+        let pencil = Credential {
+            password: "pencil".to_owned(),
+        };
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         let verifier = pencil.verifier_with(&salt, 4096);
         let server_key = STANDARD.decode(verifier.rsplit(':').next().unwrap()).unwrap();
@@ -131,7 +144,13 @@ mod tests {
     #[test]
     fn what_is_no_verifier_fits_nothing() {
         let one = Credential::draw().unwrap();
-        for text in ["", "md5abc", "SCRAM-SHA-256$", "SCRAM-SHA-256$0:AA==$x:y", "SCRAM-SHA-256$4000000000:AA==$x:y"] {
+        for text in [
+            "",
+            "md5abc",
+            "SCRAM-SHA-256$",
+            "SCRAM-SHA-256$0:AA==$x:y",
+            "SCRAM-SHA-256$4000000000:AA==$x:y",
+        ] {
             assert!(!one.fits(text), "{text}");
         }
     }

@@ -32,7 +32,9 @@ pub struct Admin {
 
 impl std::fmt::Debug for Admin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Admin").field("upstream", &self.upstream).finish_non_exhaustive()
+        f.debug_struct("Admin")
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
     }
 }
 
@@ -43,12 +45,19 @@ impl Admin {
     /// # Errors
     /// The URL cannot be read.
     pub fn new(upstream: &str, url: &str) -> Result<Self, ControlError> {
-        let mut config: Config = url.parse().map_err(|_: tokio_postgres::Error| ControlError::Estate {
-            what: "an upstream's url",
-            right: format!("upstream `{upstream}` needs a url such as `postgresql://admin@localhost:5432/records`"),
-        })?;
+        let mut config: Config = url
+            .parse()
+            .map_err(|_: tokio_postgres::Error| ControlError::Estate {
+                what: "an upstream's url",
+                right: format!(
+                    "upstream `{upstream}` needs a url such as `postgresql://admin@localhost:5432/records`"
+                ),
+            })?;
         config.connect_timeout(CONNECT).application_name("estop control");
-        Ok(Self { upstream: upstream.to_owned(), config })
+        Ok(Self {
+            upstream: upstream.to_owned(),
+            config,
+        })
     }
 
     /// Its name in the estate.
@@ -64,8 +73,9 @@ impl Admin {
             upstream: self.upstream.clone(),
             source,
         };
-        let (client, driver) =
-            attempt.map_err(|elapsed| unreachable(Box::new(elapsed)))?.map_err(|error| unreachable(Box::new(error)))?;
+        let (client, driver) = attempt
+            .map_err(|elapsed| unreachable(Box::new(elapsed)))?
+            .map_err(|error| unreachable(Box::new(error)))?;
         // It ends by itself when the client is dropped.
         tokio::spawn(async move {
             let _ = driver.await;
@@ -75,7 +85,10 @@ impl Admin {
              SET search_path = pg_catalog; SET standard_conforming_strings = on; SET client_min_messages = warning; SET jit = off; \
              SET idle_in_transaction_session_timeout = '{STATEMENT_TIMEOUT}'"
         );
-        client.batch_execute(&settings).await.map_err(ControlError::database("setting up a connection"))?;
+        client
+            .batch_execute(&settings)
+            .await
+            .map_err(ControlError::database("setting up a connection"))?;
         Ok(Connection { client })
     }
 }
@@ -88,12 +101,16 @@ pub(crate) struct Connection {
 impl Connection {
     /// Runs statements that give nothing back.
     pub(crate) async fn run(&self, sql: &str) -> Result<(), ControlError> {
-        self.client.batch_execute(sql).await.map_err(ControlError::database(shortened(sql)))
+        self.client
+            .batch_execute(sql)
+            .await
+            .map_err(ControlError::database(shortened(sql)))
     }
 
     /// Waits until no other Estop works on this server; holds until the connection is dropped.
     pub(crate) async fn exclusive(&self) -> Result<(), ControlError> {
-        self.run(&format!("SELECT pg_catalog.pg_advisory_lock({ADVISORY_KEY})")).await
+        self.run(&format!("SELECT pg_catalog.pg_advisory_lock({ADVISORY_KEY})"))
+            .await
     }
 }
 

@@ -1,8 +1,8 @@
 //! Drawing directives up, and showing what they would cut.
 
 use evidence::directive::{self, Directive, Draft, NONCE_BYTES, Nonce, Order};
-use evidence::id::{AgreementId, DirectiveNumber, PartnerId, PurposeId};
 use evidence::entry::whole_second;
+use evidence::id::{AgreementId, DirectiveNumber, PartnerId, PurposeId};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use policy::in_force::EndedScope;
@@ -20,13 +20,29 @@ impl Control {
     /// # Errors
     /// The scope does not exist, or the fields make no directive.
     pub async fn draw_up(&self, request: DraftRequest) -> Result<DirectiveDraft, ControlError> {
-        let DraftRequest { partner, agreement, purpose, basis, hours } = request;
+        let DraftRequest {
+            partner,
+            agreement,
+            purpose,
+            basis,
+            hours,
+        } = request;
         self.check_scope(&partner, agreement.as_ref(), purpose.as_ref())?;
         let issued = whole_second(self.0.clock.now());
         let hours = SignedDuration::from_hours(i64::from(hours.unwrap_or(DEFAULT_HOURS)));
-        let wrong = |source: Box<dyn std::error::Error + Send + Sync>| ControlError::Request { what: "a field", source };
-        let expires = issued.checked_add(hours).map_err(|error| wrong(Box::new(error)))?;
-        let signed = self.0.ledger.checkpoint().await.map_err(ControlError::ledger("publishing a checkpoint"))?;
+        let wrong = |source: Box<dyn std::error::Error + Send + Sync>| ControlError::Request {
+            what: "a field",
+            source,
+        };
+        let expires = issued
+            .checked_add(hours)
+            .map_err(|error| wrong(Box::new(error)))?;
+        let signed = self
+            .0
+            .ledger
+            .checkpoint()
+            .await
+            .map_err(ControlError::ledger("publishing a checkpoint"))?;
         let (ledger_size, ledger_root) = (signed.checkpoint.size, signed.checkpoint.root);
         let mut nonce = [0_u8; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| ControlError::Random)?;
@@ -60,10 +76,15 @@ impl Control {
         let year = u16::try_from(issued.to_zoned(TimeZone::UTC).year()).unwrap_or_default();
         let prefix = format!("D-{year:04}-");
         let known = self.known();
-        let counts = known.directives.keys().filter_map(|n| n.as_str().strip_prefix(&prefix)?.parse::<u64>().ok());
+        let counts = known
+            .directives
+            .keys()
+            .filter_map(|n| n.as_str().strip_prefix(&prefix)?.parse::<u64>().ok());
         let next = counts.max().unwrap_or(0).saturating_add(1);
-        DirectiveNumber::new(year, next)
-            .map_err(|error| ControlError::Request { what: "the directive's number", source: Box::new(error) })
+        DirectiveNumber::new(year, next).map_err(|error| ControlError::Request {
+            what: "the directive's number",
+            source: Box::new(error),
+        })
     }
 
     /// The partner, agreement and purpose are there and belong together.
@@ -77,9 +98,17 @@ impl Control {
         if !estate.partners().contains_key(partner) {
             return Err(ControlError::UnknownPartner(partner.clone()));
         }
-        let unknown = |what: String| Err(ControlError::UnknownScope { partner: partner.clone(), what });
+        let unknown = |what: String| {
+            Err(ControlError::UnknownScope {
+                partner: partner.clone(),
+                what,
+            })
+        };
         let mut theirs = estate.agreements().values().filter(|a| a.partner == *partner);
-        let mut named = theirs.clone().filter(|a| agreement.is_none_or(|id| a.id == *id)).peekable();
+        let mut named = theirs
+            .clone()
+            .filter(|a| agreement.is_none_or(|id| a.id == *id))
+            .peekable();
         match (agreement, purpose) {
             (Some(id), _) if named.peek().is_none() => unknown(format!("agreement `{id}`")),
             (Some(id), Some(purpose)) if !named.any(|a| a.purposes.contains(purpose)) => {
@@ -103,12 +132,21 @@ impl Control {
         let ended = self.known().ended();
         let mut lines = Vec::new();
         for agreement in self.0.estate.agreements().values() {
-            for purpose in agreement.purposes.iter().filter(|p| scope.covers(&agreement.partner, &agreement.id, p)) {
-                let before = ended.iter().find(|e| e.covers(&agreement.partner, &agreement.id, purpose));
+            for purpose in agreement
+                .purposes
+                .iter()
+                .filter(|p| scope.covers(&agreement.partner, &agreement.id, p))
+            {
+                let before = ended
+                    .iter()
+                    .find(|e| e.covers(&agreement.partner, &agreement.id, purpose));
                 lines.push(ScopeLine {
                     agreement: agreement.id.clone(),
                     purpose: purpose.clone(),
-                    datasets: agreement.shares_for(purpose).map(|share| share.dataset.clone()).collect(),
+                    datasets: agreement
+                        .shares_for(purpose)
+                        .map(|share| share.dataset.clone())
+                        .collect(),
                     ended_before_by: before.map(|e| e.directive.clone()),
                 });
             }

@@ -187,20 +187,38 @@ impl ControlError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Blocked(findings) => {
-                let close: Vec<&str> = findings.iter().flat_map(|f| &f.close).map(String::as_str).collect();
-                format!("run in the database, after asking who relies on it: {}", close.join("; "))
+                let close: Vec<&str> = findings
+                    .iter()
+                    .flat_map(|f| &f.close)
+                    .map(String::as_str)
+                    .collect();
+                format!(
+                    "run in the database, after asking who relies on it: {}",
+                    close.join("; ")
+                )
             }
             Self::PlanChanged => "look at the new plan, then apply that".to_owned(),
-            Self::NotApproved(_) => "two people of the allowed signers sign the same text, each with their own key".to_owned(),
+            Self::NotApproved(ApprovalError::UnknownKey { .. }) => "two people of the allowed signers sign the same text; \
+                 the allowed signers are those of `authorities/allowed_signers` when `estop serve` started, so after a change to that file restart it"
+                .to_owned(),
+            Self::NotApproved(_) => {
+                "two people of the allowed signers sign the same text, each with their own key".to_owned()
+            }
             Self::NumberTaken(_) | Self::NonceUsed { .. } | Self::ForeignLedger(_) => {
                 "draw the directive up anew, here, and have that signed".to_owned()
             }
-            Self::NoCertificate { .. } => "submit the directive again: what is missing is taken up where it stopped".to_owned(),
-            Self::UnknownPartner(_) | Self::UnknownScope { .. } => "name one that is in the estate".to_owned(),
+            Self::NoCertificate { .. } => {
+                "submit the directive again: what is missing is taken up where it stopped".to_owned()
+            }
+            Self::UnknownPartner(_) | Self::UnknownScope { .. } => {
+                "name one that is in the estate".to_owned()
+            }
             Self::UnknownDirective(_) => "`estop directive list` shows those there are".to_owned(),
             Self::Estate { right, .. } => right.clone(),
             Self::Request { .. } => "see docs/formats.md for its form".to_owned(),
-            Self::Unreachable { .. } => "see that it runs and that the url in `estop.toml` is right".to_owned(),
+            Self::Unreachable { .. } => {
+                "see that it runs and that the url in `estop.toml` is right".to_owned()
+            }
             Self::Database { .. } | Self::Answer { .. } => "see the server's log".to_owned(),
             Self::Ledger { .. } | Self::Register { .. } | Self::Random | Self::Epoch(_) => {
                 "see that the state folder can be written, then ask again".to_owned()
@@ -226,13 +244,21 @@ impl ControlError {
         |source| Self::Database { doing, source }
     }
 
-    pub(crate) fn ledger<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Ledger { doing, source: Box::new(source) }
+    pub(crate) fn ledger<E: std::error::Error + Send + Sync + 'static>(
+        doing: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Ledger {
+            doing,
+            source: Box::new(source),
+        }
     }
 
     pub(crate) fn register<E: std::error::Error + Send + Sync + 'static>(
         doing: &'static str,
     ) -> impl FnOnce(E) -> Self {
-        move |source| Self::Register { doing, source: Box::new(source) }
+        move |source| Self::Register {
+            doing,
+            source: Box::new(source),
+        }
     }
 }

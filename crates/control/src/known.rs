@@ -55,7 +55,9 @@ impl Known {
     /// Reads the whole ledger. Blocks.
     pub(crate) fn fold(ledger: &Ledger) -> Result<Self, ControlError> {
         let mut known = Self::default();
-        let entries = ledger.entries(0..ledger.size()).map_err(ControlError::ledger("reading it from the start"))?;
+        let entries = ledger
+            .entries(0..ledger.size())
+            .map_err(ControlError::ledger("reading it from the start"))?;
         for stored in entries {
             known.take(&stored.map_err(ControlError::ledger("reading it from the start"))?)?;
         }
@@ -84,10 +86,19 @@ impl Known {
         recorded: Timestamp,
         record: DirectiveRecord,
     ) -> Result<(), ControlError> {
-        let directive = Directive::parse(record.text.as_bytes()).map_err(ControlError::ledger("reading a directive"))?;
-        let accepted =
-            Accepted { index, recorded, record, directive, epoch: None, carried_out: None, complete: false };
-        self.directives.insert(accepted.directive.number.clone(), accepted);
+        let directive =
+            Directive::parse(record.text.as_bytes()).map_err(ControlError::ledger("reading a directive"))?;
+        let accepted = Accepted {
+            index,
+            recorded,
+            record,
+            directive,
+            epoch: None,
+            carried_out: None,
+            complete: false,
+        };
+        self.directives
+            .insert(accepted.directive.number.clone(), accepted);
         Ok(())
     }
 
@@ -103,7 +114,10 @@ impl Known {
     /// The database's side of a directive was carried out, as far as it was.
     pub(crate) fn carried_out(&mut self, record: CarriedOut) {
         if let Some(accepted) = self.directives.get_mut(&record.directive) {
-            accepted.complete = record.steps.iter().all(|step| !step.result.starts_with(crate::NOT_DONE));
+            accepted.complete = record
+                .steps
+                .iter()
+                .all(|step| !step.result.starts_with(crate::NOT_DONE));
             accepted.carried_out = Some(record);
         }
     }
@@ -118,6 +132,8 @@ impl Known {
 
     /// The directive that used this nonce.
     pub(crate) fn with_nonce(&self, nonce: &Nonce) -> Option<&Accepted> {
-        self.directives.values().find(|accepted| accepted.directive.nonce == *nonce)
+        self.directives
+            .values()
+            .find(|accepted| accepted.directive.nonce == *nonce)
     }
 }

@@ -73,7 +73,10 @@ pub struct Patience {
 impl Default for Patience {
     /// 5 and 25 seconds: far more than a gateway that works needs, and still an answer while the operator waits.
     fn default() -> Self {
-        Self { first: Duration::from_secs(5), last: Duration::from_secs(25) }
+        Self {
+            first: Duration::from_secs(5),
+            last: Duration::from_secs(25),
+        }
     }
 }
 
@@ -114,18 +117,45 @@ impl Control {
     /// # Errors
     /// The ledger cannot be read, or a URL or the signers file of the estate.
     pub fn new(config: Config) -> Result<Self, ControlError> {
-        let Config { estate, estate_sha256, signer, ledger, register, clock, patience } = config;
+        let Config {
+            estate,
+            estate_sha256,
+            signer,
+            ledger,
+            register,
+            clock,
+            patience,
+        } = config;
         let signers = AllowedSigners::parse(estate.signers().unwrap_or_default()).map_err(|error| {
-            ControlError::Estate { what: "`authorities/allowed_signers`", right: error.to_string() }
+            ControlError::Estate {
+                what: "`authorities/allowed_signers`",
+                right: error.to_string(),
+            }
         })?;
         let admin = |(name, upstream): (&String, &policy::estate::Upstream)| {
             Ok((name.clone(), Admin::new(name, upstream.url.reveal())?))
         };
-        let admins = estate.upstreams().iter().map(admin).collect::<Result<_, ControlError>>()?;
+        let admins = estate
+            .upstreams()
+            .iter()
+            .map(admin)
+            .collect::<Result<_, ControlError>>()?;
         let known = Mutex::new(Known::fold(&ledger)?);
         let work = tokio::sync::Mutex::new(());
         let store = Store::new(register);
-        let inner = Inner { estate, estate_sha256, signers, admins, signer, ledger, store, clock, patience, known, work };
+        let inner = Inner {
+            estate,
+            estate_sha256,
+            signers,
+            admins,
+            signer,
+            ledger,
+            store,
+            clock,
+            patience,
+            known,
+            work,
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -156,7 +186,11 @@ impl Control {
 
     fn accepted(&self, number: &DirectiveNumber) -> Result<Accepted, ControlError> {
         let known = self.known();
-        known.directives.get(number).cloned().ok_or_else(|| ControlError::UnknownDirective(number.clone()))
+        known
+            .directives
+            .get(number)
+            .cloned()
+            .ok_or_else(|| ControlError::UnknownDirective(number.clone()))
     }
 
     /// Never held across an await.
@@ -177,8 +211,15 @@ fn approve_again(
     custodian: &evidence::id::Custodian,
 ) -> Result<Approved<Directive>, ControlError> {
     let record = &before.record;
-    let signers = AllowedSigners::parse(&record.signers_file).map_err(ControlError::ledger("reading signers"))?;
+    let signers =
+        AllowedSigners::parse(&record.signers_file).map_err(ControlError::ledger("reading signers"))?;
     let signatures: Vec<&str> = record.signatures.iter().map(String::as_str).collect();
-    directive::approve(record.text.as_bytes(), &signatures, &signers, custodian, before.recorded)
-        .map_err(ControlError::NotApproved)
+    directive::approve(
+        record.text.as_bytes(),
+        &signatures,
+        &signers,
+        custodian,
+        before.recorded,
+    )
+    .map_err(ControlError::NotApproved)
 }

@@ -52,17 +52,25 @@ impl Store {
     /// Writes whatever stands there. Control is the only writer of its keys, and holds its work lock.
     fn put(&self, key: &str, value: &[u8], doing: &'static str) -> Result<(), ControlError> {
         match self.0.read(key).map_err(ControlError::register(doing))? {
-            None => self.0.create(key, value).map(drop).map_err(ControlError::register(doing)),
-            Some(old) => {
-                self.0.compare_and_swap(key, old.version, value).map(drop).map_err(ControlError::register(doing))
-            }
+            None => self
+                .0
+                .create(key, value)
+                .map(drop)
+                .map_err(ControlError::register(doing)),
+            Some(old) => self
+                .0
+                .compare_and_swap(key, old.version, value)
+                .map(drop)
+                .map_err(ControlError::register(doing)),
         }
     }
 
     pub(crate) fn policy(&self) -> Result<Option<InForce>, ControlError> {
         let doing = "reading the policy in force";
         let found = self.get(POLICY, doing)?;
-        found.map(|bytes| serde_json::from_slice(&bytes).map_err(ControlError::register(doing))).transpose()
+        found
+            .map(|bytes| serde_json::from_slice(&bytes).map_err(ControlError::register(doing)))
+            .transpose()
     }
 
     pub(crate) fn publish(&self, policy: &InForce) -> Result<(), ControlError> {
@@ -75,7 +83,9 @@ impl Store {
         let doing = "reading what gateways say";
         let mut gateways = BTreeMap::new();
         for (key, found) in self.0.list(GATEWAY).map_err(ControlError::register(doing))? {
-            let Some(name) = key.strip_prefix(GATEWAY) else { continue };
+            let Some(name) = key.strip_prefix(GATEWAY) else {
+                continue;
+            };
             let state = serde_json::from_slice(&found.value).map_err(ControlError::register(doing))?;
             gateways.insert(name.to_owned(), state);
         }
@@ -84,7 +94,9 @@ impl Store {
 
     /// Wakes whenever a gateway says something.
     pub(crate) fn gateways_watch(&self) -> Result<watch::Receiver<u64>, ControlError> {
-        self.0.watch(GATEWAY).map_err(ControlError::register("watching what gateways say"))
+        self.0
+            .watch(GATEWAY)
+            .map_err(ControlError::register("watching what gateways say"))
     }
 
     pub(crate) fn credential(&self, role: &str) -> Result<Option<Credential>, ControlError> {
@@ -101,7 +113,10 @@ impl Store {
     }
 
     pub(crate) fn drawn_up(&self, size: u64) -> Result<Option<Hash>, ControlError> {
-        let found = self.get(&format!("{DRAWN_UP}{size}"), "reading where a directive was drawn up")?;
+        let found = self.get(
+            &format!("{DRAWN_UP}{size}"),
+            "reading where a directive was drawn up",
+        )?;
         Ok(found.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
     }
 

@@ -14,6 +14,8 @@ pub mod report;
 pub mod stage;
 mod story;
 
+use evidence::id::DirectiveNumber;
+
 use crate::cli::Demo;
 use crate::failure::{Exit, Failure};
 use crate::output::{Console, Tone};
@@ -34,14 +36,14 @@ pub async fn run(demo: &Demo, console: Console) -> Result<Exit, Failure> {
     ))?;
     let played = async {
         let stage = Stage::set(demo.dir.as_deref(), &mut report).await?;
-        story::play(&stage, &mut report).await?;
-        Ok::<_, Failure>(stage)
+        let number = story::play(&stage, &mut report).await?;
+        Ok::<_, Failure>((stage, number))
     };
-    let stage = tokio::select! {
-        stage = played => stage?,
+    let (stage, number) = tokio::select! {
+        played = played => played?,
         () = signals.received() => return Err(Failure::no("interrupted before the end of the story")),
     };
-    let ended = end(demo, console, &report, &stage, &mut signals).await;
+    let ended = end(demo, console, &report, &stage, &number, &mut signals).await;
     stage.strike().await;
     ended
 }
@@ -51,13 +53,14 @@ async fn end(
     console: Console,
     report: &Report,
     stage: &Stage,
+    number: &DirectiveNumber,
     signals: &mut Signals,
 ) -> Result<Exit, Failure> {
     closing::verdict(console, report)?;
     if !demo.once {
-        closing::invitation(console, stage)?;
+        closing::invitation(console, stage, number)?;
     }
-    console.document(&closing::document(report, stage))?;
+    console.document(&closing::document(report, stage, number))?;
     if !demo.once {
         tokio::select! {
             () = signals.received() => console.line("\nended")?,

@@ -17,13 +17,33 @@ fn clients_work_and_are_refused_what_they_must_not() {
 
 fn psql(stage: &Stage) {
     let police = stage.login("state-police");
-    assert!(police.query("select count(*) from people").parse::<u64>().unwrap() > 0);
+    assert!(
+        police
+            .query("select count(*) from people")
+            .parse::<u64>()
+            .unwrap()
+            > 0
+    );
     assert_eq!(police.query("show estop.agreement"), "state-police-2018");
     assert_eq!(police.query("show estop.case"), "TO-2026-1181");
-    for command in ["\\d", "\\dt", "\\dv", "\\d people", "\\dn", "\\du", "\\df", "\\l", "\\conninfo", "\\dp"] {
+    for command in [
+        "\\d",
+        "\\dt",
+        "\\dv",
+        "\\d people",
+        "\\dn",
+        "\\du",
+        "\\df",
+        "\\l",
+        "\\conninfo",
+        "\\dp",
+    ] {
         let output = police.psql(&[command]);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && !said.contains("ERROR"), "{command}: {said}");
+        assert!(
+            output.status.success() && !said.contains("ERROR"),
+            "{command}: {said}"
+        );
     }
     assert!(police.query("\\d people").contains("person_id"));
     let copied = police.query("\\copy (select * from people) to stdout");
@@ -32,7 +52,11 @@ fn psql(stage: &Stage) {
     let mut cursor = police.psql_command();
     cursor.args(["-v", "FETCH_COUNT=100", "-c", "select person_id from people"]);
     assert_eq!(run(&mut cursor).lines().count(), counted);
-    let output = police.psql(&["set estop.case = 'TO-2026-7'", "show estop.case", "set estop.case = 'nonsense'"]);
+    let output = police.psql(&[
+        "set estop.case = 'TO-2026-7'",
+        "show estop.case",
+        "set estop.case = 'nonsense'",
+    ]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "SET\nTO-2026-7\n");
     assert!(String::from_utf8_lossy(&output.stderr).contains("22023"));
 }
@@ -47,9 +71,19 @@ fn psycopg(stage: &Stage) {
 fn node(stage: &Stage) {
     let login = stage.login("state-police");
     let said = run(Command::new("node")
-        .env("NODE_PATH", format!("{}:/usr/share/nodejs", root("target/node/node_modules").display()))
+        .env(
+            "NODE_PATH",
+            format!("{}:/usr/share/nodejs", root("target/node/node_modules").display()),
+        )
         .arg(root("tests/drivers/partner_node.js"))
-        .args([&login.host, &login.port, &login.user, &login.password, &login.database, &login.options])
+        .args([
+            &login.host,
+            &login.port,
+            &login.user,
+            &login.password,
+            &login.database,
+            &login.options,
+        ])
         .arg(&login.authority));
     assert!(said.lines().count() >= 10, "{said}");
 }
@@ -64,7 +98,10 @@ fn what_is_refused_at_the_door(stage: &Stage) {
     let not_yours = other.refused("select 1");
     other.database = "no-such-agreement".to_owned();
     let not_there = other.refused("select 1");
-    assert_eq!(not_yours.replace("university-2020", "X"), not_there.replace("no-such-agreement", "X"));
+    assert_eq!(
+        not_yours.replace("university-2020", "X"),
+        not_there.replace("no-such-agreement", "X")
+    );
     let mut wrong = police.clone();
     wrong.options = "-cestop.purpose=marketing".to_owned();
     assert!(wrong.refused("select 1").contains("purpose"));

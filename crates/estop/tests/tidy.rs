@@ -1,6 +1,11 @@
 //! What a reviewer would otherwise have to look for: the arrows between crates, diets, sizes, headers, leftovers, the list of
 //! dependencies. Each rule stands in ARCHITECTURE.md or CONTRIBUTING.md; here it is kept.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of it is tests, also what is not marked as one"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -29,7 +29,12 @@ fn main() -> io::Result<()> {
         let filter = Filter::new(Limits::default());
         let seen = time(|_| filter.judge(text.as_bytes()));
         let new = time(|run| Filter::judge(&filter, format!("{text} /* {run} */").as_bytes()));
-        writeln!(out, "{name:8} seen before {:6.3} us, new text {:6.1} us", micros(seen), micros(new))?;
+        writeln!(
+            out,
+            "{name:8} seen before {:6.3} us, new text {:6.1} us",
+            micros(seen),
+            micros(new)
+        )?;
     }
     Ok(())
 }

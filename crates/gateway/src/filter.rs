@@ -56,7 +56,10 @@ impl Filter {
     /// A filter with an empty memory. One for all sessions under the same limits serves best.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, cache: Mutex::new(Cache::default()) }
+        Self {
+            limits,
+            cache: Mutex::new(Cache::default()),
+        }
     }
 
     /// Whether all statements of a text may go upstream. Takes about a microsecond for a text that was seen before, tens of
@@ -67,19 +70,28 @@ impl Filter {
             return verdict;
         }
         let verdict = Verdict::from(self.decide(sql));
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, &verdict);
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sql, &verdict);
         verdict
     }
 
     fn remembered(&self, sql: &[u8]) -> Option<Verdict> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).find(sql)
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .find(sql)
     }
 
     fn decide(&self, sql: &[u8]) -> Result<Pass, Refused> {
         let text = readable(sql)?;
         let rewritten = case::quoted(text);
         let tree = parser::parse(rewritten.as_deref().unwrap_or(text))?;
-        Ok(Pass { rewritten, ..statement::judge(&tree, &self.limits)? })
+        Ok(Pass {
+            rewritten,
+            ..statement::judge(&tree, &self.limits)?
+        })
     }
 }
 
@@ -88,16 +100,30 @@ fn readable(sql: &[u8]) -> Result<&str, Refused> {
     if sql.len() > TEXT_BYTES_MAX {
         return Err(Refused::new(
             Sqlstate::PROGRAM_LIMIT,
-            format!("statement text has {} bytes, at most {TEXT_BYTES_MAX} are taken", sql.len()),
+            format!(
+                "statement text has {} bytes, at most {TEXT_BYTES_MAX} are taken",
+                sql.len()
+            ),
         ));
     }
     let text = std::str::from_utf8(sql).map_err(|error| {
-        let wrong = sql.get(error.valid_up_to()..).and_then(<[u8]>::first).copied().unwrap_or_default();
+        let wrong = sql
+            .get(error.valid_up_to()..)
+            .and_then(<[u8]>::first)
+            .copied()
+            .unwrap_or_default();
         not_in_encoding(wrong)
     })?;
-    if text.contains('\0') { Err(not_in_encoding(0)) } else { Ok(text) }
+    if text.contains('\0') {
+        Err(not_in_encoding(0))
+    } else {
+        Ok(text)
+    }
 }
 
 fn not_in_encoding(byte: u8) -> Refused {
-    Refused::new(Sqlstate::NOT_IN_REPERTOIRE, format!("invalid byte sequence for encoding \"UTF8\": 0x{byte:02x}"))
+    Refused::new(
+        Sqlstate::NOT_IN_REPERTOIRE,
+        format!("invalid byte sequence for encoding \"UTF8\": 0x{byte:02x}"),
+    )
 }

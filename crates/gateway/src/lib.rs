@@ -85,6 +85,7 @@ pub struct Gateway {
     stopping: watch::Sender<bool>,
     accepting: JoinHandle<()>,
     following: JoinHandle<()>,
+    reporting: JoinHandle<()>,
 }
 
 impl Gateway {
@@ -118,9 +119,10 @@ impl Gateway {
             strangers: Arc::new(Semaphore::new(UNAUTHENTICATED)),
             stopping: watching,
         });
-        let following = tokio::spawn(follower.follow(changes));
+        let following = tokio::spawn(follower.clone().follow(changes));
+        let reporting = tokio::spawn(follower.report_drains());
         let accepting = tokio::spawn(accept(config.listener, shared));
-        Ok(Self { address, sessions, stopping, accepting, following })
+        Ok(Self { address, sessions, stopping, accepting, following, reporting })
     }
 
     /// Where it listens.
@@ -148,6 +150,7 @@ impl Gateway {
         // Past the bound, whoever is left is closed with the process.
         let _ = tokio::time::timeout(DRAIN, self.sessions.empty()).await;
         self.following.abort();
+        self.reporting.abort();
     }
 }
 

@@ -56,8 +56,5 @@ pub(crate) const TICK: Duration = Duration::from_secs(5);
 /// How long `shutdown` waits for statements that are running.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
-/// How long a cut session's record may take before the drain is reported without it.
-pub(crate) const SETTLE: Duration = Duration::from_secs(10);
-
 /// How long after a cut could not be recorded it is tried again.
 pub(crate) const RECORD_AGAIN: Duration = Duration::from_millis(200);

@@ -8,16 +8,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use evidence::id::{AgreementId, DirectiveNumber, Epoch, OfficerId};
-use evidence::record::{Drained, RecordError};
+use evidence::entry::Kind;
+use evidence::record::{self, Cut, Drained, RecordError};
 use jiff::Timestamp;
 use ledger::register::{Register, RegisterError, Version};
-use ledger::{Clock, Draft, Ledger, NotRecorded};
+use ledger::{Clock, Draft, Ledger, NotRecorded, ReadError};
 use policy::estate::ScramVerifierText;
 use policy::in_force::{Decider, DeciderError, InForce, Permit, Refusal, SessionRequest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::limits::SETTLE;
 use crate::sessions::Sessions;
 
 /// The register's key of the policy in force.
@@ -125,6 +125,8 @@ pub(crate) struct Follower {
     pub(crate) ledger: Ledger,
     pub(crate) sessions: Sessions,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Entries in the ledger when this gateway started.
+    began: u64,
     current: watch::Sender<Arc<Current>>,
 }
 
@@ -143,8 +145,11 @@ pub enum FollowError {
     /// The drain could not be recorded.
     #[error("the drain could not be recorded")]
     NotRecorded(#[from] NotRecorded),
+    /// Earlier cuts cannot be counted.
+    #[error("the ledger cannot be read")]
+    Ledger(#[from] ReadError),
     /// The drain has no record.
-    #[error("the record of the drain could not be made")]
+    #[error("the record of a drain or cut could not be made or read")]
     Record(#[from] RecordError),
     /// Other writers were faster each time.
     #[error("key `{0}` of the register is written by somebody else")]
@@ -160,7 +165,8 @@ impl Follower {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let current = watch::Sender::new(Arc::new(Current(None)));
-        Self { id, register, ledger, sessions, clock, current }
+        let began = ledger.size();
+        Self { id, register, ledger, sessions, clock, began, current }
     }
 
     pub(crate) fn watch(&self) -> PolicyWatch {
@@ -178,26 +184,31 @@ impl Follower {
         Ok(self.register.watch(POLICY)?)
     }
 
-    /// Takes up each new policy, as long as the gateway lives.
+    /// Takes up each new policy, as long as the gateway lives. It never waits for sessions: a directive must not wait
+    /// for the drain of the one before.
     pub(crate) async fn follow(self, mut changed: watch::Receiver<u64>) {
         loop {
             changed.borrow_and_update();
-            let acted = match self.take_up() {
-                Ok(()) => self.report().await,
-                Err(error) => {
-                    // Fails closed: what cannot be read permits nothing.
-                    self.current.send_replace(Arc::new(Current(None)));
-                    Err(error)
-                }
-            };
-            let wait = async {
-                if acted.is_err() {
-                    tokio::time::sleep(RETRY).await;
-                } else if changed.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            };
-            wait.await;
+            if self.take_up().is_err() {
+                // Fails closed: what cannot be read permits nothing.
+                self.current.send_replace(Arc::new(Current(None)));
+                let _ = tokio::time::timeout(RETRY, changed.changed()).await;
+            } else if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Says what has been drained after each new policy, as long as the gateway lives.
+    pub(crate) async fn report_drains(self) {
+        let mut current = self.current.subscribe();
+        loop {
+            current.borrow_and_update();
+            if self.report().await.is_err() {
+                let _ = tokio::time::timeout(RETRY, current.changed()).await;
+            } else if current.changed().await.is_err() {
+                return;
+            }
         }
     }
 
@@ -225,9 +236,8 @@ impl Follower {
         if news.is_empty() && known.epoch == in_force.epoch {
             return Ok(());
         }
-        // A session that does not settle in time is one whose client takes nothing and whose record cannot be made:
-        // what it holds is discarded already. It is not reported as drained before it is gone.
-        while tokio::time::timeout(SETTLE, self.sessions.settled(in_force.epoch)).await.is_err() {}
+        // However long it takes: a session that has not recorded what it had received is not gone.
+        self.sessions.settled(in_force.epoch).await;
         for directive in &news {
             self.record_drain(in_force.epoch, directive).await?;
         }
@@ -239,11 +249,24 @@ impl Follower {
             gateway: self.id.as_str().into(),
             epoch,
             directive: directive.clone(),
-            sessions_cut: self.sessions.cuts(directive),
+            sessions_cut: self.sessions.cuts(directive).saturating_add(self.cut_before(directive)?),
             at: self.clock.now(),
         };
         self.ledger.append(vec![Draft::of(&drained)?]).await?;
         Ok(())
+    }
+
+    /// Sessions that the directive cut before this gateway started: it, or its process, ended before it could say so.
+    fn cut_before(&self, directive: &DirectiveNumber) -> Result<u64, FollowError> {
+        let mut cut = 0_u64;
+        for stored in self.ledger.entries(0..self.began)? {
+            let stored = stored?;
+            if stored.parse().is_ok_and(|entry| entry.kind == Kind::Cut) {
+                let record: Cut = record::decode(&stored.record)?;
+                cut = cut.saturating_add(u64::from(record.directive == *directive));
+            }
+        }
+        Ok(cut)
     }
 
     fn key(&self) -> String {

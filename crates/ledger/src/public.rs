@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
+use std::thread::Builder;
 
 use evidence::id::PartnerId;
 use evidence::tile::{EntryBundlePath, MAX_BUNDLE_BYTES, TILE_WIDTH, TilePath, TileReader, decode_bundle};
@@ -21,6 +22,9 @@ const TILE_BYTES: u64 = 256 * 32;
 
 /// Files that are synced together at most: bounds what waits in memory and how many are open.
 pub(crate) const OUTBOX_FILES: usize = 256;
+
+/// Threads that sync side by side; more gain nothing.
+const SYNC_THREADS: usize = 16;
 
 /// Folder of a partner's log.
 pub(crate) fn partner_folder(partner: &PartnerId) -> String {
@@ -103,9 +107,7 @@ fn put_all(disk: &dyn Disk, files: &[(String, Vec<u8>)]) -> Result<(), PublishFa
             None => staged.push((path, stage(disk, path, bytes, Access::Public)?)),
         }
     }
-    for (_, file) in &staged {
-        file.sync().map_err(Fault::Unsynced)?;
-    }
+    sync_all(&staged).map_err(Fault::Unsynced)?;
     for (path, _) in &staged {
         disk.rename(&temporary(path), path)?;
     }
@@ -114,6 +116,28 @@ fn put_all(disk: &dyn Disk, files: &[(String, Vec<u8>)]) -> Result<(), PublishFa
         disk.sync_folder(folder).map_err(Fault::Unsynced)?;
     }
     Ok(())
+}
+
+/// Syncs files side by side: a file system that is asked for many at a time commits them together.
+fn sync_all(files: &[(&str, Arc<dyn DiskFile>)]) -> io::Result<()> {
+    let sync = |files: &[(&str, Arc<dyn DiskFile>)]| files.iter().try_for_each(|(_, file)| file.sync());
+    std::thread::scope(|scope| {
+        let mut outcome = Ok(());
+        let mut threads = Vec::new();
+        for part in files.chunks(files.len().div_ceil(SYNC_THREADS).max(1)) {
+            // The last part, and what finds no thread, is done here.
+            let more = threads.len().saturating_add(1) < SYNC_THREADS && files.len() > SYNC_THREADS;
+            match more.then(|| Builder::new().spawn_scoped(scope, move || sync(part))) {
+                Some(Ok(thread)) => threads.push(thread),
+                _ => outcome = outcome.and(sync(part)),
+            }
+        }
+        let panicked = || Err(io::Error::other("the thread that synced it panicked"));
+        let joined = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| panicked()));
+        joined.fold(outcome, Result::and)
+    })
 }
 
 /// Reads one log's published files.

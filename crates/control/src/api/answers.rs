@@ -29,8 +29,17 @@ impl Control {
     /// # Errors
     /// The register cannot be read.
     pub fn status(&self) -> Result<Status, ControlError> {
-        let Health { custodian, epoch, ledger_size } = self.health()?;
-        let gateways = self.0.store.gateways()?.into_iter().map(|(id, state)| GatewayLine { id, state });
+        let Health {
+            custodian,
+            epoch,
+            ledger_size,
+        } = self.health()?;
+        let gateways = self
+            .0
+            .store
+            .gateways()?
+            .into_iter()
+            .map(|(id, state)| GatewayLine { id, state });
         let partners = self.0.estate.partners().values().map(|partner| PartnerLine {
             id: partner.id.clone(),
             title: partner.title.clone(),
@@ -49,7 +58,12 @@ impl Control {
 
     fn log_line(&self, partner: &PartnerId) -> Option<LogLine> {
         let log = self.0.ledger.partner(partner)?;
-        Some(LogLine { open: log.status == LogStatus::Open, origin: log.origin, size: log.size, root: log.root })
+        Some(LogLine {
+            open: log.status == LogStatus::Open,
+            origin: log.origin,
+            size: log.size,
+            root: log.root,
+        })
     }
 
     fn purpose_lines(&self) -> Vec<PurposeLine> {
@@ -57,7 +71,9 @@ impl Control {
         let mut lines = Vec::new();
         for agreement in self.0.estate.agreements().values() {
             for purpose in &agreement.purposes {
-                let end = ended.iter().find(|scope| scope.covers(&agreement.partner, &agreement.id, purpose));
+                let end = ended
+                    .iter()
+                    .find(|scope| scope.covers(&agreement.partner, &agreement.id, purpose));
                 lines.push(PurposeLine {
                     partner: agreement.partner.clone(),
                     agreement: agreement.id.clone(),
@@ -79,7 +95,11 @@ impl Control {
     /// What came of a directive, as the ledger tells it. Blocks for as long as reading what came after it takes.
     pub(crate) fn outcome(&self, accepted: &Accepted) -> Result<Outcome, ControlError> {
         let told = Told::gather(&self.0.ledger, accepted)?;
-        let (steps, roles) = accepted.carried_out.clone().map(|done| (done.steps, done.roles)).unwrap_or_default();
+        let (steps, roles) = accepted
+            .carried_out
+            .clone()
+            .map(|done| (done.steps, done.roles))
+            .unwrap_or_default();
         Ok(Outcome {
             number: accepted.directive.number.clone(),
             partner: accepted.directive.partner.clone(),

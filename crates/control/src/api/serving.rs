@@ -52,7 +52,10 @@ struct Place(String);
 impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Place {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        _: &S,
+    ) -> Result<Self, Self::Rejection> {
         Ok(Self(format!("{} {}", parts.method, parts.uri.path())))
     }
 }
@@ -69,21 +72,36 @@ async fn plan(State(control): State<Control>, place: Place) -> Response {
     answer(control.plan().await.map(|plans| PlanAnswer { plans }), place)
 }
 
-async fn apply(State(control): State<Control>, place: Place, body: Result<Bytes, BytesRejection>) -> Response {
+async fn apply(
+    State(control): State<Control>,
+    place: Place,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     match request::<ApplyRequest>(body) {
-        Ok(request) => answer(finished(async move { control.apply(&request.shown).await }).await, place),
+        Ok(request) => answer(
+            finished(async move { control.apply(&request.shown).await }).await,
+            place,
+        ),
         Err(error) => refusal(&error, place),
     }
 }
 
-async fn draft(State(control): State<Control>, place: Place, body: Result<Bytes, BytesRejection>) -> Response {
+async fn draft(
+    State(control): State<Control>,
+    place: Place,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     match request::<DraftRequest>(body) {
         Ok(request) => answer(control.draw_up(request).await, place),
         Err(error) => refusal(&error, place),
     }
 }
 
-async fn directive(State(control): State<Control>, place: Place, body: Result<Bytes, BytesRejection>) -> Response {
+async fn directive(
+    State(control): State<Control>,
+    place: Place,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let submission = match request::<Submission>(body) {
         Ok(submission) => submission,
         Err(error) => return refusal(&error, place),
@@ -103,23 +121,34 @@ async fn certificate(State(control): State<Control>, place: Place, Path(number):
     let number: DirectiveNumber = match number.parse() {
         Ok(number) => number,
         Err(error) => {
-            let error = ControlError::Request { what: "the directive's number", source: Box::new(error) };
+            let error = ControlError::Request {
+                what: "the directive's number",
+                source: Box::new(error),
+            };
             return refusal(&error, place);
         }
     };
     let made = control.certificate(&number).await;
-    answer(made.map(|certificate| CertificateAnswer { number, certificate }), place)
+    answer(
+        made.map(|certificate| CertificateAnswer { number, certificate }),
+        place,
+    )
 }
 
 /// Runs work to its end even if the client goes away: half a termination is worse than one nobody waits for.
 async fn finished<T: Send + 'static>(
     work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
 ) -> Result<T, ControlError> {
-    tokio::spawn(work).await.map_err(ControlError::ledger("doing what was asked"))?
+    tokio::spawn(work)
+        .await
+        .map_err(ControlError::ledger("doing what was asked"))?
 }
 
 fn request<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, ControlError> {
-    let wrong = |source: Box<dyn std::error::Error + Send + Sync>| ControlError::Request { what: "the body", source };
+    let wrong = |source: Box<dyn std::error::Error + Send + Sync>| ControlError::Request {
+        what: "the body",
+        source,
+    };
     let body = body.map_err(|rejection| wrong(Box::new(rejection)))?;
     let json: &[u8] = if body.is_empty() { b"{}" } else { &body };
     serde_json::from_slice(json).map_err(|error| wrong(Box::new(error)))
@@ -138,5 +167,11 @@ fn refusal(error: &ControlError, place: Place) -> Response {
         Class::Wrong => StatusCode::BAD_REQUEST,
         Class::Missing => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, Json(ErrorAnswer { error: ErrorText::new(error, place.0) })).into_response()
+    (
+        status,
+        Json(ErrorAnswer {
+            error: ErrorText::new(error, place.0),
+        }),
+    )
+        .into_response()
 }

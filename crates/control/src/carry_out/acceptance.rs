@@ -14,9 +14,17 @@ impl Control {
             let (number, earlier) = (approved.number.clone(), earlier.directive.number.clone());
             return Err(ControlError::NonceUsed { number, earlier });
         }
-        self.check_scope(&approved.partner, approved.agreement.as_ref(), approved.purpose.as_ref())?;
+        self.check_scope(
+            &approved.partner,
+            approved.agreement.as_ref(),
+            approved.purpose.as_ref(),
+        )?;
         let (size, root) = (approved.ledger_size, approved.ledger_root);
-        if self.root_at(size).await? == Some(root) { Ok(()) } else { Err(ControlError::ForeignLedger(size)) }
+        if self.root_at(size).await? == Some(root) {
+            Ok(())
+        } else {
+            Err(ControlError::ForeignLedger(size))
+        }
     }
 
     /// The root of the main log when it had this size; none if it never had. Known at once for sizes at which a directive
@@ -31,12 +39,17 @@ impl Control {
         let ledger = self.0.ledger.clone();
         let computing = tokio::task::spawn_blocking(move || {
             let mut edge = Edge::empty();
-            for stored in ledger.entries(0..size).map_err(ControlError::ledger("reading it from the start"))? {
+            for stored in ledger
+                .entries(0..size)
+                .map_err(ControlError::ledger("reading it from the start"))?
+            {
                 let stored = stored.map_err(ControlError::ledger("reading it from the start"))?;
                 edge.push(hash::leaf(&stored.entry), &mut |_| {});
             }
             Ok((edge.size() == size).then(|| edge.root()))
         });
-        computing.await.map_err(ControlError::ledger("computing an old root"))?
+        computing
+            .await
+            .map_err(ControlError::ledger("computing an old root"))?
     }
 }

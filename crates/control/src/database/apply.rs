@@ -21,10 +21,16 @@ pub(crate) struct Uncommitted {
 
 impl Admin {
     /// Reads the catalog and plans. Nothing is changed.
-    pub(crate) async fn plan(&self, desired: &Desired, credentials: &Credentials) -> Result<Plan, ControlError> {
+    pub(crate) async fn plan(
+        &self,
+        desired: &Desired,
+        credentials: &Credentials,
+    ) -> Result<Plan, ControlError> {
         let connection = self.connect().await?;
         // Not read only: printing definitions makes views for a moment.
-        connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE").await?;
+        connection
+            .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
+            .await?;
         let catalog = connection.read_catalog(desired, credentials).await?;
         connection.run("ROLLBACK").await?;
         Ok(plan(desired, &catalog))
@@ -40,7 +46,9 @@ impl Admin {
     ) -> Result<Uncommitted, ControlError> {
         let connection = self.connect().await?;
         connection.exclusive().await?;
-        connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE").await?;
+        connection
+            .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
+            .await?;
         let catalog = connection.read_catalog(desired, credentials).await?;
         let plan = plan(desired, &catalog);
         if shown.is_some_and(|shown| shown != plan.fingerprint()) {
@@ -63,7 +71,11 @@ impl Admin {
             };
             connection.run(&sql).await?;
         }
-        Ok(Uncommitted { connection, plan, passwords })
+        Ok(Uncommitted {
+            connection,
+            plan,
+            passwords,
+        })
     }
 }
 

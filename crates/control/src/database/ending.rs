@@ -52,23 +52,42 @@ impl Done {
             Ok(done) => format!("done: {done}"),
             Err(why) => format!("{}: {why}", crate::NOT_DONE),
         };
-        self.steps.push(Step { what: what.to_owned(), at, result });
+        self.steps.push(Step {
+            what: what.to_owned(),
+            at,
+            result,
+        });
     }
 
     fn absorb(&mut self, upstream: &str, other: Self) {
         self.failed |= other.failed;
-        self.steps.extend(other.steps.into_iter().map(|s| Step { what: format!("{upstream}: {}", s.what), ..s }));
+        self.steps.extend(other.steps.into_iter().map(|s| Step {
+            what: format!("{upstream}: {}", s.what),
+            ..s
+        }));
         self.roles.extend(other.roles);
     }
 }
 
 /// Ends roles in one upstream and adds what was done to `all`. Never fails: what could not be done stands in a step. Not
 /// cancel safe: dropped half-way, it is to be done again.
-pub(crate) async fn end_roles(admin: &Admin, desired: &Desired, roles: &[EndedRole], clock: &dyn Clock, all: &mut Done) {
-    let mut work = Work { names: roles.iter().map(|role| role.name.clone()).collect(), clock, done: Done::default() };
+pub(crate) async fn end_roles(
+    admin: &Admin,
+    desired: &Desired,
+    roles: &[EndedRole],
+    clock: &dyn Clock,
+    all: &mut Done,
+) {
+    let mut work = Work {
+        names: roles.iter().map(|role| role.name.clone()).collect(),
+        clock,
+        done: Done::default(),
+    };
     match admin.connect().await {
         Ok(connection) => work.carry_out(&connection, desired, roles).await,
-        Err(error) => work.done.step(clock, "connect to the database", Err(error.chain())),
+        Err(error) => work
+            .done
+            .step(clock, "connect to the database", Err(error.chain())),
     }
     all.absorb(admin.upstream(), work.done);
 }
@@ -82,25 +101,34 @@ struct Work<'a> {
 impl Work<'_> {
     async fn carry_out(&mut self, connection: &Connection, desired: &Desired, roles: &[EndedRole]) {
         let result = self.revoke(connection, desired).await;
-        self.done.step(self.clock, "take login, password and rights from the roles, in one transaction", result);
+        self.done.step(
+            self.clock,
+            "take login, password and rights from the roles, in one transaction",
+            result,
+        );
         let mut ended: BTreeMap<String, u64> = BTreeMap::new();
         let result = self.end_backends(connection, &mut ended).await;
-        self.done.step(self.clock, "end the roles' backends and count them to zero", result);
+        self.done.step(
+            self.clock,
+            "end the roles' backends and count them to zero",
+            result,
+        );
         let mut rolled_back: BTreeMap<String, u64> = BTreeMap::new();
         let result = self.roll_back(connection, &mut rolled_back).await;
-        self.done.step(self.clock, "roll back the roles' prepared transactions", result);
+        self.done
+            .step(self.clock, "roll back the roles' prepared transactions", result);
         for role in roles {
-            match self.evidence(connection, role, &ended, &rolled_back).await {
-                Ok(Some(evidence)) => self.done.roles.push(evidence),
-                Ok(None) => {
-                    let what = format!("read the catalog's evidence of role `{}`", role.name);
-                    self.done.step(self.clock, &what, Ok("there is no such role".to_owned()));
+            let what = format!("read the catalog's evidence of role `{}`", role.name);
+            let result = match self.evidence(connection, role, &ended, &rolled_back).await {
+                Ok(Some(evidence)) => {
+                    let judged = judge(&evidence);
+                    self.done.roles.push(evidence);
+                    judged
                 }
-                Err(error) => {
-                    let what = format!("read the catalog's evidence of role `{}`", role.name);
-                    self.done.step(self.clock, &what, Err(error.chain()));
-                }
-            }
+                Ok(None) => Ok("there is no such role".to_owned()),
+                Err(error) => Err(error.chain()),
+            };
+            self.done.step(self.clock, &what, result);
         }
     }
 
@@ -121,13 +149,21 @@ impl Work<'_> {
                 closed = closed.saturating_add(1);
             }
         }
-        Err(format!("{last}; logins closed one by one: {closed} of {}", self.names.len()))
+        Err(format!(
+            "{last}; logins closed one by one: {closed} of {}",
+            self.names.len()
+        ))
     }
 
     async fn revoke_once(&self, connection: &Connection, desired: &Desired) -> Result<usize, ControlError> {
-        connection.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+        connection
+            .run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+            .await?;
         // Nothing needs printing, and nothing of the passwords is asked.
-        let bare = Desired { roles: Vec::new(), ..desired.clone() };
+        let bare = Desired {
+            roles: Vec::new(),
+            ..desired.clone()
+        };
         let catalog = connection.read_catalog(&bare, &Credentials::new()).await?;
         let statements = ending::revocation(&self.names, &catalog);
         for statement in &statements {
@@ -137,7 +173,11 @@ impl Work<'_> {
         Ok(statements.len())
     }
 
-    async fn end_backends(&self, connection: &Connection, ended: &mut BTreeMap<String, u64>) -> Result<String, String> {
+    async fn end_backends(
+        &self,
+        connection: &Connection,
+        ended: &mut BTreeMap<String, u64>,
+    ) -> Result<String, String> {
         let mut seen: BTreeSet<i32> = BTreeSet::new();
         let mut empty = 0;
         let looks = END_WAIT.as_millis().checked_div(POLL.as_millis()).unwrap_or(1);
@@ -157,7 +197,11 @@ impl Work<'_> {
             tokio::time::sleep(POLL).await;
         }
         let left = self.left(connection).await?.len();
-        Err(format!("{} told to end, {left} still there after {} s", seen.len(), END_WAIT.as_secs()))
+        Err(format!(
+            "{} told to end, {left} still there after {} s",
+            seen.len(),
+            END_WAIT.as_secs()
+        ))
     }
 
     async fn left(&self, connection: &Connection) -> Result<Vec<String>, String> {
@@ -166,12 +210,18 @@ impl Work<'_> {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    async fn roll_back(&self, connection: &Connection, count: &mut BTreeMap<String, u64>) -> Result<String, String> {
+    async fn roll_back(
+        &self,
+        connection: &Connection,
+        count: &mut BTreeMap<String, u64>,
+    ) -> Result<String, String> {
         let found = connection.client.query(ending::PREPARED, &[&self.names]).await;
-        let found = found.map_err(|error| ControlError::database("looking for prepared transactions")(error).chain())?;
+        let found = found
+            .map_err(|error| ControlError::database("looking for prepared transactions")(error).chain())?;
         let mut trouble = Vec::new();
         for row in &found {
-            let (gid, role, database, here): (String, String, String, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+            let (gid, role, database, here): (String, String, String, bool) =
+                (row.get(0), row.get(1), row.get(2), row.get(3));
             if !here {
                 trouble.push(format!("`{gid}` lies in database `{database}`"));
                 continue;
@@ -185,7 +235,11 @@ impl Work<'_> {
             }
         }
         let done = found.len().saturating_sub(trouble.len());
-        if trouble.is_empty() { Ok(format!("{done} rolled back")) } else { Err(trouble.join("; ")) }
+        if trouble.is_empty() {
+            Ok(format!("{done} rolled back"))
+        } else {
+            Err(trouble.join("; "))
+        }
     }
 
     async fn evidence(
@@ -196,9 +250,16 @@ impl Work<'_> {
         rolled_back: &BTreeMap<String, u64>,
     ) -> Result<Option<RoleEvidence>, ControlError> {
         let doing = "reading a role's evidence";
-        let rows = connection.client.query(ending::EVIDENCE, &[&role.name]).await.map_err(ControlError::database(doing))?;
+        let rows = connection
+            .client
+            .query(ending::EVIDENCE, &[&role.name])
+            .await
+            .map_err(ControlError::database(doing))?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let rows = connection.client.query(ending::COUNT, &[&vec![role.name.clone()]]).await;
+        let rows = connection
+            .client
+            .query(ending::COUNT, &[&vec![role.name.clone()]])
+            .await;
         let left = rows.map_err(ControlError::database("counting backends"))?.len();
         let committed_at: Option<String> = row.get("committed_at");
         Ok(Some(RoleEvidence {
@@ -215,5 +276,68 @@ impl Work<'_> {
             xmin: row.get("xmin"),
             committed_at: committed_at.and_then(|text| text.parse().ok()),
         }))
+    }
+}
+
+/// Whether the catalog bears out what was done. What the role could read if it could log in is told, not judged: what
+/// everybody may read it may read, too.
+fn judge(evidence: &RoleEvidence) -> Result<String, String> {
+    let mut wrong = Vec::new();
+    if evidence.can_login {
+        wrong.push("it can log in".to_owned());
+    }
+    if evidence.has_password {
+        wrong.push("it has a password".to_owned());
+    }
+    if evidence.backends_left > 0 {
+        wrong.push(format!("it has {} backends", evidence.backends_left));
+    }
+    if wrong.is_empty() {
+        Ok("no login, no password, no backend".to_owned())
+    } else {
+        Err(format!(
+            "somebody changed it since, or a step failed: {}",
+            wrong.join(", ")
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_of_life_is_not_done() {
+        let dead = RoleEvidence {
+            role: "estop_0123456789abcdef".to_owned(),
+            agreement: "police-2018".parse().unwrap(),
+            purpose: "audit".parse().unwrap(),
+            can_login: false,
+            has_password: false,
+            backends_ended: 3,
+            backends_left: 0,
+            prepared_rolled_back: 0,
+            can_connect: false,
+            readable_relations: 0,
+            xmin: "1".to_owned(),
+            committed_at: None,
+        };
+        assert!(judge(&dead).is_ok());
+        for alive in [
+            RoleEvidence {
+                can_login: true,
+                ..dead.clone()
+            },
+            RoleEvidence {
+                has_password: true,
+                ..dead.clone()
+            },
+            RoleEvidence {
+                backends_left: 1,
+                ..dead.clone()
+            },
+        ] {
+            assert!(judge(&alive).is_err(), "{alive:?}");
+        }
     }
 }

@@ -22,10 +22,14 @@ impl Connection {
         desired: &Desired,
         credentials: &Credentials,
     ) -> Result<Catalog, ControlError> {
-        let server: Server = self.document("reading the server's settings", reading::SERVER).await?;
+        let server: Server = self
+            .document("reading the server's settings", reading::SERVER)
+            .await?;
         let mut grants: Vec<Grant> = self.document("reading rights", reading::GRANTS).await?;
         if server.version >= reading::PARAMETER_GRANTS_SINCE {
-            let more: Vec<Grant> = self.document("reading rights on parameters", reading::PARAMETER_GRANTS).await?;
+            let more: Vec<Grant> = self
+                .document("reading rights on parameters", reading::PARAMETER_GRANTS)
+                .await?;
             grants.extend(more);
         }
         let mut catalog = Catalog {
@@ -37,7 +41,9 @@ impl Connection {
             functions: self.document("reading functions", reading::FUNCTIONS).await?,
             owned: self.document("reading owners", reading::OWNED).await?,
             extensions: self.document("reading extensions", reading::EXTENSIONS).await?,
-            public_mappings: self.document("reading user mappings", reading::PUBLIC_MAPPINGS).await?,
+            public_mappings: self
+                .document("reading user mappings", reading::PUBLIC_MAPPINGS)
+                .await?,
             printed: BTreeMap::new(),
             grants,
             server,
@@ -50,15 +56,29 @@ impl Connection {
     }
 
     async fn document<T: DeserializeOwned>(&self, doing: &'static str, sql: &str) -> Result<T, ControlError> {
-        let row = self.client.query_one(sql, &[]).await.map_err(ControlError::database(doing))?;
-        let Json(value): Json<T> =
-            row.try_get(0).map_err(|source| ControlError::Answer { doing, source: Box::new(source) })?;
+        let row = self
+            .client
+            .query_one(sql, &[])
+            .await
+            .map_err(ControlError::database(doing))?;
+        let Json(value): Json<T> = row.try_get(0).map_err(|source| ControlError::Answer {
+            doing,
+            source: Box::new(source),
+        })?;
         Ok(value)
     }
 
     /// Says of each of our roles whether its password is the one that the gateways hold. The verifiers stay here.
-    async fn judge_passwords(&self, catalog: &mut Catalog, credentials: &Credentials) -> Result<(), ControlError> {
-        let rows = self.client.query(reading::VERIFIERS, &[]).await.map_err(ControlError::database("reading verifiers"))?;
+    async fn judge_passwords(
+        &self,
+        catalog: &mut Catalog,
+        credentials: &Credentials,
+    ) -> Result<(), ControlError> {
+        let rows = self
+            .client
+            .query(reading::VERIFIERS, &[])
+            .await
+            .map_err(ControlError::database("reading verifiers"))?;
         for row in rows {
             let name: String = row.get(0);
             let verifier: Option<Zeroizing<String>> = row.get::<_, Option<String>>(1).map(Zeroizing::new);
@@ -78,18 +98,29 @@ impl Connection {
     /// for certain how it would print them. A definition that cannot be made (its relation is gone) has no print; the
     /// plan says why.
     async fn print(&self, desired: &Desired) -> Result<BTreeMap<String, String>, ControlError> {
-        let definitions: BTreeSet<&str> =
-            desired.roles.iter().flat_map(|role| &role.views).map(|view| view.definition.as_str()).collect();
+        let definitions: BTreeSet<&str> = desired
+            .roles
+            .iter()
+            .flat_map(|role| &role.views)
+            .map(|view| view.definition.as_str())
+            .collect();
         if definitions.is_empty() {
             return Ok(BTreeMap::new());
         }
         self.run("SAVEPOINT estop_print").await?;
         let mut prints: BTreeMap<&str, String> = BTreeMap::new();
         for definition in definitions {
-            let made = self.client.batch_execute(&format!("CREATE TEMPORARY VIEW estop_print AS {definition}")).await;
+            let made = self
+                .client
+                .batch_execute(&format!("CREATE TEMPORARY VIEW estop_print AS {definition}"))
+                .await;
             if made.is_ok() {
                 let sql = "SELECT pg_get_viewdef('pg_temp.estop_print'::regclass)";
-                let row = self.client.query_one(sql, &[]).await.map_err(ControlError::database("printing a view"))?;
+                let row = self
+                    .client
+                    .query_one(sql, &[])
+                    .await
+                    .map_err(ControlError::database("printing a view"))?;
                 prints.insert(definition, row.get(0));
             }
             self.run("ROLLBACK TO SAVEPOINT estop_print").await?;

@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::routing::get;
 use control::api::{
-    CertificateAnswer, DirectiveDraft, DirectiveSummary, ErrorAnswer, Health, MAX_BODY_BYTES, Outcome, PlanAnswer, Status,
+    CertificateAnswer, DirectiveDraft, DirectiveSummary, ErrorAnswer, Health, MAX_BODY_BYTES, Outcome,
+    PlanAnswer, Status,
 };
 use control::{AppliedPlans, serve_admin};
 use http_body_util::{BodyExt as _, Full};
@@ -30,13 +31,26 @@ impl Api {
     }
 
     async fn send(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Vec<u8>) {
-        let stream = UnixStream::connect(self.world.dir.path().join("admin.sock")).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let stream = UnixStream::connect(self.world.dir.path().join("admin.sock"))
+            .await
+            .unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
         tokio::spawn(connection);
-        let request = hyper::Request::builder().method(method).uri(path).header("host", "estop");
-        let response = sender.send_request(request.body(Full::new(Bytes::from(body))).unwrap()).await.unwrap();
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "estop");
+        let response = sender
+            .send_request(request.body(Full::new(Bytes::from(body))).unwrap())
+            .await
+            .unwrap();
         let status = response.status().as_u16();
-        (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
+        (
+            status,
+            response.into_body().collect().await.unwrap().to_bytes().to_vec(),
+        )
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
@@ -54,7 +68,10 @@ impl Api {
     async fn refused(&self, path: &str, body: &str) -> (u16, ErrorAnswer) {
         let (status, answer) = self.send("POST", path, body.as_bytes().to_vec()).await;
         let text = String::from_utf8_lossy(&answer).into_owned();
-        (status, serde_json::from_slice(&answer).unwrap_or_else(|error| panic!("{error}: {text}")))
+        (
+            status,
+            serde_json::from_slice(&answer).unwrap_or_else(|error| panic!("{error}: {text}")),
+        )
     }
 }
 
@@ -73,19 +90,39 @@ async fn from_plan_to_certificate() {
     let applied: AppliedPlans = api.post("/apply", &shown).await;
     assert!(applied.moved);
     assert!(api.get::<PlanAnswer>("/plan").await.plans[0].steps.is_empty());
-    let draft: DirectiveDraft = api.post("/directive/draft", &json!({"partner": "police", "basis": "Order 1"})).await;
+    let draft: DirectiveDraft = api
+        .post(
+            "/directive/draft",
+            &json!({"partner": "police", "basis": "Order 1"}),
+        )
+        .await;
     let signatures = [sign("mayor", &draft.text), sign("counsel", &draft.text)];
-    let outcome: Outcome = api.post("/directive", &json!({"text": draft.text, "signatures": signatures})).await;
+    let outcome: Outcome = api
+        .post(
+            "/directive",
+            &json!({"text": draft.text, "signatures": signatures}),
+        )
+        .await;
     assert!(outcome.complete, "{outcome:#?}");
     let listed: Vec<DirectiveSummary> = api.get("/directives").await;
     assert_eq!(listed[0].people, ["mayor", "counsel"]);
-    let certificate: CertificateAnswer = api.post(&format!("/certificate/{}", draft.number), &json!({})).await;
+    let certificate: CertificateAnswer = api
+        .post(&format!("/certificate/{}", draft.number), &json!({}))
+        .await;
     assert!(certificate.certificate.contains(draft.number.as_str()));
     let status: Status = api.get("/status").await;
-    let ended = status.purposes.iter().filter(|line| line.ended_by.as_ref() == Some(&draft.number)).count();
+    let ended = status
+        .purposes
+        .iter()
+        .filter(|line| line.ended_by.as_ref() == Some(&draft.number))
+        .count();
     assert_eq!(ended, 2);
     assert_eq!(status.gateways[0].state.drained, [draft.number]);
-    let police = status.partners.iter().find(|line| line.id.as_str() == "police").unwrap();
+    let police = status
+        .partners
+        .iter()
+        .find(|line| line.id.as_str() == "police")
+        .unwrap();
     assert!(!police.log.as_ref().unwrap().open);
     assert_eq!(api.get::<Health>("/health").await.epoch, status.epoch);
     assert_eq!(api.send("GET", "/sessions", Vec::new()).await.1, b"none");
@@ -98,12 +135,27 @@ async fn every_error_says_what_where_and_what_would_be_right() {
     let cases = [
         ("/directive", r#"{"text": "x", "signatures": []}"#, 409, 1),
         ("/directive", "not json", 400, 2),
-        ("/directive", r#"{"text": "x", "signatures": [], "more": 1}"#, 400, 2),
+        (
+            "/directive",
+            r#"{"text": "x", "signatures": [], "more": 1}"#,
+            400,
+            2,
+        ),
         ("/directive", "", 400, 2),
         ("/directive/draft", r#"{"partner": "navy", "basis": "x"}"#, 400, 2),
         ("/directive/draft", r#"{"partner": "../x", "basis": "x"}"#, 400, 2),
-        ("/directive/draft", r#"{"partner": "police", "basis": "two\nlines"}"#, 400, 2),
-        ("/directive/draft", r#"{"partner": "police", "basis": "x", "hours": 4294967295}"#, 400, 2),
+        (
+            "/directive/draft",
+            r#"{"partner": "police", "basis": "two\nlines"}"#,
+            400,
+            2,
+        ),
+        (
+            "/directive/draft",
+            r#"{"partner": "police", "basis": "x", "hours": 4294967295}"#,
+            400,
+            2,
+        ),
         ("/certificate/D-2026-0009", "", 400, 2),
         ("/certificate/nonsense", "", 400, 2),
     ];
@@ -133,12 +185,16 @@ async fn work_goes_on_when_its_client_goes_away() {
     let draft = api.world.draw_up("police").await;
     let signatures = [sign("mayor", &draft.text), sign("counsel", &draft.text)];
     let body = json!({"text": draft.text, "signatures": signatures}).to_string();
-    let sent = tokio::time::timeout(std::time::Duration::from_millis(30), api.send("POST", "/directive", body.into_bytes()));
+    let sent = tokio::time::timeout(
+        std::time::Duration::from_millis(30),
+        api.send("POST", "/directive", body.into_bytes()),
+    );
     let _ = sent.await;
     // Whoever works holds the lock; this waits for it and finds it done, or does it.
     let outcome = api.world.submit(&draft.text).await.unwrap();
     assert!(outcome.complete);
     let carried = api.world.ledger.entries(0..api.world.ledger.size()).unwrap();
-    let carried = carried.filter(|s| s.as_ref().unwrap().parse().unwrap().kind == evidence::entry::Kind::CarriedOut);
+    let carried =
+        carried.filter(|s| s.as_ref().unwrap().parse().unwrap().kind == evidence::entry::Kind::CarriedOut);
     assert_eq!(carried.count(), 1);
 }

@@ -9,8 +9,13 @@ use crate::world::{World, investigation, role};
 async fn refused(session: &Client, sql: &str, wanted: &[SqlState]) {
     let result = session.simple_query(sql).await;
     let _ = session.simple_query("rollback").await;
-    let Err(error) = result else { panic!("went through: {sql}") };
-    let code = error.code().cloned().unwrap_or_else(|| panic!("{sql}: {error:?}"));
+    let Err(error) = result else {
+        panic!("went through: {sql}")
+    };
+    let code = error
+        .code()
+        .cloned()
+        .unwrap_or_else(|| panic!("{sql}: {error:?}"));
     assert!(wanted.contains(&code), "{sql}: {code:?} {error:?}");
 }
 
@@ -34,11 +39,20 @@ async fn row_1_a_leaky_function_sees_no_hidden_row() {
     );
     admin.batch_execute(&leak).await.unwrap();
     let session = world.log_in(&mine).await.unwrap();
-    let row = session.query_one("select count(*) from people where public.leak(name)", &[]).await.unwrap();
+    let row = session
+        .query_one("select count(*) from people where public.leak(name)", &[])
+        .await
+        .unwrap();
     assert_eq!(row.get::<_, i64>(0), 5000);
     // The same without the barrier does leak: the test can fail.
-    admin.batch_execute(&format!("alter view {mine}.people reset (security_barrier)")).await.unwrap();
-    let leaked = session.query_one("select count(*) from people where public.leak(name)", &[]).await.unwrap_err();
+    admin
+        .batch_execute(&format!("alter view {mine}.people reset (security_barrier)"))
+        .await
+        .unwrap();
+    let leaked = session
+        .query_one("select count(*) from people where public.leak(name)", &[])
+        .await
+        .unwrap_err();
     assert!(leaked.as_db_error().unwrap().message().contains("Zoe Hidden"));
 }
 
@@ -67,7 +81,10 @@ async fn rows_3_and_8_statistics_locks_and_other_sessions_do_not_show() {
 async fn rows_9_17_and_27_nothing_can_be_made_or_run_that_the_filter_does_not_see() {
     let world = World::applied(&[]).await;
     let session = world.log_in(&investigation()).await.unwrap();
-    session.batch_execute("set default_transaction_read_only = off").await.unwrap();
+    session
+        .batch_execute("set default_transaction_read_only = off")
+        .await
+        .unwrap();
     let statements = [
         "create temp table t (i int)",
         "create temp table people as select 1",
@@ -106,7 +123,10 @@ async fn rows_11_and_12_what_a_role_does_to_itself_is_bounded_and_shows() {
     let world = World::applied(&[]).await;
     let name = investigation();
     let session = world.log_in(&name).await.unwrap();
-    session.batch_execute("set default_transaction_read_only = off").await.unwrap();
+    session
+        .batch_execute("set default_transaction_read_only = off")
+        .await
+        .unwrap();
     let denied = [
         format!("alter role {name} superuser"),
         format!("alter role {name} createrole"),
@@ -122,15 +142,37 @@ async fn rows_11_and_12_what_a_role_does_to_itself_is_bounded_and_shows() {
         all_denied(&session, &[sql]).await;
     }
     // PostgreSQL lets every role do these to itself. The gateway refuses them; here they show as drift and are undone.
-    session.batch_execute(&format!("alter role {name} reset all; alter role {name} password 'mine'")).await.unwrap();
+    session
+        .batch_execute(&format!(
+            "alter role {name} reset all; alter role {name} password 'mine'"
+        ))
+        .await
+        .unwrap();
     let settings = "select setconfig::text from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
         where r.rolname = $1";
-    let left: String = world.admin().await.query_one(settings, &[&name]).await.unwrap().get(0);
-    assert_eq!(left, "{temp_file_limit=256MB}", "only what a superuser alone may set survives");
+    let left: String = world
+        .admin()
+        .await
+        .query_one(settings, &[&name])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(
+        left, "{temp_file_limit=256MB}",
+        "only what a superuser alone may set survives"
+    );
     let drift = world.drift().await;
-    assert!(drift.steps.iter().any(|step| step.password_for.as_deref() == Some(name.as_str())));
+    assert!(
+        drift
+            .steps
+            .iter()
+            .any(|step| step.password_for.as_deref() == Some(name.as_str()))
+    );
     world.control.apply(&[]).await.unwrap();
-    assert!(world.log_in(&name).await.is_ok(), "the gateways' password holds again");
+    assert!(
+        world.log_in(&name).await.is_ok(),
+        "the gateways' password holds again"
+    );
     let mut config = world.server.config(&name, "records");
     config.password("mine");
     assert!(crate::server::connect(&config).await.is_err());
@@ -144,8 +186,14 @@ async fn rows_16_and_18_definer_functions_and_create_for_everybody_block() {
     world.admin().await.batch_execute(open).await.unwrap();
     let blocking = world.control.apply(&[]).await.unwrap_err();
     let text = format!("{} {}", blocking.chain(), blocking.remedy());
-    assert!(text.contains("REVOKE EXECUTE ON ROUTINE \"public\".\"lookup\"(bigint) FROM PUBLIC"), "{text}");
-    assert!(text.contains("REVOKE CREATE ON SCHEMA \"public\" FROM PUBLIC"), "{text}");
+    assert!(
+        text.contains("REVOKE EXECUTE ON ROUTINE \"public\".\"lookup\"(bigint) FROM PUBLIC"),
+        "{text}"
+    );
+    assert!(
+        text.contains("REVOKE CREATE ON SCHEMA \"public\" FROM PUBLIC"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -160,14 +208,20 @@ async fn row_22_no_advisory_lock_can_be_taken_and_all_can_be_given_up() {
         "select pg_advisory_unlock(1)",
     ];
     all_denied(&session, &statements).await;
-    session.simple_query("select pg_advisory_unlock_all()").await.expect("asyncpg resets connections with it");
+    session
+        .simple_query("select pg_advisory_unlock_all()")
+        .await
+        .expect("asyncpg resets connections with it");
 }
 
 #[tokio::test]
 async fn rows_25_26_28_and_31_nothing_is_sent_stored_written_or_slept() {
     let world = World::applied(&[]).await;
     let session = world.log_in(&investigation()).await.unwrap();
-    session.batch_execute("set default_transaction_read_only = off").await.unwrap();
+    session
+        .batch_execute("set default_transaction_read_only = off")
+        .await
+        .unwrap();
     let statements = [
         "select pg_notify('custodian', 'forged')",
         "select lo_create(0)",
@@ -196,8 +250,15 @@ async fn row_30_other_databases_let_no_share_role_in() {
     for database in ["postgres", "template1"] {
         let mut config = world.server.config(&name, database);
         config.password(world.password(&name));
-        let error = crate::server::connect(&config).await.err().unwrap_or_else(|| panic!("came into {database}"));
-        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{database}");
+        let error = crate::server::connect(&config)
+            .await
+            .err()
+            .unwrap_or_else(|| panic!("came into {database}"));
+        assert_eq!(
+            error.code(),
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE),
+            "{database}"
+        );
     }
 }
 
@@ -206,7 +267,10 @@ async fn row_33_what_postgresql_itself_refuses_stays_refused() {
     let world = World::applied(&[]).await;
     let name = investigation();
     let session = world.log_in(&name).await.unwrap();
-    session.batch_execute("set default_transaction_read_only = off").await.unwrap();
+    session
+        .batch_execute("set default_transaction_read_only = off")
+        .await
+        .unwrap();
     let view = format!("{name}.people");
     let statements = [
         "copy (select 1) to program 'true'".to_owned(),
@@ -242,13 +306,27 @@ async fn row_33_what_postgresql_itself_refuses_stays_refused() {
     for sql in &statements {
         refused(&session, sql, &wanted).await;
     }
-    let xmin = session.simple_query(&format!("select xmin from {view}")).await.unwrap_err();
+    let xmin = session
+        .simple_query(&format!("select xmin from {view}"))
+        .await
+        .unwrap_err();
     assert_eq!(xmin.code(), Some(&SqlState::UNDEFINED_COLUMN));
     // PostgreSQL only warns that nothing was granted.
-    session.batch_execute(&format!("grant select on {view} to public")).await.unwrap();
-    let given = world.admin().await.query_one("select has_table_privilege('clerk', $1, 'select')", &[&view]).await.unwrap();
+    session
+        .batch_execute(&format!("grant select on {view} to public"))
+        .await
+        .unwrap();
+    let given = world
+        .admin()
+        .await
+        .query_one("select has_table_privilege('clerk', $1, 'select')", &[&view])
+        .await
+        .unwrap();
     assert!(!given.get::<_, bool>(0));
     session.batch_execute("set row_security = off").await.unwrap();
-    let row = session.query_one("select count(*) from people", &[]).await.unwrap();
+    let row = session
+        .query_one("select count(*) from people", &[])
+        .await
+        .unwrap();
     assert_eq!(row.get::<_, i64>(0), 5000);
 }

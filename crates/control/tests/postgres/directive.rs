@@ -13,7 +13,9 @@ use crate::world::{World, investigation, request, role, sign};
 
 fn count(world: &World, kind: Kind) -> usize {
     let entries = world.ledger.entries(0..world.ledger.size()).unwrap();
-    entries.filter(|stored| stored.as_ref().unwrap().parse().unwrap().kind == kind).count()
+    entries
+        .filter(|stored| stored.as_ref().unwrap().parse().unwrap().kind == kind)
+        .count()
 }
 
 #[tokio::test]
@@ -23,14 +25,34 @@ async fn what_two_people_did_not_sign_changes_nothing() {
     let (mayor, counsel) = (sign("mayor", &draft.text), sign("counsel", &draft.text));
     let (size, epoch) = (world.ledger.size(), world.control.health().unwrap().epoch);
     let foreign = sign("somebody", &draft.text);
-    for signatures in [vec![], vec![mayor.as_str()], vec![&mayor, &mayor], vec![&mayor, &foreign]] {
+    for signatures in [
+        vec![],
+        vec![mayor.as_str()],
+        vec![&mayor, &mayor],
+        vec![&mayor, &foreign],
+    ] {
         let refused = world.control.submit(draft.text.as_bytes(), &signatures).await;
-        assert!(matches!(refused, Err(ControlError::NotApproved(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ControlError::NotApproved(_))),
+            "{refused:?}"
+        );
     }
     let changed = draft.text.replace("partner police", "partner transit");
-    let refused = world.control.submit(changed.as_bytes(), &[&mayor, &counsel]).await;
-    assert!(matches!(refused, Err(ControlError::NotApproved(ApprovalError::DoesNotFit { .. }))), "{refused:?}");
-    assert_eq!((world.ledger.size(), world.control.health().unwrap().epoch), (size, epoch));
+    let refused = world
+        .control
+        .submit(changed.as_bytes(), &[&mayor, &counsel])
+        .await;
+    assert!(
+        matches!(
+            refused,
+            Err(ControlError::NotApproved(ApprovalError::DoesNotFit { .. }))
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(
+        (world.ledger.size(), world.control.health().unwrap().epoch),
+        (size, epoch)
+    );
     assert!(world.log_in(&investigation()).await.is_ok());
 }
 
@@ -43,7 +65,10 @@ async fn the_same_directive_twice_is_done_once() {
     let (size, epoch) = (world.ledger.size(), world.control.health().unwrap().epoch);
     let second = world.submit(&draft.text).await.unwrap();
     assert_eq!(first, second);
-    assert_eq!((world.ledger.size(), world.control.health().unwrap().epoch), (size, epoch));
+    assert_eq!(
+        (world.ledger.size(), world.control.health().unwrap().epoch),
+        (size, epoch)
+    );
     for kind in [Kind::Directive, Kind::CarriedOut, Kind::Closed, Kind::Census] {
         assert_eq!(count(&world, kind), 1, "{kind}");
     }
@@ -65,22 +90,40 @@ async fn after_a_restart_it_is_still_known() {
 async fn numbers_nonces_and_ledgers_of_others_are_refused() {
     let world = World::applied(&[]).await;
     let (first, second) = (world.draw_up("police").await, world.draw_up("transit").await);
-    assert_eq!(first.number, second.number, "both were drawn up before either was submitted");
+    assert_eq!(
+        first.number, second.number,
+        "both were drawn up before either was submitted"
+    );
     world.submit(&first.text).await.unwrap();
     let taken = world.submit(&second.text).await;
     assert!(matches!(taken, Err(ControlError::NumberTaken(_))), "{taken:?}");
 
-    let line = |text: &str, key: &str| text.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+    let line = |text: &str, key: &str| {
+        text.lines()
+            .find(|line| line.starts_with(key))
+            .unwrap()
+            .to_owned()
+    };
     let renumbered = second.text.replace("D-2026-0001", "D-2026-0002");
     let nonce = renumbered.replace(&line(&second.text, "nonce "), &line(&first.text, "nonce "));
     let used = world.submit(&nonce).await;
     assert!(matches!(used, Err(ControlError::NonceUsed { .. })), "{used:?}");
 
     let root = "ledger-root AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    let foreign = world.submit(&renumbered.replace(&line(&renumbered, "ledger-root "), root)).await;
-    assert!(matches!(foreign, Err(ControlError::ForeignLedger(_))), "{foreign:?}");
-    let future = world.submit(&renumbered.replace(&line(&renumbered, "ledger-size "), "ledger-size 999999")).await;
-    assert!(matches!(future, Err(ControlError::ForeignLedger(999_999))), "{future:?}");
+    let foreign = world
+        .submit(&renumbered.replace(&line(&renumbered, "ledger-root "), root))
+        .await;
+    assert!(
+        matches!(foreign, Err(ControlError::ForeignLedger(_))),
+        "{foreign:?}"
+    );
+    let future = world
+        .submit(&renumbered.replace(&line(&renumbered, "ledger-size "), "ledger-size 999999"))
+        .await;
+    assert!(
+        matches!(future, Err(ControlError::ForeignLedger(999_999))),
+        "{future:?}"
+    );
     assert!(world.log_in(&role("transit-2020", "planning")).await.is_ok());
     assert!(world.submit(&renumbered).await.unwrap().complete);
 }
@@ -90,7 +133,13 @@ async fn a_root_that_nobody_kept_is_computed() {
     let mut world = World::applied(&[]).await;
     let draft = world.draw_up("police").await;
     let directive = Directive::parse(draft.text.as_bytes()).unwrap();
-    assert!(world.register.read(&format!("drawn-up/{}", directive.ledger_size)).unwrap().is_some());
+    assert!(
+        world
+            .register
+            .read(&format!("drawn-up/{}", directive.ledger_size))
+            .unwrap()
+            .is_some()
+    );
     let path = world.dir.path().join("second.db");
     world.register = Arc::new(ledger::register::SqliteRegister::open(&path).unwrap());
     world.restart();
@@ -107,16 +156,26 @@ async fn scopes_that_are_not_there_are_refused() {
     };
     let unknown = world.control.draw_up(ask("navy", None, None)).await;
     assert!(matches!(unknown, Err(ControlError::UnknownPartner(_))));
-    for (agreement, purpose) in [(Some("transit-2020"), None), (None, Some("planning")), (Some("police-2018"), Some("planning"))] {
+    for (agreement, purpose) in [
+        (Some("transit-2020"), None),
+        (None, Some("planning")),
+        (Some("police-2018"), Some("planning")),
+    ] {
         let unknown = world.control.draw_up(ask("police", agreement, purpose)).await;
-        assert!(matches!(unknown, Err(ControlError::UnknownScope { .. })), "{unknown:?}");
+        assert!(
+            matches!(unknown, Err(ControlError::UnknownScope { .. })),
+            "{unknown:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn one_purpose_ends_alone() {
     let world = World::applied(&[]).await;
-    let narrowed = DraftRequest { purpose: Some("audit".parse().unwrap()), ..request("police") };
+    let narrowed = DraftRequest {
+        purpose: Some("audit".parse().unwrap()),
+        ..request("police")
+    };
     let draft = world.control.draw_up(narrowed).await.unwrap();
     assert_eq!(draft.would_cut.len(), 1);
     let outcome = world.submit(&draft.text).await.unwrap();
@@ -126,7 +185,10 @@ async fn one_purpose_ends_alone() {
     assert!(world.log_in(&investigation()).await.is_ok());
     assert_eq!(world.drift().await.steps, []);
     let refused = world.control.certificate(&outcome.number).await;
-    assert!(matches!(refused, Err(ControlError::NoCertificate { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ControlError::NoCertificate { .. })),
+        "{refused:?}"
+    );
     // The rest of the partner ends, and with it its log.
     let outcome = world.terminate("police").await;
     assert!(outcome.complete && outcome.log_closed);
@@ -140,9 +202,17 @@ async fn a_database_that_is_down_is_recorded_as_not_done_and_taken_up_later() {
     world.server.stop();
     let outcome = world.submit(&draft.text).await.unwrap();
     assert!(!outcome.complete && !outcome.log_closed);
-    assert!(outcome.steps.iter().any(|step| step.result.starts_with("NOT done")), "{:?}", outcome.steps);
+    assert!(
+        outcome
+            .steps
+            .iter()
+            .any(|step| step.result.starts_with("NOT done")),
+        "{:?}",
+        outcome.steps
+    );
     // Gateways have been told all the same.
-    let policy: InForce = serde_json::from_slice(&world.register.read("policy").unwrap().unwrap().value).unwrap();
+    let policy: InForce =
+        serde_json::from_slice(&world.register.read("policy").unwrap().unwrap().value).unwrap();
     assert_eq!(policy.ended.len(), 1);
     assert_eq!(policy.epoch.0, 2);
     world.server.run().await;
@@ -150,22 +220,33 @@ async fn a_database_that_is_down_is_recorded_as_not_done_and_taken_up_later() {
     let outcome = world.submit(&draft.text).await.unwrap();
     assert!(outcome.complete && outcome.log_closed, "{outcome:#?}");
     assert_eq!(outcome.epoch.unwrap().0, 2, "the epoch moved once");
-    assert_eq!((count(&world, Kind::Directive), count(&world, Kind::CarriedOut)), (1, 2));
+    assert_eq!(
+        (count(&world, Kind::Directive), count(&world, Kind::CarriedOut)),
+        (1, 2)
+    );
     assert!(world.log_in(&investigation()).await.is_err());
 }
 
 #[tokio::test]
 async fn the_policy_says_what_is_ended_and_nothing_else_changes() {
     let world = World::applied(&[]).await;
-    let read = || -> InForce { serde_json::from_slice(&world.register.read("policy").unwrap().unwrap().value).unwrap() };
+    let read = || -> InForce {
+        serde_json::from_slice(&world.register.read("policy").unwrap().unwrap().value).unwrap()
+    };
     let before = read();
     let outcome = world.terminate("police").await;
     let after = read();
     assert_eq!(after.epoch, outcome.epoch.unwrap());
-    assert_eq!((&before.agreements, &before.partners), (&after.agreements, &after.partners));
+    assert_eq!(
+        (&before.agreements, &before.partners),
+        (&after.agreements, &after.partners)
+    );
     assert_eq!(after.ended[0].directive, outcome.number);
     // Applying the unchanged estate keeps it so.
     let applied = world.control.apply(&[]).await.unwrap();
-    assert_eq!((applied.epoch, applied.moved, applied.opened.len()), (after.epoch, false, 0));
+    assert_eq!(
+        (applied.epoch, applied.moved, applied.opened.len()),
+        (after.epoch, false, 0)
+    );
     assert_eq!(read(), after);
 }

@@ -28,7 +28,9 @@ fn bin() -> PathBuf {
         .unwrap_or_default();
     debian.sort();
     let mut places = asked.into_iter().chain(debian.into_iter().rev());
-    places.find(|place| place.join("initdb").exists()).unwrap_or_default()
+    places
+        .find(|place| place.join("initdb").exists())
+        .unwrap_or_default()
 }
 
 fn account() -> Option<(u32, u32)> {
@@ -36,7 +38,10 @@ fn account() -> Option<(u32, u32)> {
         return None;
     }
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
-    let line = passwd.lines().find(|line| line.starts_with("postgres:")).expect("an account `postgres`");
+    let line = passwd
+        .lines()
+        .find(|line| line.starts_with("postgres:"))
+        .expect("an account `postgres`");
     let fields: Vec<&str> = line.split(':').collect();
     Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
 }
@@ -46,7 +51,11 @@ fn command(program: &str) -> Command {
     if let Some((user, group)) = account() {
         command.uid(user).gid(group);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .current_dir("/");
     command
 }
 
@@ -59,11 +68,27 @@ impl Server {
         }
         let data = dir.path().join("data");
         let mut initdb = command("initdb");
-        initdb.args(["-N", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "-D"]).arg(&data);
+        initdb
+            .args([
+                "-N",
+                "-A",
+                "trust",
+                "-U",
+                "postgres",
+                "-E",
+                "UTF8",
+                "--no-locale",
+                "-D",
+            ])
+            .arg(&data);
         assert!(initdb.status().expect("initdb").success());
         let hba = "local all postgres trust\nlocal all all scram-sha-256\n";
         std::fs::write(data.join("pg_hba.conf"), hba).unwrap();
-        let mut server = Self { dir, child: None, settings: settings.to_vec() };
+        let mut server = Self {
+            dir,
+            child: None,
+            settings: settings.to_vec(),
+        };
         server.run().await;
         server
     }
@@ -71,8 +96,16 @@ impl Server {
     /// Starts it, again.
     pub(crate) async fn run(&mut self) {
         let mut start = command("postgres");
-        start.arg("-D").arg(self.dir.path().join("data")).arg("-k").arg(self.dir.path());
-        for (name, value) in [("listen_addresses", ""), ("fsync", "off"), ("max_connections", "60")] {
+        start
+            .arg("-D")
+            .arg(self.dir.path().join("data"))
+            .arg("-k")
+            .arg(self.dir.path());
+        for (name, value) in [
+            ("listen_addresses", ""),
+            ("fsync", "off"),
+            ("max_connections", "60"),
+        ] {
             start.arg("-c").arg(format!("{name}={value}"));
         }
         for (name, value) in &self.settings {
@@ -105,7 +138,10 @@ impl Server {
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgresql://postgres@/{database}?host={}", self.socket().display())
+        format!(
+            "postgresql://postgres@/{database}?host={}",
+            self.socket().display()
+        )
     }
 
     pub(crate) fn config(&self, user: &str, database: &str) -> Config {

@@ -24,6 +24,7 @@ use crate::server::{Server, connect};
 const SCRAM: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 
 const DATA: &str = "
+revoke create on schema public from public;
 create schema app;
 create table app.people (id bigint primary key, name text not null, born date, sealed boolean not null, ssn text);
 insert into app.people select i, 'Person ' || i, date '1980-01-01' + i, false, '000-' || i from generate_series(1, 5000) i;
@@ -61,7 +62,9 @@ pub(crate) fn files(url: &str) -> Files {
          [columns]\nid = { type = \"bigint\" }\nname = { type = \"text\" }\nborn = { type = \"date\", optional = true }\n\
          sealed = { type = \"boolean\" }\nssn = { type = \"text\", optional = true }\n";
     let partner = |id: &str| {
-        format!("[partner]\nid = \"{id}\"\ntitle = \"{id}\"\n\n[[officer]]\nid = \"{id}.ada\"\nname = \"Ada\"\nscram = \"{SCRAM}\"\n")
+        format!(
+            "[partner]\nid = \"{id}\"\ntitle = \"{id}\"\n\n[[officer]]\nid = \"{id}.ada\"\nname = \"Ada\"\nscram = \"{SCRAM}\"\n"
+        )
     };
     let agreement = |id: &str, partner: &str, purposes: &str, when: &str| {
         format!(
@@ -77,11 +80,28 @@ pub(crate) fn files(url: &str) -> Files {
         ("datasets/people.toml", people.to_owned()),
         ("partners/police.toml", partner("police")),
         ("partners/transit.toml", partner("transit")),
-        ("agreements/police-2018.toml", agreement("police-2018", "police", "\"investigation\", \"audit\"", "!resource.sealed")),
-        ("agreements/transit-2020.toml", agreement("transit-2020", "transit", "\"planning\"", "resource.id < 90000")),
-        ("authorities/allowed_signers", ["mayor", "counsel"].map(key).concat()),
+        (
+            "agreements/police-2018.toml",
+            agreement(
+                "police-2018",
+                "police",
+                "\"investigation\", \"audit\"",
+                "!resource.sealed",
+            ),
+        ),
+        (
+            "agreements/transit-2020.toml",
+            agreement("transit-2020", "transit", "\"planning\"", "resource.id < 90000"),
+        ),
+        (
+            "authorities/allowed_signers",
+            ["mayor", "counsel"].map(key).concat(),
+        ),
     ];
-    entries.into_iter().map(|(path, text)| (path.to_owned(), text)).collect::<BTreeMap<_, _>>()
+    entries
+        .into_iter()
+        .map(|(path, text)| (path.to_owned(), text))
+        .collect::<BTreeMap<_, _>>()
 }
 
 fn key(name: &str) -> PrivateKey {
@@ -91,7 +111,9 @@ fn key(name: &str) -> PrivateKey {
 
 /// An armored signature by `name` over a directive of this custodian.
 pub(crate) fn sign(name: &str, text: &str) -> String {
-    let signature = key(name).sign("directive@records.example.org", HashAlg::Sha512, text.as_bytes()).unwrap();
+    let signature = key(name)
+        .sign("directive@records.example.org", HashAlg::Sha512, text.as_bytes())
+        .unwrap();
     format!("{}\n", signature.to_pem(LineEnding::LF).unwrap().trim_end())
 }
 
@@ -102,7 +124,9 @@ pub(crate) fn signer() -> SignerKey {
 
 /// The role of a purpose.
 pub(crate) fn role(agreement: &str, purpose: &str) -> String {
-    role_name(&agreement.parse().unwrap(), &purpose.parse().unwrap()).as_str().to_owned()
+    role_name(&agreement.parse().unwrap(), &purpose.parse().unwrap())
+        .as_str()
+        .to_owned()
 }
 
 pub(crate) fn investigation() -> String {
@@ -117,15 +141,36 @@ impl World {
     /// A world with a database, nothing applied.
     pub(crate) async fn with(settings: &[(&'static str, &'static str)]) -> Self {
         let server = Server::start(settings).await;
-        server.superuser("postgres").await.batch_execute("create database records").await.unwrap();
-        server.superuser("records").await.batch_execute(DATA).await.unwrap();
+        server
+            .superuser("postgres")
+            .await
+            .batch_execute("create database records")
+            .await
+            .unwrap();
+        server
+            .superuser("records")
+            .await
+            .batch_execute(DATA)
+            .await
+            .unwrap();
         let dir = tempfile::tempdir().unwrap();
         let custodian: Custodian = "records.example.org".parse().unwrap();
-        let settings = ledger::Config::new(dir.path().join("ledger"), custodian, signer(), Arc::new(WallClock));
+        let settings = ledger::Config::new(
+            dir.path().join("ledger"),
+            custodian,
+            signer(),
+            Arc::new(WallClock),
+        );
         let ledger = Ledger::open(settings).unwrap();
         let register = Arc::new(SqliteRegister::open(&dir.path().join("register.db")).unwrap());
         let control = control(&server, &ledger, &register);
-        Self { control, ledger, register, server, dir }
+        Self {
+            control,
+            ledger,
+            register,
+            server,
+            dir,
+        }
     }
 
     /// A world in which the estate is applied.
@@ -145,8 +190,15 @@ impl World {
     }
 
     pub(crate) fn password(&self, role: &str) -> String {
-        let found = self.register.read(&format!("upstream/{role}")).unwrap().expect("a password");
-        serde_json::from_slice::<Credential>(&found.value).unwrap().reveal().to_owned()
+        let found = self
+            .register
+            .read(&format!("upstream/{role}"))
+            .unwrap()
+            .expect("a password");
+        serde_json::from_slice::<Credential>(&found.value)
+            .unwrap()
+            .reveal()
+            .to_owned()
     }
 
     /// Logs in as a share role, as gateways do.
@@ -185,7 +237,12 @@ impl World {
             while changes.changed().await.is_ok() {
                 let found = register.read("policy").unwrap().unwrap();
                 let policy: InForce = serde_json::from_slice(&found.value).unwrap();
-                for ended in policy.ended.iter().filter(|ended| !drained.contains(&ended.directive)).collect::<Vec<_>>() {
+                for ended in policy
+                    .ended
+                    .iter()
+                    .filter(|ended| !drained.contains(&ended.directive))
+                    .collect::<Vec<_>>()
+                {
                     drained.push(ended.directive.clone());
                     let record = Drained {
                         gateway: id.as_str().into(),
@@ -197,7 +254,9 @@ impl World {
                     ledger.append(vec![Draft::of(&record).unwrap()]).await.unwrap();
                 }
                 let state = serde_json::json!({"epoch": policy.epoch, "drained": drained}).to_string();
-                version = register.compare_and_swap(&key, version, state.as_bytes()).unwrap();
+                version = register
+                    .compare_and_swap(&key, version, state.as_bytes())
+                    .unwrap();
             }
         })
     }
@@ -205,7 +264,13 @@ impl World {
 
 pub(crate) fn request(partner: &str) -> DraftRequest {
     let basis = "Executive order 2026-14".to_owned();
-    DraftRequest { partner: partner.parse().unwrap(), agreement: None, purpose: None, basis, hours: None }
+    DraftRequest {
+        partner: partner.parse().unwrap(),
+        agreement: None,
+        purpose: None,
+        basis,
+        hours: None,
+    }
 }
 
 fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
@@ -217,7 +282,10 @@ fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> 
         ledger: ledger.clone(),
         register: register.clone(),
         clock: Arc::new(WallClock),
-        patience: Patience { first: Duration::from_millis(200), last: Duration::from_millis(300) },
+        patience: Patience {
+            first: Duration::from_millis(200),
+            last: Duration::from_millis(300),
+        },
     };
     Control::new(config).unwrap()
 }

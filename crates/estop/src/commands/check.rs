@@ -52,12 +52,22 @@ fn right(estate: &Estate, console: Console) -> Result<Exit, Failure> {
 
 /// What stands in the estate and is not carried out by this version: nobody should rely on it unawares.
 fn notes(estate: &Estate) -> Vec<String> {
-    let budgets = estate.agreements().values().filter(|agreement| agreement.limits.rows_per_day.is_some());
+    let budgets = estate
+        .agreements()
+        .values()
+        .filter(|agreement| agreement.limits.rows_per_day.is_some());
     let mut notes: Vec<_> = budgets
-        .map(|agreement| format!("agreement `{}`: `rows_per_day` is recorded, but not enforced yet", agreement.id))
+        .map(|agreement| {
+            format!(
+                "agreement `{}`: `rows_per_day` is recorded, but not enforced yet",
+                agreement.id
+            )
+        })
         .collect();
     if !estate.guardrails().is_empty() {
-        notes.push("guardrails: their syntax is right; they are not proved against the agreements yet".to_owned());
+        notes.push(
+            "guardrails: their syntax is right; they are not proved against the agreements yet".to_owned(),
+        );
     }
     notes
 }

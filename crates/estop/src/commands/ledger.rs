@@ -143,11 +143,7 @@ async fn size(loaded: &Loaded) -> Result<u64, Failure> {
 
 async fn entries(loaded: &Loaded, from: u64, count: u64) -> Result<Vec<EntryLine>, Failure> {
     match served(loaded) {
-        Some(admin) => {
-            admin
-                .get(&format!("/ledger/entries/{from}/{count}"))
-                .await
-        }
+        Some(admin) => admin.get(&format!("/ledger/entries/{from}/{count}")).await,
         None => serve::read_entries(&opened(loaded)?, from, count).map_err(|error| unreadable(&error)),
     }
 }

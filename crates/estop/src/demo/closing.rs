@@ -1,5 +1,6 @@
 //! The end of the demo: whether it all held, and what to try next.
 
+use evidence::id::DirectiveNumber;
 use serde_json::{Value, json};
 
 use super::certificates;
@@ -39,7 +40,7 @@ fn logins(stage: &Stage) -> [(&'static str, Login); 3] {
 }
 
 /// What to try with psql, and what to run next.
-pub(super) fn invitation(console: Console, stage: &Stage) -> Result<(), Failure> {
+pub(super) fn invitation(console: Console, stage: &Stage, number: &DirectiveNumber) -> Result<(), Failure> {
     let authority = stage.folder().join(certificates::AUTHORITY);
     console.line(console.paint(Tone::Strong, "\nTry it (passwords are of this run)"))?;
     for (who, login) in logins(stage) {
@@ -47,7 +48,7 @@ pub(super) fn invitation(console: Console, stage: &Stage) -> Result<(), Failure>
         console.line(format!("    psql '{}'", login.uri(stage.port(), &authority)))?;
     }
     console.line("  two views in each: `people` and `incidents`\n")?;
-    for line in next(stage) {
+    for line in next(stage, number) {
         console.line(format!("  {line}"))?;
     }
     console.line(console.paint(
@@ -57,11 +58,11 @@ pub(super) fn invitation(console: Console, stage: &Stage) -> Result<(), Failure>
 }
 
 /// Commands that work while the demo serves.
-fn next(stage: &Stage) -> Vec<String> {
+fn next(stage: &Stage, number: &DirectiveNumber) -> Vec<String> {
     let folder = stage.folder().display();
     let estop =
         std::env::current_exe().map_or_else(|_| "estop".to_owned(), |path| path.display().to_string());
-    let number = "D-*";
+    let order = format!("{folder}/next.directive");
     vec![
         format!("{estop} --estate {folder} sessions"),
         format!("{estop} --estate {folder} drift"),
@@ -69,12 +70,17 @@ fn next(stage: &Stage) -> Vec<String> {
         format!(
             "{estop} certificate verify {folder}/{number}.certificate --key {folder}/state/custodian.vkey"
         ),
-        format!("{estop} --estate {folder} directive new terminate university --basis 'Council vote 2026-3'"),
+        format!(
+            "{estop} --estate {folder} directive new terminate university --basis 'Council vote 2026-3' -o {order}"
+        ),
+        format!("{estop} directive sign {order} --key {folder}/keys/mayor"),
+        format!("{estop} directive sign {order} --key {folder}/keys/counsel"),
+        format!("{estop} --estate {folder} directive submit {order}"),
     ]
 }
 
 /// Everything, as one document.
-pub(super) fn document(report: &Report, stage: &Stage) -> Value {
+pub(super) fn document(report: &Report, stage: &Stage, number: &DirectiveNumber) -> Value {
     let authority = stage.folder().join(certificates::AUTHORITY);
     let connections: Vec<_> = logins(stage)
         .iter()
@@ -97,6 +103,6 @@ pub(super) fn document(report: &Report, stage: &Stage) -> Value {
         "gateway": { "host": "localhost", "port": stage.port(), "sslrootcert": authority },
         "upstream": { "host": stage.scratch.socket_directory(), "port": stage.scratch.port(), "database": super::load::DATABASE },
         "connections": connections,
-        "next": next(stage),
+        "next": next(stage, number),
     })
 }

@@ -5,15 +5,17 @@ mod cut;
 mod partners;
 mod proof;
 
+use evidence::id::DirectiveNumber;
+
 use super::report::Report;
 use super::stage::Stage;
 use crate::failure::Failure;
 
-/// Plays it from the first query to the last check.
+/// Plays it from the first query to the last check. The number of the directive in it.
 ///
 /// # Errors
 /// Something needed was not there. A step that did not do what it must is in the report, and no error.
-pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
+pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<DirectiveNumber, Failure> {
     report.heading("Three partners, one database")?;
     partners::queries(stage, report).await?;
     report.heading("What is refused")?;
@@ -21,5 +23,6 @@ pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<(), Failu
     report.heading("The cut")?;
     let number = cut::play(stage, report).await?;
     report.heading("The proof")?;
-    proof::play(stage, report, &number).await
+    proof::play(stage, report, &number).await?;
+    Ok(number)
 }

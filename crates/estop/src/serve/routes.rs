@@ -113,10 +113,7 @@ async fn list(State(served): State<Served>) -> Response {
 
 async fn entries(State(served): State<Served>, Path((from, count)): Path<(u64, u64)>) -> Response {
     let place = "GET /ledger/entries";
-    blocking(place, move || {
-        read_entries(&served.ledger, from, count)
-    })
-    .await
+    blocking(place, move || read_entries(&served.ledger, from, count)).await
 }
 
 async fn proof(State(served): State<Served>, Path(index): Path<u64>) -> Response {

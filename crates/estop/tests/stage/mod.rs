@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod desk;
+pub mod office;
+
 /// The program under test.
 pub const ESTOP: &str = env!("CARGO_BIN_EXE_estop");
 
@@ -39,7 +42,10 @@ pub struct Login {
 impl Stage {
     /// Plays the demo and leaves it serving.
     pub fn set() -> Self {
-        let folder = tempfile::Builder::new().prefix("estop-e2e-").tempdir_in("/tmp").unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("estop-e2e-")
+            .tempdir_in("/tmp")
+            .unwrap();
         let mut child = Command::new(ESTOP)
             .args(["demo", "--json", "--dir"])
             .arg(folder.path().join("demo"))
@@ -58,7 +64,10 @@ impl Stage {
         // What it says later goes nowhere, so that it cannot block.
         std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
         let facts: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(facts["holds"], true, "every step of the demo did what it must: {text}");
+        assert_eq!(
+            facts["holds"], true,
+            "every step of the demo did what it must: {text}"
+        );
         Self { child, folder, facts }
     }
 
@@ -69,7 +78,10 @@ impl Stage {
     /// The login of a partner: `state-police`, `university` or `federal-agency`.
     pub fn login(&self, who: &str) -> Login {
         let found = self.facts["connections"].as_array().unwrap().iter();
-        let found = found.filter(|login| login["who"].as_str().unwrap().starts_with(who)).next().unwrap();
+        let found = found
+            .filter(|login| login["who"].as_str().unwrap().starts_with(who))
+            .next()
+            .unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let gateway = &self.facts["gateway"];
         Login {
@@ -85,24 +97,44 @@ impl Stage {
 
     /// Runs `estop` on the demo's estate.
     pub fn estop(&self, args: &[&str]) -> Output {
-        Command::new(ESTOP).arg("--estate").arg(self.folder()).args(args).stdin(Stdio::null()).output().unwrap()
+        Command::new(ESTOP)
+            .arg("--estate")
+            .arg(self.folder())
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// The same with `--json`: the document, and the exit code.
     pub fn estop_json(&self, args: &[&str]) -> (Value, i32) {
         let output = self.estop(&[args, &["--json"]].concat());
         let said = String::from_utf8(output.stdout).unwrap();
-        let document = serde_json::from_str(&said)
-            .unwrap_or_else(|error| panic!("{args:?}: {error}: {said} {}", String::from_utf8_lossy(&output.stderr)));
+        let document = serde_json::from_str(&said).unwrap_or_else(|error| {
+            panic!(
+                "{args:?}: {error}: {said} {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        });
         (document, output.status.code().unwrap())
     }
 
     /// SQL as the custodian's administrator, straight to the database; what it prints, unaligned.
     pub fn admin(&self, sql: &str) -> String {
         let estate = std::fs::read_to_string(self.folder().join("estop.toml")).unwrap();
-        let url = estate.split('"').find(|text| text.starts_with("postgres")).expect("the upstream's URL");
-        let output = Command::new("psql").args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql, url]).output().unwrap();
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        let url = estate
+            .split('"')
+            .find(|text| text.starts_with("postgres"))
+            .expect("the upstream's URL");
+        let output = Command::new("psql")
+            .args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", sql, url])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
@@ -111,27 +143,56 @@ impl Stage {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+
+    /// Ends the demo as Ctrl-C does, and waits until it is gone. Its folder stays.
+    pub fn stop(&mut self) {
+        if self.child.try_wait().ok().flatten().is_some() {
+            return;
+        }
+        let _ = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
+        let until = Instant::now() + PATIENCE;
+        while self.child.try_wait().ok().flatten().is_none() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// In libpq's keyword form: the way straight to the database as the role of one of the demo's agreements, whose password
+    /// is read from the register as somebody with the custodian's disk would.
+    pub fn behind(&self, who: &str) -> String {
+        let role = self.login(who).query("select current_user");
+        let register = self.folder().join("state/register.sqlite");
+        let read = "import json, sqlite3, sys; \
+                    rows = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True).execute( \
+                    'select value from entry where key = ?', ('upstream/' + sys.argv[2],)); \
+                    print(json.loads(rows.fetchone()[0])['password'])";
+        let mut python = Command::new("/usr/bin/python3");
+        let password = run(python.args(["-c", read]).arg(register).arg(&role));
+        let upstream = &self.facts["upstream"];
+        let (host, port) = (upstream["host"].as_str().unwrap(), &upstream["port"]);
+        let database = upstream["database"].as_str().unwrap();
+        format!(
+            "host={host} port={port} dbname={database} user={role} password={} options='-csearch_path={role}'",
+            password.trim()
+        )
+    }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let pid = self.child.id().to_string();
-        if self.child.try_wait().ok().flatten().is_none() {
-            let _ = Command::new("kill").args(["-INT", &pid]).status();
-            let until = Instant::now() + PATIENCE;
-            while self.child.try_wait().ok().flatten().is_none() && Instant::now() < until {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+        self.stop();
         stop_postgres(&self.folder());
     }
 }
 
 /// Stops the demo's database, if the demo was killed and could not.
 fn stop_postgres(folder: &Path) {
-    let found = Command::new("pgrep").args(["-f", &format!("{}.*", folder.display())]).output();
+    let found = Command::new("pgrep")
+        .args(["-f", &format!("{}.*", folder.display())])
+        .output();
     if let Ok(found) = found {
         for pid in String::from_utf8_lossy(&found.stdout).lines() {
             let _ = Command::new("kill").args(["-QUIT", pid]).status();
@@ -142,7 +203,15 @@ fn stop_postgres(folder: &Path) {
 impl Login {
     /// In libpq's keyword form.
     pub fn conninfo(&self) -> String {
-        let Self { host, port, user, password, database, options, authority } = self;
+        let Self {
+            host,
+            port,
+            user,
+            password,
+            database,
+            options,
+            authority,
+        } = self;
         format!(
             "host={host} port={port} user={user} password={password} dbname={database} options='{options}' \
              sslmode=verify-full sslrootcert={authority}"
@@ -161,7 +230,14 @@ impl Login {
     /// psql, ready for its commands; errors with all their fields.
     pub fn psql_command(&self) -> Command {
         let mut psql = Command::new("psql");
-        psql.args(["-XAt", "-v", "VERBOSITY=verbose", "-v", "ON_ERROR_STOP=1", &self.conninfo()]);
+        psql.args([
+            "-XAt",
+            "-v",
+            "VERBOSITY=verbose",
+            "-v",
+            "ON_ERROR_STOP=1",
+            &self.conninfo(),
+        ]);
         psql.stdin(Stdio::null()).env("PGCONNECT_TIMEOUT", "20");
         psql
     }
@@ -169,7 +245,11 @@ impl Login {
     /// What one statement gives; it must succeed.
     pub fn query(&self, sql: &str) -> String {
         let output = self.psql(&[sql]);
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
@@ -204,5 +284,30 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(Instant::now() < until, "still not: {what}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// psql on any connection string: what it prints, or what it says of the error with its SQLSTATE.
+pub fn psql_on(conninfo: &str, sql: &str) -> Result<String, String> {
+    let mut psql = Command::new("psql");
+    psql.args([
+        "-XqAt",
+        "-v",
+        "VERBOSITY=verbose",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-c",
+        sql,
+        conninfo,
+    ]);
+    let output = psql
+        .stdin(Stdio::null())
+        .env("PGCONNECT_TIMEOUT", "20")
+        .output()
+        .unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }

@@ -4,8 +4,13 @@
 /// The text with `case` quoted, if it begins with one of the three.
 pub(super) fn quoted(text: &str) -> Option<String> {
     let rest = skip_space(text);
-    let rest = ["set", "reset", "show"].into_iter().find_map(|verb| word(rest, verb))?;
-    let rest = ["session", "local"].into_iter().find_map(|scope| word(rest, scope)).unwrap_or(rest);
+    let rest = ["set", "reset", "show"]
+        .into_iter()
+        .find_map(|verb| word(rest, verb))?;
+    let rest = ["session", "local"]
+        .into_iter()
+        .find_map(|scope| word(rest, scope))
+        .unwrap_or(rest);
     let rest = word(rest, "estop")?.strip_prefix('.').map(skip_space)?;
     let behind = word_end(rest, "case")?;
     let name_at = text.len().checked_sub(rest.len())?;
@@ -69,8 +74,14 @@ mod tests {
     fn the_word_is_quoted_wherever_sql_lets_it_stand() {
         for (text, wanted) in [
             ("set estop.case = 'a'", "set estop.\"case\" = 'a'"),
-            ("SET SESSION estop . CASE TO 'a'", "SET SESSION estop . \"case\" TO 'a'"),
-            ("set/**/local/* /* x */ */estop.--\ncase='a'", "set/**/local/* /* x */ */estop.--\n\"case\"='a'"),
+            (
+                "SET SESSION estop . CASE TO 'a'",
+                "SET SESSION estop . \"case\" TO 'a'",
+            ),
+            (
+                "set/**/local/* /* x */ */estop.--\ncase='a'",
+                "set/**/local/* /* x */ */estop.--\n\"case\"='a'",
+            ),
             (" -- why\n reset Estop.Case;", " -- why\n reset Estop.\"case\";"),
             ("show estop.case", "show estop.\"case\""),
         ] {

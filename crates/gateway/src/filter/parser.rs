@@ -21,12 +21,19 @@ pub(super) fn parse(text: &str) -> Result<ParseResult, Refused> {
         Ok(Ok(result)) => Ok(result.protobuf),
         Ok(Err(pg_query::Error::Parse(message))) => Err(failed(&message)),
         Ok(Err(pg_query::Error::Decode(_))) => Err(too_deep()),
-        Ok(Err(_)) | Err(_) => Err(Refused::new(Sqlstate::NOT_SUPPORTED, "statement cannot be judged")),
+        Ok(Err(_)) | Err(_) => Err(Refused::new(
+            Sqlstate::NOT_SUPPORTED,
+            "statement cannot be judged",
+        )),
     }
 }
 
 fn failed(message: &str) -> Refused {
-    let deep = ["stack depth limit exceeded", "memory exhausted", "nested too deeply"];
+    let deep = [
+        "stack depth limit exceeded",
+        "memory exhausted",
+        "nested too deeply",
+    ];
     if deep.iter().any(|words| message.contains(words)) {
         too_deep()
     } else {

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use pg_query::protobuf::{AConst, FuncCall, Node, VariableSetKind, VariableSetStmt, a_const};
 use pg_query::NodeEnum;
+use pg_query::protobuf::{AConst, FuncCall, Node, VariableSetKind, VariableSetStmt, a_const};
 
 use super::Limits;
 use super::statement::{Judged, unknown};
@@ -34,7 +34,10 @@ const SETTINGS: &[(&str, Values)] = &[
     ("bytea_output", Values::Any),
     ("client_encoding", Values::Utf8),
     // Lower levels show plans and the texts of others' functions.
-    ("client_min_messages", Values::Words(&["notice", "warning", "error"])),
+    (
+        "client_min_messages",
+        Values::Words(&["notice", "warning", "error"]),
+    ),
     ("datestyle", Values::Any),
     ("default_transaction_deferrable", Values::Any),
     ("default_transaction_isolation", Values::Any),
@@ -60,7 +63,11 @@ const SETTINGS: &[(&str, Values)] = &[
 const RESET_ONLY: &[&str] = &["role", "session_authorization"];
 
 fn values(name: &str) -> Option<Values> {
-    SETTINGS.binary_search_by(|(known, _)| known.cmp(&name)).ok().and_then(|place| SETTINGS.get(place)).map(|(_, values)| *values)
+    SETTINGS
+        .binary_search_by(|(known, _)| known.cmp(&name))
+        .ok()
+        .and_then(|place| SETTINGS.get(place))
+        .map(|(_, values)| *values)
 }
 
 fn refused_setting(name: &str) -> Refused {
@@ -69,7 +76,14 @@ fn refused_setting(name: &str) -> Refused {
 
 /// SET and RESET.
 pub(super) fn judge(stmt: &VariableSetStmt, limits: &Limits) -> Result<Judged, Refused> {
-    let VariableSetStmt { kind, name, args, jumble_args: _, is_local, location: _ } = stmt;
+    let VariableSetStmt {
+        kind,
+        name,
+        args,
+        jumble_args: _,
+        is_local,
+        location: _,
+    } = stmt;
     let kind = VariableSetKind::try_from(*kind).map_err(|_| unknown())?;
     // PostgreSQL does not tell upper and lower case apart in names of settings.
     let name = name.to_ascii_lowercase();
@@ -90,7 +104,10 @@ pub(super) fn judge(stmt: &VariableSetStmt, limits: &Limits) -> Result<Judged, R
             if name != CASE {
                 check(&name, Some(&value), limits)?;
             }
-            Ok(Judged::of(StatementKind::Set).with(Set { name, value: Some(value) }))
+            Ok(Judged::of(StatementKind::Set).with(Set {
+                name,
+                value: Some(value),
+            }))
         }
         VariableSetKind::VarSetCurrent | VariableSetKind::Undefined => Err(refused_setting(&name)),
     }
@@ -99,7 +116,10 @@ pub(super) fn judge(stmt: &VariableSetStmt, limits: &Limits) -> Result<Judged, R
 /// The gateway follows the case reference by statements; it could not follow the end of a transaction.
 fn case_for_session(name: &str, is_local: bool) -> Result<(), Refused> {
     if name == CASE && is_local {
-        return Err(Refused::by(Rule::Case, format!("`SET LOCAL {CASE}` is not taken; write `SET {CASE}`")));
+        return Err(Refused::by(
+            Rule::Case,
+            format!("`SET LOCAL {CASE}` is not taken; write `SET {CASE}`"),
+        ));
     }
     Ok(())
 }
@@ -111,7 +131,10 @@ fn multiple(name: &str, args: &[Node], limits: &Limits) -> Result<Judged, Refuse
             transaction_options(args, limits)?;
             Ok(Judged::of(StatementKind::Set))
         }
-        "transaction snapshot" => Err(Refused::by(Rule::Settings, "a transaction cannot take another's snapshot here")),
+        "transaction snapshot" => Err(Refused::by(
+            Rule::Settings,
+            "a transaction cannot take another's snapshot here",
+        )),
         _ => Err(refused_setting(name)),
     }
 }
@@ -119,7 +142,9 @@ fn multiple(name: &str, args: &[Node], limits: &Limits) -> Result<Judged, Refuse
 /// The modes of a transaction.
 pub(super) fn transaction_options(options: &[Node], limits: &Limits) -> Result<(), Refused> {
     for option in options {
-        let Some(NodeEnum::DefElem(option)) = &option.node else { return Err(unknown()) };
+        let Some(NodeEnum::DefElem(option)) = &option.node else {
+            return Err(unknown());
+        };
         let value = option.arg.as_deref().and_then(constant).ok_or_else(unknown)?;
         check(&option.defname.to_ascii_lowercase(), Some(&value), limits)?;
     }
@@ -129,16 +154,34 @@ pub(super) fn transaction_options(options: &[Node], limits: &Limits) -> Result<(
 /// A call of `set_config`: the name must stand there, and where not every value is taken, the value too.
 pub(super) fn judge_set_config(call: &FuncCall, limits: &Limits) -> Result<(), Refused> {
     let [name, value, _is_local] = call.args.as_slice() else {
-        return Err(Refused::by(Rule::Settings, "set_config must have its three arguments here, without names"));
+        return Err(Refused::by(
+            Rule::Settings,
+            "set_config must have its three arguments here, without names",
+        ));
     };
-    if call.func_variadic || [name, value].iter().any(|arg| matches!(arg.node, Some(NodeEnum::NamedArgExpr(_)))) {
-        return Err(Refused::by(Rule::Settings, "set_config must have its three arguments here, without names"));
+    if call.func_variadic
+        || [name, value]
+            .iter()
+            .any(|arg| matches!(arg.node, Some(NodeEnum::NamedArgExpr(_))))
+    {
+        return Err(Refused::by(
+            Rule::Settings,
+            "set_config must have its three arguments here, without names",
+        ));
     }
     let name = constant(name)
-        .ok_or_else(|| Refused::by(Rule::Settings, "the first argument of set_config must be a constant here"))?
+        .ok_or_else(|| {
+            Refused::by(
+                Rule::Settings,
+                "the first argument of set_config must be a constant here",
+            )
+        })?
         .to_ascii_lowercase();
     if name == CASE {
-        return Err(Refused::by(Rule::Case, format!("`{CASE}` is set by SET, not by set_config")));
+        return Err(Refused::by(
+            Rule::Case,
+            format!("`{CASE}` is set by SET, not by set_config"),
+        ));
     }
     check(&name, constant(value).as_deref(), limits)
 }
@@ -146,42 +189,66 @@ pub(super) fn judge_set_config(call: &FuncCall, limits: &Limits) -> Result<(), R
 /// Whether `name` may be set to `value`; `None` is a value that is not known before the statement runs.
 fn check(name: &str, value: Option<&str>, limits: &Limits) -> Result<(), Refused> {
     let allowed = values(name).ok_or_else(|| refused_setting(name))?;
-    if matches!(allowed, Values::Any) || matches!(allowed, Values::Timeout) && limits.statement_timeout_max.is_none() {
+    if matches!(allowed, Values::Any)
+        || matches!(allowed, Values::Timeout) && limits.statement_timeout_max.is_none()
+    {
         return Ok(());
     }
-    let value = value
-        .ok_or_else(|| Refused::by(Rule::Values, format!("the value of setting `{name}` must be a constant here")))?;
+    let value = value.ok_or_else(|| {
+        Refused::by(
+            Rule::Values,
+            format!("the value of setting `{name}` must be a constant here"),
+        )
+    })?;
     let (taken, wanted) = match allowed {
         Values::Any => (true, String::new()),
-        Values::Words(words) => (words.contains(&value.to_ascii_lowercase().as_str()), words.join(", ")),
+        Values::Words(words) => (
+            words.contains(&value.to_ascii_lowercase().as_str()),
+            words.join(", "),
+        ),
         Values::Utf8 => (is_utf8(value), "UTF8".to_owned()),
         Values::On => (is_on(value), "on".to_owned()),
         Values::Timeout => {
             let max = limits.statement_timeout_max.unwrap_or(Duration::MAX);
-            (timeout(value).is_some_and(|time| !time.is_zero() && time <= max), format!("1 ms to {} ms", max.as_millis()))
+            (
+                timeout(value).is_some_and(|time| !time.is_zero() && time <= max),
+                format!("1 ms to {} ms", max.as_millis()),
+            )
         }
     };
     if taken {
         return Ok(());
     }
-    Err(Refused::by(Rule::Values, format!("setting `{name}` cannot have this value here; it may be: {wanted}")))
+    Err(Refused::by(
+        Rule::Values,
+        format!("setting `{name}` cannot have this value here; it may be: {wanted}"),
+    ))
 }
 
 /// PostgreSQL compares names of encodings by their letters and digits.
 fn is_utf8(value: &str) -> bool {
-    let name: String = value.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    let name: String = value
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect();
     matches!(name.as_str(), "utf8" | "unicode")
 }
 
 fn is_on(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "on" | "true" | "yes" | "1" | "t" | "y" | "tr" | "tru" | "ye")
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "on" | "true" | "yes" | "1" | "t" | "y" | "tr" | "tru" | "ye"
+    )
 }
 
 /// A time as PostgreSQL reads one for `statement_timeout`: milliseconds if no unit stands behind the number. `None` for
 /// what is not plainly a time; the server may take more spellings, the filter does not.
 fn timeout(value: &str) -> Option<Duration> {
     let value = value.trim();
-    let digits = value.find(|character: char| !character.is_ascii_digit()).unwrap_or(value.len());
+    let digits = value
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(value.len());
     let (number, unit) = value.split_at_checked(digits)?;
     // PostgreSQL takes numbers with a leading zero for octal ones, which are smaller: to count them as decimal is safe.
     let number: u64 = number.parse().ok()?;
@@ -238,11 +305,29 @@ mod tests {
 
     #[test]
     fn times_are_read_as_postgresql_reads_them() {
-        let times = [("0", 0), ("5", 5), (" 5 s ", 5_000), ("1min", 60_000), ("2 h", 7_200_000), ("1d", 86_400_000), ("1us", 1)];
+        let times = [
+            ("0", 0),
+            ("5", 5),
+            (" 5 s ", 5_000),
+            ("1min", 60_000),
+            ("2 h", 7_200_000),
+            ("1d", 86_400_000),
+            ("1us", 1),
+        ];
         for (text, milliseconds) in times {
             assert_eq!(timeout(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "s", "-1", "1.5s", "1e3", "5 parsecs", "99999999999999999999", "18446744073709551615 d", "0x10"] {
+        for text in [
+            "",
+            "s",
+            "-1",
+            "1.5s",
+            "1e3",
+            "5 parsecs",
+            "99999999999999999999",
+            "18446744073709551615 d",
+            "0x10",
+        ] {
             assert_eq!(timeout(text), None, "{text}");
         }
     }

@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    CopyStmt, DeclareCursorStmt, DiscardMode, DiscardStmt, ExecuteStmt, FetchStmt, Node, ParseResult, PrepareStmt,
-    TransactionStmt, TransactionStmtKind,
+    CopyStmt, DeclareCursorStmt, DiscardMode, DiscardStmt, ExecuteStmt, FetchStmt, Node, ParseResult,
+    PrepareStmt, TransactionStmt, TransactionStmtKind,
 };
 use wire::backend::Sqlstate;
 
@@ -24,24 +24,37 @@ impl Judged {
     }
 
     pub(super) fn with(self, set: Set) -> Self {
-        Self { set: Some(set), ..self }
+        Self {
+            set: Some(set),
+            ..self
+        }
     }
 }
 
 /// For what PostgreSQL's grammar does not make, as far as is known.
 pub(super) fn unknown() -> Refused {
-    Refused::by(Rule::Statements, "statement has a form that is not available here")
+    Refused::by(
+        Rule::Statements,
+        "statement has a form that is not available here",
+    )
 }
 
 /// Judges all statements of a text.
 pub(super) fn judge(tree: &ParseResult, limits: &Limits) -> Result<Pass, Refused> {
     if tree.stmts.len() > STATEMENTS_MAX {
-        let message = format!("text has {} statements, at most {STATEMENTS_MAX} are taken", tree.stmts.len());
+        let message = format!(
+            "text has {} statements, at most {STATEMENTS_MAX} are taken",
+            tree.stmts.len()
+        );
         return Err(Refused::new(Sqlstate::PROGRAM_LIMIT, message));
     }
     let mut pass = Pass::default();
     for raw in &tree.stmts {
-        let statement = raw.stmt.as_deref().and_then(|node| node.node.as_ref()).ok_or_else(unknown)?;
+        let statement = raw
+            .stmt
+            .as_deref()
+            .and_then(|node| node.node.as_ref())
+            .ok_or_else(unknown)?;
         let Judged { kind, set } = one(statement, limits)?;
         pass.statements.push(kind);
         pass.sets.extend(set);
@@ -53,9 +66,15 @@ pub(super) fn judge(tree: &ParseResult, limits: &Limits) -> Result<Pass, Refused
 /// A text has one record, and so one case reference: a SET of it must not stand beside what reads rows.
 fn case_alone(pass: &Pass) -> Result<(), Refused> {
     let named = pass.sets.iter().any(|set| set.name == CASE);
-    let alone = pass.statements.iter().all(|kind| matches!(kind, StatementKind::Set | StatementKind::Reset));
+    let alone = pass
+        .statements
+        .iter()
+        .all(|kind| matches!(kind, StatementKind::Set | StatementKind::Reset));
     if named && !alone {
-        return Err(Refused::by(Rule::Case, format!("`SET {CASE}` must be sent by itself, not with other statements")));
+        return Err(Refused::by(
+            Rule::Case,
+            format!("`SET {CASE}` must be sent by itself, not with other statements"),
+        ));
     }
     Ok(())
 }
@@ -71,8 +90,17 @@ fn one(statement: &NodeEnum, limits: &Limits) -> Result<Judged, Refused> {
         NodeEnum::VariableShowStmt(_) => StatementKind::Show,
         NodeEnum::CopyStmt(stmt) => copy(stmt, limits)?,
         NodeEnum::DeclareCursorStmt(stmt) => declare(stmt, limits)?,
-        NodeEnum::FetchStmt(FetchStmt { direction: _, how_many: _, portalname: _, ismove }) => {
-            if *ismove { StatementKind::Move } else { StatementKind::Fetch }
+        NodeEnum::FetchStmt(FetchStmt {
+            direction: _,
+            how_many: _,
+            portalname: _,
+            ismove,
+        }) => {
+            if *ismove {
+                StatementKind::Move
+            } else {
+                StatementKind::Fetch
+            }
         }
         NodeEnum::ClosePortalStmt(_) => StatementKind::Close,
         NodeEnum::PrepareStmt(stmt) => prepare(stmt, limits)?,
@@ -89,7 +117,14 @@ fn one(statement: &NodeEnum, limits: &Limits) -> Result<Judged, Refused> {
 }
 
 fn transaction(stmt: &TransactionStmt, limits: &Limits) -> Result<StatementKind, Refused> {
-    let TransactionStmt { kind, options, savepoint_name: _, gid: _, chain: _, location: _ } = stmt;
+    let TransactionStmt {
+        kind,
+        options,
+        savepoint_name: _,
+        gid: _,
+        chain: _,
+        location: _,
+    } = stmt;
     settings::transaction_options(options, limits)?;
     match TransactionStmtKind::try_from(*kind).map_err(|_| unknown())? {
         TransactionStmtKind::TransStmtBegin | TransactionStmtKind::TransStmtStart => Ok(StatementKind::Begin),
@@ -109,7 +144,16 @@ fn transaction(stmt: &TransactionStmt, limits: &Limits) -> Result<StatementKind,
 }
 
 fn copy(stmt: &CopyStmt, limits: &Limits) -> Result<StatementKind, Refused> {
-    let CopyStmt { relation, query, attlist, is_from, is_program, filename, options, where_clause } = stmt;
+    let CopyStmt {
+        relation,
+        query,
+        attlist,
+        is_from,
+        is_program,
+        filename,
+        options,
+        where_clause,
+    } = stmt;
     if *is_from || *is_program || !filename.is_empty() || where_clause.is_some() {
         return Err(Refused::by(Rule::Statements, "COPY is available to STDOUT only"));
     }
@@ -122,20 +166,30 @@ fn copy(stmt: &CopyStmt, limits: &Limits) -> Result<StatementKind, Refused> {
     }
     walk.nodes(attlist)?;
     for option in options {
-        let Some(NodeEnum::DefElem(option)) = &option.node else { return Err(unknown()) };
+        let Some(NodeEnum::DefElem(option)) = &option.node else {
+            return Err(unknown());
+        };
         walk.nodes(option.arg.as_deref())?;
     }
     Ok(StatementKind::Copy)
 }
 
 fn declare(stmt: &DeclareCursorStmt, limits: &Limits) -> Result<StatementKind, Refused> {
-    let DeclareCursorStmt { portalname: _, options: _, query } = stmt;
+    let DeclareCursorStmt {
+        portalname: _,
+        options: _,
+        query,
+    } = stmt;
     Walk::new(limits).query(query.as_deref().ok_or_else(unknown)?)?;
     Ok(StatementKind::Declare)
 }
 
 fn prepare(stmt: &PrepareStmt, limits: &Limits) -> Result<StatementKind, Refused> {
-    let PrepareStmt { name: _, argtypes, query } = stmt;
+    let PrepareStmt {
+        name: _,
+        argtypes,
+        query,
+    } = stmt;
     let mut walk = Walk::new(limits);
     walk.nodes(argtypes)?;
     walk.query(query.as_deref().ok_or_else(unknown)?)?;
@@ -160,26 +214,48 @@ pub(super) fn not_listed(statement: &NodeEnum) -> Refused {
             Rule::Statements,
             "EXPLAIN is not available: a plan tells of rows that are not shared (how many there are, whether one exists)",
         ),
-        NodeEnum::InsertStmt(_) => say(Rule::ReadOnly, "INSERT is not available: shared data is read-only"),
-        NodeEnum::UpdateStmt(_) => say(Rule::ReadOnly, "UPDATE is not available: shared data is read-only"),
-        NodeEnum::DeleteStmt(_) => say(Rule::ReadOnly, "DELETE is not available: shared data is read-only"),
+        NodeEnum::InsertStmt(_) => say(
+            Rule::ReadOnly,
+            "INSERT is not available: shared data is read-only",
+        ),
+        NodeEnum::UpdateStmt(_) => say(
+            Rule::ReadOnly,
+            "UPDATE is not available: shared data is read-only",
+        ),
+        NodeEnum::DeleteStmt(_) => say(
+            Rule::ReadOnly,
+            "DELETE is not available: shared data is read-only",
+        ),
         NodeEnum::MergeStmt(_) => say(Rule::ReadOnly, "MERGE is not available: shared data is read-only"),
-        NodeEnum::TruncateStmt(_) => say(Rule::ReadOnly, "TRUNCATE is not available: shared data is read-only"),
-        NodeEnum::CreateTableAsStmt(_) => {
-            say(Rule::ReadOnly, "a query's result cannot be kept in the database: shared data is read-only")
-        }
+        NodeEnum::TruncateStmt(_) => say(
+            Rule::ReadOnly,
+            "TRUNCATE is not available: shared data is read-only",
+        ),
+        NodeEnum::CreateTableAsStmt(_) => say(
+            Rule::ReadOnly,
+            "a query's result cannot be kept in the database: shared data is read-only",
+        ),
         NodeEnum::DoStmt(_) => say(Rule::Statements, "DO is not available: its code cannot be judged"),
-        NodeEnum::CallStmt(_) => say(Rule::Statements, "CALL is not available: a procedure's code cannot be judged"),
-        NodeEnum::ListenStmt(_) | NodeEnum::NotifyStmt(_) | NodeEnum::UnlistenStmt(_) => {
-            say(Rule::Statements, "notifications are not available: they would reach other sessions")
-        }
-        NodeEnum::LockStmt(_) => say(Rule::Statements, "LOCK is not available: it would hold up other sessions"),
-        NodeEnum::AlterRoleStmt(_) | NodeEnum::AlterRoleSetStmt(_) => {
-            say(Rule::Statements, "ALTER ROLE is not available: the agreement's role is the custodian's")
-        }
-        NodeEnum::GrantStmt(_) | NodeEnum::GrantRoleStmt(_) => {
-            say(Rule::Statements, "GRANT and REVOKE are not available: what is shared stands in the agreement")
-        }
+        NodeEnum::CallStmt(_) => say(
+            Rule::Statements,
+            "CALL is not available: a procedure's code cannot be judged",
+        ),
+        NodeEnum::ListenStmt(_) | NodeEnum::NotifyStmt(_) | NodeEnum::UnlistenStmt(_) => say(
+            Rule::Statements,
+            "notifications are not available: they would reach other sessions",
+        ),
+        NodeEnum::LockStmt(_) => say(
+            Rule::Statements,
+            "LOCK is not available: it would hold up other sessions",
+        ),
+        NodeEnum::AlterRoleStmt(_) | NodeEnum::AlterRoleSetStmt(_) => say(
+            Rule::Statements,
+            "ALTER ROLE is not available: the agreement's role is the custodian's",
+        ),
+        NodeEnum::GrantStmt(_) | NodeEnum::GrantRoleStmt(_) => say(
+            Rule::Statements,
+            "GRANT and REVOKE are not available: what is shared stands in the agreement",
+        ),
         _ => say(
             Rule::Statements,
             "this kind of statement is not available: shared data can be read by SELECT, cursors and COPY ... TO STDOUT",

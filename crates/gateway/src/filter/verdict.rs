@@ -39,8 +39,14 @@ impl Pass {
     /// the session (`RESET estop.case`, `RESET ALL`, `DISCARD ALL`).
     #[must_use]
     pub fn sets_case(&self) -> Option<Option<&str>> {
-        let named = self.sets.iter().rev().find(|set| set.name == CASE).map(|set| set.value.as_deref());
-        let resets = |kind: &StatementKind| matches!(kind, StatementKind::ResetAll | StatementKind::DiscardAll);
+        let named = self
+            .sets
+            .iter()
+            .rev()
+            .find(|set| set.name == CASE)
+            .map(|set| set.value.as_deref());
+        let resets =
+            |kind: &StatementKind| matches!(kind, StatementKind::ResetAll | StatementKind::DiscardAll);
         named.or_else(|| self.statements.iter().any(resets).then_some(None))
     }
 
@@ -48,14 +54,18 @@ impl Pass {
     #[must_use]
     pub fn renames_statements(&self) -> bool {
         use StatementKind::{Deallocate, DiscardAll, Prepare};
-        self.statements.iter().any(|kind| matches!(kind, Deallocate | DiscardAll | Prepare))
+        self.statements
+            .iter()
+            .any(|kind| matches!(kind, Deallocate | DiscardAll | Prepare))
     }
 
     /// Whether portals may get another meaning, or none, other than by protocol messages and the end of transactions.
     #[must_use]
     pub fn renames_portals(&self) -> bool {
         use StatementKind::{Close, Declare, DiscardAll};
-        self.statements.iter().any(|kind| matches!(kind, Close | Declare | DiscardAll))
+        self.statements
+            .iter()
+            .any(|kind| matches!(kind, Close | Declare | DiscardAll))
     }
 }
 
@@ -134,13 +144,21 @@ pub struct Refused {
 impl Refused {
     /// For a text that is wrong in itself.
     pub(super) fn new(sqlstate: Sqlstate, message: impl Into<String>) -> Self {
-        Self { sqlstate, message: message.into(), clause: None }
+        Self {
+            sqlstate,
+            message: message.into(),
+            clause: None,
+        }
     }
 
     /// For a text that breaks a rule.
     pub(super) fn by(rule: Rule, message: impl Into<String>) -> Self {
         let clause = Some(format!("Estop statement filter, rule `{}`.", rule.name()));
-        Self { sqlstate: rule.sqlstate(), message: message.into(), clause }
+        Self {
+            sqlstate: rule.sqlstate(),
+            message: message.into(),
+            clause,
+        }
     }
 }
 

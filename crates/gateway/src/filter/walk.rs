@@ -6,7 +6,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    Alias, ColumnDef, ColumnRef, CommonTableExpr, FuncCall, Node, RangeVar, SelectStmt, TypeName, WindowDef, WithClause,
+    Alias, ColumnDef, ColumnRef, CommonTableExpr, FuncCall, Node, RangeVar, SelectStmt, TypeName, WindowDef,
+    WithClause,
 };
 
 use super::statement::{not_listed, unknown};
@@ -33,7 +34,10 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(limits: &'a Limits) -> Self {
-        Self { limits, todo: Vec::new() }
+        Self {
+            limits,
+            todo: Vec::new(),
+        }
     }
 
     /// Looks at a query and all that is in it.
@@ -50,11 +54,21 @@ impl<'a> Walk<'a> {
 
     /// Looks at a relation.
     pub(super) fn relation(&mut self, relation: &'a RangeVar) -> Result<(), Refused> {
-        let RangeVar { catalogname: _, schemaname, relname, inh: _, relpersistence: _, alias, location: _ } = relation;
+        let RangeVar {
+            catalogname: _,
+            schemaname,
+            relname,
+            inh: _,
+            relpersistence: _,
+            alias,
+            location: _,
+        } = relation;
         if functions::is_refused_relation(schemaname, relname) {
             return Err(Refused::by(
                 Rule::Relations,
-                format!("relation `{relname}` is not available: it tells of other sessions and of rows that are not shared"),
+                format!(
+                    "relation `{relname}` is not available: it tells of other sessions and of rows that are not shared"
+                ),
             ));
         }
         self.alias(alias.as_ref());
@@ -77,7 +91,11 @@ impl<'a> Walk<'a> {
     }
 
     fn alias(&mut self, alias: Option<&'a Alias>) {
-        if let Some(Alias { aliasname: _, colnames }) = alias {
+        if let Some(Alias {
+            aliasname: _,
+            colnames,
+        }) = alias
+        {
             self.push(colnames);
         }
     }
@@ -106,7 +124,10 @@ impl<'a> Walk<'a> {
             rarg,
         } = select;
         if into_clause.is_some() {
-            return Err(Refused::by(Rule::ReadOnly, "SELECT INTO is not available: shared data is read-only"));
+            return Err(Refused::by(
+                Rule::ReadOnly,
+                "SELECT INTO is not available: shared data is read-only",
+            ));
         }
         if !locking_clause.is_empty() {
             return Err(Refused::by(
@@ -116,19 +137,34 @@ impl<'a> Walk<'a> {
         }
         // DISTINCT without ON is a list of one nothing.
         self.push(distinct_clause.iter().filter(|node| node.node.is_some()));
-        for list in [target_list, from_clause, group_clause, window_clause, values_lists, sort_clause] {
+        for list in [
+            target_list,
+            from_clause,
+            group_clause,
+            window_clause,
+            values_lists,
+            sort_clause,
+        ] {
             self.push(list);
         }
         for single in [where_clause, having_clause, limit_offset, limit_count] {
             self.push(single.as_deref());
         }
         self.with(with_clause.as_ref())?;
-        self.todo.extend([larg, rarg].into_iter().flatten().map(|side| Todo::Select(side)));
+        self.todo
+            .extend([larg, rarg].into_iter().flatten().map(|side| Todo::Select(side)));
         Ok(())
     }
 
     fn with(&mut self, clause: Option<&'a WithClause>) -> Result<(), Refused> {
-        let Some(WithClause { ctes, recursive: _, location: _ }) = clause else { return Ok(()) };
+        let Some(WithClause {
+            ctes,
+            recursive: _,
+            location: _,
+        }) = clause
+        else {
+            return Ok(());
+        };
         ctes.iter().try_for_each(|cte| match &cte.node {
             Some(NodeEnum::CommonTableExpr(cte)) => self.common_table(cte),
             _ => Err(unknown()),
@@ -151,7 +187,13 @@ impl<'a> Walk<'a> {
             ctecoltypmods,
             ctecolcollations,
         } = cte;
-        for list in [aliascolnames, ctecolnames, ctecoltypes, ctecoltypmods, ctecolcollations] {
+        for list in [
+            aliascolnames,
+            ctecolnames,
+            ctecoltypes,
+            ctecoltypmods,
+            ctecolcollations,
+        ] {
             self.push(list);
         }
         if let Some(search) = search_clause {
@@ -192,7 +234,16 @@ impl<'a> Walk<'a> {
 
     fn type_name(&mut self, name: Option<&'a TypeName>) {
         let Some(name) = name else { return };
-        let TypeName { names, type_oid: _, setof: _, pct_type: _, typmods, typemod: _, array_bounds, location: _ } = name;
+        let TypeName {
+            names,
+            type_oid: _,
+            setof: _,
+            pct_type: _,
+            typmods,
+            typemod: _,
+            array_bounds,
+            location: _,
+        } = name;
         self.push(names);
         self.push(typmods);
         self.push(array_bounds);
@@ -277,7 +328,9 @@ impl<'a> Walk<'a> {
     fn selectors(&mut self, selectors: &'a [Node]) -> Result<(), Refused> {
         for selector in selectors {
             match &selector.node {
-                Some(NodeEnum::String(name)) if functions::is_refused(&name.sval) || name.sval == functions::SET_CONFIG => {
+                Some(NodeEnum::String(name))
+                    if functions::is_refused(&name.sval) || name.sval == functions::SET_CONFIG =>
+                {
                     return Err(refused_function(&name.sval));
                 }
                 _ => self.push([selector]),
@@ -298,6 +351,8 @@ fn last_name(names: &[Node]) -> Option<&str> {
 fn refused_function(name: &str) -> Refused {
     Refused::by(
         Rule::Functions,
-        format!("function `{name}` is not available: it reaches beyond the rows that are shared with this session"),
+        format!(
+            "function `{name}` is not available: it reaches beyond the rows that are shared with this session"
+        ),
     )
 }

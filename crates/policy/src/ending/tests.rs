@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalog::{Grant, Membership, Object};
-use crate::plan::tests::applied;
+use crate::plan::tests::standing::applied;
 
 const SHARE: &str = "estop_0123456789abcdef";
 

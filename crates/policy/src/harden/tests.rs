@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalog::{Function, Object};
-use crate::plan::tests::applied;
+use crate::plan::tests::standing::applied;
 
 fn public(object: Object, privilege: &str) -> Grant {
     Grant {

@@ -8,7 +8,7 @@ use crate::commands::ledger::verify;
 use crate::demo::report::{Report, Step, grouped};
 use crate::demo::stage::Stage;
 use crate::failure::Failure;
-use crate::files::{self, Readers};
+use crate::files::{self, FileError, Readers};
 
 /// Longest certificate that the demo reads back.
 const CERTIFICATE_BYTES_MAX: usize = 1 << 20;
@@ -97,7 +97,9 @@ fn database(certified: &Certified) -> Step {
 /// One changed byte, in a place that a forger would like to change.
 fn changed(stage: &Stage, text: &str, key: &str) -> Result<Step, Failure> {
     let forged = text.replacen("federal-agency", "federal-agence", 1);
-    let file = stage.folder().join("forged.certificate");
+    let folder = tempfile::tempdir_in(stage.folder())
+        .map_err(|error| FileError::new("create a folder in", stage.folder(), error))?;
+    let file = folder.path().join("forged.certificate");
     files::create(&file, &forged, Readers::All)?;
     let step = Step::new("forged", "anyone", "finds one changed byte");
     Ok(match check(&file, key)? {

@@ -10,7 +10,7 @@ use super::{Refused, Walk};
 
 impl<'a> Walk<'a> {
     /// Says whether the node was one of these.
-    pub(super) fn from_item(&mut self, node: &'a NodeEnum) -> Result<bool, Refused> {
+    pub(super) fn item_of_from(&mut self, node: &'a NodeEnum) -> Result<bool, Refused> {
         match node {
             NodeEnum::JoinExpr(join) => {
                 let JoinExpr {
@@ -32,25 +32,52 @@ impl<'a> Walk<'a> {
                 self.alias(alias.as_ref());
             }
             NodeEnum::RangeSubselect(sub) => {
-                let RangeSubselect { lateral: _, subquery, alias } = &**sub;
+                let RangeSubselect {
+                    lateral: _,
+                    subquery,
+                    alias,
+                } = &**sub;
                 self.push(subquery.as_deref());
                 self.alias(alias.as_ref());
             }
             NodeEnum::RangeFunction(function) => {
-                let RangeFunction { lateral: _, ordinality: _, is_rowsfrom: _, functions, alias, coldeflist } = function;
-                functions.iter().try_for_each(|function| self.function_in_from(function))?;
+                let RangeFunction {
+                    lateral: _,
+                    ordinality: _,
+                    is_rowsfrom: _,
+                    functions,
+                    alias,
+                    coldeflist,
+                } = function;
+                functions
+                    .iter()
+                    .try_for_each(|function| self.function_in_from(function))?;
                 self.alias(alias.as_ref());
                 self.push(coldeflist);
             }
             NodeEnum::RangeTableSample(sample) => {
-                let RangeTableSample { relation, method, args, repeatable, location: _ } = &**sample;
+                let RangeTableSample {
+                    relation,
+                    method,
+                    args,
+                    repeatable,
+                    location: _,
+                } = &**sample;
                 self.function_name(method)?;
                 self.push(relation.as_deref());
                 self.push(args);
                 self.push(repeatable.as_deref());
             }
             NodeEnum::RangeTableFunc(table) => {
-                let RangeTableFunc { lateral: _, docexpr, rowexpr, namespaces, columns, alias, location: _ } = &**table;
+                let RangeTableFunc {
+                    lateral: _,
+                    docexpr,
+                    rowexpr,
+                    namespaces,
+                    columns,
+                    alias,
+                    location: _,
+                } = &**table;
                 self.push(docexpr.as_deref());
                 self.push(rowexpr.as_deref());
                 self.push(namespaces);
@@ -78,7 +105,9 @@ impl<'a> Walk<'a> {
 
     /// A function and the columns of its result, which may be nothing.
     fn function_in_from(&mut self, function: &'a Node) -> Result<(), Refused> {
-        let Some(NodeEnum::List(pair)) = &function.node else { return Err(unknown()) };
+        let Some(NodeEnum::List(pair)) = &function.node else {
+            return Err(unknown());
+        };
         let (function, columns) = pair.items.split_first().ok_or_else(unknown)?;
         self.push([function]);
         self.push(columns.iter().filter(|columns| columns.node.is_some()));

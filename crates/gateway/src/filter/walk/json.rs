@@ -2,9 +2,10 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    JsonAggConstructor, JsonArgument, JsonArrayAgg, JsonArrayConstructor, JsonArrayQueryConstructor, JsonBehavior,
-    JsonFuncExpr, JsonIsPredicate, JsonKeyValue, JsonObjectAgg, JsonObjectConstructor, JsonOutput, JsonParseExpr,
-    JsonReturning, JsonScalarExpr, JsonSerializeExpr, JsonTable, JsonTableColumn, JsonTablePathSpec, JsonValueExpr,
+    JsonAggConstructor, JsonArgument, JsonArrayAgg, JsonArrayConstructor, JsonArrayQueryConstructor,
+    JsonBehavior, JsonFuncExpr, JsonIsPredicate, JsonKeyValue, JsonObjectAgg, JsonObjectConstructor,
+    JsonOutput, JsonParseExpr, JsonReturning, JsonScalarExpr, JsonSerializeExpr, JsonTable, JsonTableColumn,
+    JsonTablePathSpec, JsonValueExpr,
 };
 
 use super::Walk;
@@ -40,22 +41,42 @@ impl<'a> Walk<'a> {
                 self.push(exprs);
                 self.json_output(output.as_ref());
             }
-            NodeEnum::JsonArrayConstructor(JsonArrayConstructor { exprs, output, absent_on_null: _, location: _ }) => {
+            NodeEnum::JsonArrayConstructor(JsonArrayConstructor {
+                exprs,
+                output,
+                absent_on_null: _,
+                location: _,
+            }) => {
                 self.push(exprs);
                 self.json_output(output.as_ref());
             }
             NodeEnum::JsonArrayQueryConstructor(constructor) => {
-                let JsonArrayQueryConstructor { query, output, format: _, absent_on_null: _, location: _ } = &**constructor;
+                let JsonArrayQueryConstructor {
+                    query,
+                    output,
+                    format: _,
+                    absent_on_null: _,
+                    location: _,
+                } = &**constructor;
                 self.push(query.as_deref());
                 self.json_output(output.as_ref());
             }
             NodeEnum::JsonObjectAgg(aggregate) => {
-                let JsonObjectAgg { constructor, arg, absent_on_null: _, unique: _ } = &**aggregate;
+                let JsonObjectAgg {
+                    constructor,
+                    arg,
+                    absent_on_null: _,
+                    unique: _,
+                } = &**aggregate;
                 self.json_aggregate(constructor.as_deref());
                 self.json_pair(arg.as_deref());
             }
             NodeEnum::JsonArrayAgg(aggregate) => {
-                let JsonArrayAgg { constructor, arg, absent_on_null: _ } = &**aggregate;
+                let JsonArrayAgg {
+                    constructor,
+                    arg,
+                    absent_on_null: _,
+                } = &**aggregate;
                 self.json_aggregate(constructor.as_deref());
                 self.json_value(arg.as_deref());
             }
@@ -89,22 +110,41 @@ impl<'a> Walk<'a> {
                 self.json_behavior(on_error.as_deref());
             }
             NodeEnum::JsonParseExpr(parse) => {
-                let JsonParseExpr { expr, output, unique_keys: _, location: _ } = &**parse;
+                let JsonParseExpr {
+                    expr,
+                    output,
+                    unique_keys: _,
+                    location: _,
+                } = &**parse;
                 self.json_value(expr.as_deref());
                 self.json_output(output.as_ref());
             }
             NodeEnum::JsonScalarExpr(scalar) => {
-                let JsonScalarExpr { expr, output, location: _ } = &**scalar;
+                let JsonScalarExpr {
+                    expr,
+                    output,
+                    location: _,
+                } = &**scalar;
                 self.push(expr.as_deref());
                 self.json_output(output.as_ref());
             }
             NodeEnum::JsonSerializeExpr(serialize) => {
-                let JsonSerializeExpr { expr, output, location: _ } = &**serialize;
+                let JsonSerializeExpr {
+                    expr,
+                    output,
+                    location: _,
+                } = &**serialize;
                 self.json_value(expr.as_deref());
                 self.json_output(output.as_ref());
             }
             NodeEnum::JsonIsPredicate(predicate) => {
-                let JsonIsPredicate { expr, format: _, item_type: _, unique_keys: _, location: _ } = &**predicate;
+                let JsonIsPredicate {
+                    expr,
+                    format: _,
+                    item_type: _,
+                    unique_keys: _,
+                    location: _,
+                } = &**predicate;
                 self.push(expr.as_deref());
             }
             _ => return false,
@@ -115,7 +155,16 @@ impl<'a> Walk<'a> {
     fn json_table(&mut self, node: &'a NodeEnum) -> bool {
         match node {
             NodeEnum::JsonTable(table) => {
-                let JsonTable { context_item, pathspec, passing, columns, on_error, alias, lateral: _, location: _ } = &**table;
+                let JsonTable {
+                    context_item,
+                    pathspec,
+                    passing,
+                    columns,
+                    on_error,
+                    alias,
+                    lateral: _,
+                    location: _,
+                } = &**table;
                 self.json_value(context_item.as_deref());
                 self.json_path(pathspec.as_deref());
                 self.push(passing);
@@ -149,7 +198,12 @@ impl<'a> Walk<'a> {
     }
 
     fn json_value(&mut self, value: Option<&'a JsonValueExpr>) {
-        if let Some(JsonValueExpr { raw_expr, formatted_expr, format: _ }) = value {
+        if let Some(JsonValueExpr {
+            raw_expr,
+            formatted_expr,
+            format: _,
+        }) = value
+        {
             self.push(raw_expr.as_deref());
             self.push(formatted_expr.as_deref());
         }
@@ -163,27 +217,53 @@ impl<'a> Walk<'a> {
     }
 
     fn json_behavior(&mut self, behavior: Option<&'a JsonBehavior>) {
-        if let Some(JsonBehavior { btype: _, expr, coerce: _, location: _ }) = behavior {
+        if let Some(JsonBehavior {
+            btype: _,
+            expr,
+            coerce: _,
+            location: _,
+        }) = behavior
+        {
             self.push(expr.as_deref());
         }
     }
 
     fn json_output(&mut self, output: Option<&'a JsonOutput>) {
-        let Some(JsonOutput { type_name, returning }) = output else { return };
+        let Some(JsonOutput { type_name, returning }) = output else {
+            return;
+        };
         self.type_name(type_name.as_ref());
-        if let Some(JsonReturning { format: _, typid: _, typmod: _ }) = returning {
+        if let Some(JsonReturning {
+            format: _,
+            typid: _,
+            typmod: _,
+        }) = returning
+        {
             // Numbers only.
         }
     }
 
     fn json_path(&mut self, path: Option<&'a JsonTablePathSpec>) {
-        if let Some(JsonTablePathSpec { string, name: _, name_location: _, location: _ }) = path {
+        if let Some(JsonTablePathSpec {
+            string,
+            name: _,
+            name_location: _,
+            location: _,
+        }) = path
+        {
             self.push(string.as_deref());
         }
     }
 
     fn json_aggregate(&mut self, constructor: Option<&'a JsonAggConstructor>) {
-        if let Some(JsonAggConstructor { output, agg_filter, agg_order, over, location: _ }) = constructor {
+        if let Some(JsonAggConstructor {
+            output,
+            agg_filter,
+            agg_order,
+            over,
+            location: _,
+        }) = constructor
+        {
             self.json_output(output.as_ref());
             self.push(agg_filter.as_deref());
             self.push(agg_order);

@@ -1,0 +1,138 @@
+//! The demo as an end-to-end test: every step holds, the proof outlives it, and nothing is left running.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of it is tests, also what is not marked as one"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use estop::clock;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+fn estop() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_estop"));
+    command.stdin(Stdio::null());
+    command
+}
+
+fn step<'d>(document: &'d Value, id: &str) -> &'d Value {
+    document["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["id"] == id)
+        .unwrap()
+}
+
+#[test]
+fn every_step_holds_and_the_certificate_outlives_the_demo() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = estop()
+        .args(["demo", "--once", "--json", "--dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let broken: Vec<_> = document["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|step| step["holds"] != true)
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(document["seconds"].as_f64().unwrap() < 60.0);
+    assert!(step(&document, "cut")["rows"].as_u64().unwrap() >= 100_000);
+    // The server has gone with everything it had.
+    assert!(!Path::new(document["upstream"]["host"].as_str().unwrap()).exists());
+
+    let certificate = step(&document, "certificate")["file"].as_str().unwrap();
+    let key = folder.path().join("state/custodian.vkey");
+    let verified = estop()
+        .args(["certificate", "verify", certificate, "--key"])
+        .arg(key)
+        .output()
+        .unwrap();
+    assert_eq!(verified.status.code(), Some(0));
+    let ledger = estop()
+        .arg("--estate")
+        .arg(folder.path())
+        .args(["ledger", "verify"])
+        .output()
+        .unwrap();
+    assert_eq!(ledger.status.code(), Some(0));
+}
+
+/// Starts a demo that has said this by now.
+fn demo_until(said: &str) -> Child {
+    let mut child = estop().arg("demo").stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let found = reader.by_ref().lines().any(|line| line.unwrap().contains(said));
+    // Whatever comes after is read, so that the demo can go on speaking.
+    std::thread::spawn(move || reader.read_to_end(&mut Vec::new()));
+    if !found {
+        child.wait().unwrap();
+    }
+    assert!(found, "the demo ended before it said `{said}`");
+    child
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let listed = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    listed
+        .split_whitespace()
+        .map(|process| process.parse().unwrap())
+        .collect()
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let process = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(process, signal).unwrap();
+}
+
+#[test]
+fn ctrl_c_in_the_middle_leaves_nothing_running() {
+    for (moment, wanted) in [("real incidents", 1), ("serving until Ctrl-C", 0)] {
+        let mut child = demo_until(moment);
+        let servers = children(child.id());
+        assert!(!servers.is_empty());
+        signal(&child, Signal::INT);
+        assert_eq!(
+            child.wait().unwrap().code(),
+            Some(wanted),
+            "interrupted at `{moment}`"
+        );
+        for server in servers {
+            assert!(
+                !Path::new(&format!("/proc/{server}")).exists(),
+                "interrupted at `{moment}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn not_even_a_killed_demo_leaves_a_server_running() {
+    if !Path::new("/usr/bin/setpriv").exists() {
+        return;
+    }
+    let mut child = demo_until("real incidents");
+    let servers = children(child.id());
+    assert!(!servers.is_empty());
+    signal(&child, Signal::KILL);
+    child.wait().unwrap();
+    let gone = |server: &u32| {
+        let state = std::fs::read_to_string(format!("/proc/{server}/stat")).unwrap_or_default();
+        // A zombie waits for whoever adopted it.
+        state.is_empty() || state.contains(") Z ")
+    };
+    let began = clock::monotonic();
+    while !servers.iter().all(gone) {
+        assert!(began.elapsed().as_secs() < 20, "the server is still there");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,144 @@
+//! A custodian's office without the demo's story: a scratch database, an estate in a folder, and `estop serve` at work on
+//! it, which can be restarted.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use estop::demo::cast::Passwords;
+use estop::demo::{certificates, estate, incidents, load, people};
+use estop::postgres::{ADMIN, Scratch};
+use estop::ssh;
+use tempfile::TempDir;
+
+use super::{ESTOP, PATIENCE, wait_for};
+
+/// The names of the authorities' keys, as in the demo.
+const AUTHORITIES: [&str; 2] = ["mayor", "counsel"];
+
+/// The office. The database ends with the thread that opened it.
+pub struct Office {
+    serve: Option<Child>,
+    _scratch: Scratch,
+    folder: TempDir,
+}
+
+impl Office {
+    /// Fills a database, writes the demo's estate, serves and applies it.
+    pub fn open() -> Self {
+        let scratch = Scratch::start().unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("estop-office-")
+            .tempdir_in("/tmp")
+            .unwrap();
+        fill(&scratch);
+        write_estate(&folder, &scratch);
+        let mut office = Self {
+            serve: None,
+            _scratch: scratch,
+            folder,
+        };
+        office.restart();
+        let applied = office.estop(&["apply"]);
+        assert!(
+            applied.status.success(),
+            "{}",
+            String::from_utf8_lossy(&applied.stderr)
+        );
+        office
+    }
+
+    /// Ends `serve`, if it runs, and starts it with the estate as it is now.
+    pub fn restart(&mut self) {
+        self.close();
+        let mut serve = Command::new(ESTOP);
+        serve.arg("--estate").arg(self.folder.path()).arg("serve");
+        self.serve = Some(serve.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+        wait_for("serve answers", || self.estop(&["sessions"]).status.success());
+    }
+
+    fn close(&mut self) {
+        let Some(mut serve) = self.serve.take() else {
+            return;
+        };
+        let _ = Command::new("kill")
+            .args(["-INT", &serve.id().to_string()])
+            .status();
+        let until = std::time::Instant::now() + PATIENCE;
+        while serve.try_wait().ok().flatten().is_none() && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let _ = serve.kill();
+        let _ = serve.wait();
+    }
+
+    /// A path in the estate's folder.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join(relative)
+    }
+
+    /// Runs `estop` on the estate.
+    pub fn estop(&self, args: &[&str]) -> Output {
+        let mut estop = Command::new(ESTOP);
+        estop
+            .arg("--estate")
+            .arg(self.folder.path())
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn fill(scratch: &Scratch) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let incidents = incidents::shipped().unwrap();
+    let people = people::made_up(&incidents, people::SEED);
+    runtime
+        .block_on(load::load(scratch, &incidents, &people))
+        .unwrap();
+}
+
+fn write_estate(folder: &TempDir, scratch: &Scratch) {
+    let keys = folder.path().join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    let key = |who: &'static str| {
+        ssh::generate(&keys.join(who), who).unwrap();
+        (who, public_key(&keys.join(who)))
+    };
+    let authorities: BTreeMap<_, _> = AUTHORITIES.into_iter().map(key).collect();
+    let upstream = format!(
+        "postgresql://{ADMIN}:{}@/{}?host={}&port={}",
+        scratch.password(),
+        load::DATABASE,
+        scratch.socket_directory().display(),
+        scratch.port()
+    );
+    // Free a moment ago; nothing else here takes ports in between.
+    let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let verifiers = Passwords::draw().unwrap().verifiers().unwrap();
+    let particulars = estate::Particulars {
+        upstream: &upstream,
+        listen,
+        verifiers: &verifiers,
+        authorities: &authorities,
+    };
+    estate::write(&estate::files(&particulars), folder.path()).unwrap();
+    certificates::write(folder.path(), estop::clock::now()).unwrap();
+}
+
+/// The public half of a key, as `allowed_signers` has it: without the comment.
+pub fn public_key(private: &std::path::Path) -> String {
+    let text = std::fs::read_to_string(private.with_extension("pub")).unwrap();
+    text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
