@@ -20,37 +20,56 @@ fn a_hostile_partner_gets_nothing_and_disturbs_nobody() {
     hidden_rows(&stage);
     locks_do_not_reach_others(&stage);
     let worked = others.end();
-    assert_eq!(worked["errors"], serde_json::json!([]), "the other partner must not notice");
+    assert_eq!(
+        worked["errors"],
+        serde_json::json!([]),
+        "the other partner must not notice"
+    );
     assert!(worked["asked"].as_u64().unwrap() > 10, "{worked}");
     openings_of_the_database_are_found(&stage);
-    assert!(stage.estop(&["ledger", "verify"]).status.success(), "the ledger holds after all that");
+    assert!(
+        stage.estop(&["ledger", "verify"]).status.success(),
+        "the ledger holds after all that"
+    );
 }
 
 /// Rows 2 to 33, statement by statement.
 fn sql(stage: &Stage) {
     let (through, behind) = (stage.login(PARTNER).conninfo(), stage.behind(PARTNER));
     let mut python = Command::new("/usr/bin/python3");
-    let lines = run(python.arg(root("tests/drivers/partner_attack.py")).args([through, behind]));
-    for row in [2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 14, 17, 18, 19, 21, 22, 24, 25, 26, 27, 28, 29, 31, 32, 33] {
+    let lines = run(python
+        .arg(root("tests/drivers/partner_attack.py"))
+        .args([through, behind]));
+    for row in [
+        2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 14, 17, 18, 19, 21, 22, 24, 25, 26, 27, 28, 29, 31, 32, 33,
+    ] {
         let is_this = |line: &str| line.split(' ').nth(2) == Some(&row.to_string());
         assert!(lines.lines().any(is_this), "row {row} was not tried: {lines}");
     }
     // Row 11: the verifier that the server has was not changed by any of it.
     let role = stage.login(PARTNER).query("select current_user");
-    assert_eq!(stage.admin(&format!("select rolconfig::text not like '%=0%' from pg_roles where rolname = '{role}'")), "t");
+    assert_eq!(
+        stage.admin(&format!(
+            "select rolconfig::text not like '%=0%' from pg_roles where rolname = '{role}'"
+        )),
+        "t"
+    );
 }
 
 /// Rows 13 and 15, and the protocol itself.
 fn bytes(stage: &Stage) {
     let mut python = Command::new("/usr/bin/python3");
-    let lines = run(python.arg(root("tests/drivers/attack_protocol.py")).arg(stage.login(PARTNER).conninfo()));
+    let lines = run(python
+        .arg(root("tests/drivers/attack_protocol.py"))
+        .arg(stage.login(PARTNER).conninfo()));
     assert!(lines.lines().count() > 70, "{lines}");
 }
 
 /// Rows 2, 3 and 19: whatever is asked about a row that is not shared, the answer is the one about a row that is not there.
 fn hidden_rows(stage: &Stage) {
     let police = stage.login(PARTNER);
-    let hidden = stage.admin("select min(person_id) from records.people where case_status = 'sealed' and not is_juvenile");
+    let hidden = stage
+        .admin("select min(person_id) from records.people where case_status = 'sealed' and not is_juvenile");
     let absent = stage.admin("select max(person_id) + 10 from records.people");
     let shared = police.query("select min(person_id) from people");
     let questions = [
@@ -83,12 +102,19 @@ fn hidden_rows(stage: &Stage) {
             let output = psql.args(["-c", &question.replace("{}", &id)]).output().unwrap();
             (output.status.code(), said(&output).replace(&id, "ID"))
         };
-        assert_eq!(ask(&hidden), ask(&absent), "{question}: a hidden row must look like none");
+        assert_eq!(
+            ask(&hidden),
+            ask(&absent),
+            "{question}: a hidden row must look like none"
+        );
         tells += usize::from(ask(&shared) != ask(&absent));
     }
     // The questions are good ones: about a row that is shared, the answers are others.
     assert!(tells >= 11, "{tells} of the questions tell of rows at all");
-    let reads = psql_on(&stage.behind(PARTNER), &format!("select * from records.people where person_id = {hidden}"));
+    let reads = psql_on(
+        &stage.behind(PARTNER),
+        &format!("select * from records.people where person_id = {hidden}"),
+    );
     assert!(reads.unwrap_err().contains("42501"));
 }
 
@@ -102,9 +128,16 @@ fn locks_do_not_reach_others(stage: &Stage) {
     ] {
         assert!(police.refused(flood).contains("42501"), "{flood}");
     }
-    assert_eq!(stage.admin("select count(*) from pg_locks where locktype = 'advisory'"), "0");
+    assert_eq!(
+        stage.admin("select count(*) from pg_locks where locktype = 'advisory'"),
+        "0"
+    );
     // A channel of the custodian's: neither heard nor forged.
-    for text in ["listen alarms", "notify alarms, 'forged'", "select pg_notify('alarms', 'forged')"] {
+    for text in [
+        "listen alarms",
+        "notify alarms, 'forged'",
+        "select pg_notify('alarms', 'forged')",
+    ] {
         assert!(police.refused(text).contains("42501"), "{text}");
     }
     assert_eq!(stage.admin("select count(*) from pg_prepared_xacts"), "0");
@@ -114,17 +147,32 @@ fn locks_do_not_reach_others(stage: &Stage) {
 
 /// Rows 16, 18, 29 and 30: what opens the database beside the agreements stops `apply` and shows in `drift`, by name.
 fn openings_of_the_database_are_found(stage: &Stage) {
-    assert_eq!(stage.estop(&["drift"]).status.code(), Some(0), "nothing so far has changed the database");
+    assert_eq!(
+        stage.estop(&["drift"]).status.code(),
+        Some(0),
+        "nothing so far has changed the database"
+    );
     let openings = [
         (
             "create function public.lookup(int) returns text language sql security definer as 'select name from records.people where person_id = $1'",
             "drop function public.lookup(int)",
             "SECURITY DEFINER",
         ),
-        ("grant create on schema public to public", "revoke create on schema public from public", "CREATE"),
-        ("create extension dblink schema public", "drop extension dblink", "dblink"),
-        ("grant select on records.people to public; grant usage on schema records to public",
-         "revoke select on records.people from public; revoke usage on schema records from public", "records.people"),
+        (
+            "grant create on schema public to public",
+            "revoke create on schema public from public",
+            "CREATE",
+        ),
+        (
+            "create extension dblink schema public",
+            "drop extension dblink",
+            "dblink",
+        ),
+        (
+            "grant select on records.people to public; grant usage on schema records to public",
+            "revoke select on records.people from public; revoke usage on schema records from public",
+            "records.people",
+        ),
     ];
     for (open, close, word) in openings {
         stage.admin(open);
@@ -137,7 +185,10 @@ fn openings_of_the_database_are_found(stage: &Stage) {
     // What Estop closes by itself it finds again, too.
     for (open, word) in [
         ("grant temporary on database records to public", "TEMP"),
-        ("grant execute on function pg_catalog.pg_advisory_lock(bigint) to public", "pg_advisory_lock"),
+        (
+            "grant execute on function pg_catalog.pg_advisory_lock(bigint) to public",
+            "pg_advisory_lock",
+        ),
         ("grant connect on database template1 to public", "template1"),
         ("grant usage on language plpgsql to public", "plpgsql"),
     ] {

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// Gateways killed.
-const RUNS: u64 = 6;
+const RUNS: u64 = 50;
 
 /// Longest time from the first row of the last client to the end of a run, in milliseconds.
 const RUN_MS: u64 = 500;
@@ -80,9 +80,7 @@ fn everything_a_client_received_is_in_the_ledger_after_kill_9() {
 
 /// One life of a gateway, from its start to its death at a random moment: what its clients received.
 fn killed(world: &World, runtime: &Runtime, run: u64) -> Vec<Received> {
-    let t = estop::clock::monotonic();
     let mut serve = world.serve(&[]);
-    eprintln!("served {:?}", t.elapsed());
     let seen = Arc::new(AtomicU64::new(0));
     let roads = [
         ("state-police", Road::Simple),
@@ -101,6 +99,7 @@ fn killed(world: &World, runtime: &Runtime, run: u64) -> Vec<Received> {
                 login,
                 road,
                 name,
+                at_work: AtomicBool::new(false),
                 seen,
             }
             .work(),
@@ -110,11 +109,9 @@ fn killed(world: &World, runtime: &Runtime, run: u64) -> Vec<Received> {
     // Most die with all their clients at work, some while clients still log in.
     let at_work = if run % 5 == 0 { 1 } else { roads.len() as u64 };
     wait_for("clients at work", || seen.load(Ordering::Relaxed) >= at_work);
-    eprintln!("at work {:?}", t.elapsed());
     std::thread::sleep(Duration::from_millis(random() % RUN_MS));
     assert!(serve.lives(), "`serve` ended before it was killed");
     serve.kill();
-    eprintln!("killed {:?}", t.elapsed());
     let all = partners.into_iter().map(|partner| {
         let within = async { tokio::time::timeout(PATIENCE, partner).await };
         runtime
@@ -163,13 +160,27 @@ fn a_full_disk_refuses_statements_and_service_resumes_by_itself() {
     serve.kill();
     let told = told(&world.folder(), disk.path());
     for (marker, rows) in &received {
-        let recorded = told.get(marker).unwrap_or_else(|| panic!("{marker}: {rows} rows received, no record"));
-        assert!(recorded.rows >= *rows, "{marker}: {rows} rows received, {recorded:?}");
+        let recorded = told
+            .get(marker)
+            .unwrap_or_else(|| panic!("{marker}: {rows} rows received, no record"));
+        assert!(
+            recorded.rows >= *rows,
+            "{marker}: {rows} rows received, {recorded:?}"
+        );
     }
-    let released = told.keys().filter(|marker| marker.starts_with("mark:withheld")).collect::<Vec<_>>();
-    assert!(released.is_empty(), "refused, and yet recorded as released: {released:?}");
+    let released = told
+        .keys()
+        .filter(|marker| marker.starts_with("mark:withheld"))
+        .collect::<Vec<_>>();
+    assert!(
+        released.is_empty(),
+        "refused, and yet recorded as released: {released:?}"
+    );
     let entries = world.verify(&within);
-    println!("full disk: {} statements received, 0 lost; {entries} entries verify", received.len());
+    println!(
+        "full disk: {} statements received, 0 lost; {entries} entries verify",
+        received.len()
+    );
 }
 
 /// The segment that is used next would let a full disk go unnoticed for another 64 MiB.
@@ -185,8 +196,14 @@ fn remove_segment_made_ahead(wal: &Path) {
 async fn full_and_free_again(serve: &Serve, login: &Login, disk: &SmallDisk) -> Vec<(String, u64)> {
     let simple = serve.connect(login).await.unwrap();
     let extended = serve.connect(login).await.unwrap();
-    let prepared = extended.prepare("select 'mark:withheld-prepared:', person_id from people limit 5").await.unwrap();
-    let mut received = vec![("mark:before:".to_owned(), got(&simple, "mark:before:").await.unwrap())];
+    let prepared = extended
+        .prepare("select 'mark:withheld-prepared:', person_id from people limit 5")
+        .await
+        .unwrap();
+    let mut received = vec![(
+        "mark:before:".to_owned(),
+        got(&simple, "mark:before:").await.unwrap(),
+    )];
     disk.fill();
 
     // What was made in advance is used up first, and each of these is a promise kept. Where a long record has no
@@ -194,7 +211,10 @@ async fn full_and_free_again(serve: &Serve, login: &Login, disk: &SmallDisk) -> 
     let mut length = LONG;
     for number in 0..ENOUGH {
         let marker = format!("mark:full-{number}:");
-        let sql = format!("select '{marker}', person_id from people limit 3 /* {} */", "\u{1}".repeat(length));
+        let sql = format!(
+            "select '{marker}', person_id from people limit 3 /* {} */",
+            "\u{1}".repeat(length)
+        );
         match ask(&simple, &sql).await {
             Ok(rows) => received.push((marker, rows)),
             Err(sqlstate) => {
@@ -210,16 +230,26 @@ async fn full_and_free_again(serve: &Serve, login: &Login, disk: &SmallDisk) -> 
 
     // Both connections stay, on both roads nothing is let out, and nobody new comes in.
     for _ in 0..3 {
-        assert_eq!(got(&simple, "mark:withheld-simple:").await, Err(NOT_RECORDED.to_owned()));
+        assert_eq!(
+            got(&simple, "mark:withheld-simple:").await,
+            Err(NOT_RECORDED.to_owned())
+        );
         assert_eq!(ask(&simple, "select 1").await, Err(NOT_RECORDED.to_owned()));
         let error = extended.query(&prepared, &[]).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), NOT_RECORDED);
     }
-    let stranger = serve.connect(login).await.err().expect("no session without its record");
+    let stranger = serve
+        .connect(login)
+        .await
+        .err()
+        .expect("no session without its record");
     assert_eq!(stranger.code().unwrap().code(), NOT_RECORDED, "{stranger}");
 
     disk.free();
-    for (client, marker) in [(&simple, "mark:after-simple:"), (&extended, "mark:after-extended:")] {
+    for (client, marker) in [
+        (&simple, "mark:after-simple:"),
+        (&extended, "mark:after-extended:"),
+    ] {
         let rows = got(client, marker).await.expect("service on the same connection");
         received.push((marker.to_owned(), rows));
     }
@@ -230,7 +260,11 @@ async fn full_and_free_again(serve: &Serve, login: &Login, disk: &SmallDisk) -> 
 
 /// Asks for five rows with a marker.
 async fn got(client: &Client, marker: &str) -> Result<u64, String> {
-    ask(client, &format!("select '{marker}', person_id from people limit 5")).await
+    ask(
+        client,
+        &format!("select '{marker}', person_id from people limit 5"),
+    )
+    .await
 }
 
 /// The rows of a statement, or why it was refused. A refusal must have come instead of everything else.
@@ -253,8 +287,16 @@ async fn ask(client: &Client, sql: &str) -> Result<u64, String> {
         }
         Ok(rows)
     };
-    let answer = tokio::time::timeout(PATIENCE, answer).await.expect("an answer in time");
-    answer.map_err(|error| error.code().unwrap_or_else(|| panic!("{sql:.80}: {error}")).code().to_owned())
+    let answer = tokio::time::timeout(PATIENCE, answer)
+        .await
+        .expect("an answer in time");
+    answer.map_err(|error| {
+        error
+            .code()
+            .unwrap_or_else(|| panic!("{sql:.80}: {error}"))
+            .code()
+            .to_owned()
+    })
 }
 
 /// Bytes of a row that no message of a login comes near.
@@ -283,7 +325,9 @@ fn a_row_is_sent_after_the_sync_of_its_record() {
         let found = lines.iter().skip(from).position(|line| holds(line));
         from + found.unwrap_or_else(|| panic!("no {what} in the trace"))
     };
-    let record = find("record", 0, &|line| line.contains("pwrite64(") && line.contains("mark:order:"));
+    let record = find("record", 0, &|line| {
+        line.contains("pwrite64(") && line.contains("mark:order:")
+    });
     let writer = lines[record].split_whitespace().next().unwrap();
     let synced = find("sync", record, &|line| {
         let of_writer = line.split_whitespace().next() == Some(writer) && line.contains("fdatasync");
@@ -292,12 +336,19 @@ fn a_row_is_sent_after_the_sync_of_its_record() {
     let to_client = format!("TCP:[127.0.0.1:{port}->");
     let sent = find("row", 0, &|line| line.contains(&to_client) && length(line) > WIDE);
     assert!(lines[record].contains("/ledger/wal/"), "{}", lines[record]);
-    assert!(synced < sent, "sent in line {sent}, record written in {record}, synced in {synced}");
+    assert!(
+        synced < sent,
+        "sent in line {sent}, record written in {record}, synced in {synced}"
+    );
     println!("order: record written in line {record} of the trace, synced in {synced}, sent in {sent}");
 }
 
 /// The longest of a call's numbers: the bytes to be written.
 fn length(line: &str) -> usize {
     let after = line.rsplit_once('"').map_or("", |(_, after)| after);
-    after.split([',', ' ', ')']).filter_map(|word| word.parse().ok()).max().unwrap_or(0)
+    after
+        .split([',', ' ', ')'])
+        .filter_map(|word| word.parse().ok())
+        .max()
+        .unwrap_or(0)
 }

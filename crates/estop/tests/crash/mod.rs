@@ -137,7 +137,11 @@ impl Serve {
     pub(crate) fn kill_child(&mut self) {
         let id = self.child.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-        let status = Command::new("kill").arg("-KILL").args(children.split_whitespace()).status().unwrap();
+        let status = Command::new("kill")
+            .arg("-KILL")
+            .args(children.split_whitespace())
+            .status()
+            .unwrap();
         assert!(status.success());
         wait_for("the end of `serve`", || self.child.try_wait().unwrap().is_some());
     }

@@ -8,6 +8,19 @@ const PLACES: &[&str] = &[
     "SELECT @ AS x, 1",
     "SELECT DISTINCT ON (@) 1 FROM t",
     "SELECT -@, NOT @, @ IS NULL, @ ISNULL, @ IS TRUE, @ IS DISTINCT FROM 1",
+    "SELECT a AND @ OR @",
+    "SELECT a::t(@)",
+    "SELECT a::numeric(10, @)",
+    "SELECT XMLSERIALIZE(CONTENT a AS t(@))",
+    "SELECT * FROM XMLTABLE('/a' PASSING x COLUMNS b t(@))",
+    "SELECT * FROM JSON_TABLE(j, '$' COLUMNS (a t(@)))",
+    "SELECT JSON_VALUE(j, '$' RETURNING t(@))",
+    "SELECT JSON_OBJECT('a': 1 RETURNING t(@))",
+    "SELECT JSON_ARRAY(1 RETURNING t(@))",
+    "SELECT JSON_ARRAY(SELECT 1 RETURNING t(@))",
+    "SELECT JSON_OBJECTAGG(a: 1 RETURNING t(@))",
+    "SELECT JSON_SERIALIZE(a RETURNING t(@))",
+    "SELECT * FROM f(1) AS x (a t(@))",
     "SELECT 1 + @",
     "SELECT @ OPERATOR(pg_catalog.+) 1",
     "SELECT a LIKE @ ESCAPE 'x'",
@@ -154,36 +167,50 @@ const PLACES_OF_CALLS: &[&str] = &[
     "SELECT * FROM ROWS FROM (f(1), @)",
 ];
 
+/// The text once for each `@`, with `tried` there and something harmless in the other places.
+fn with<'a>(place: &'a str, tried: &'a str) -> impl Iterator<Item = String> + 'a {
+    let parts: Vec<&str> = place.split('@').collect();
+    (1..parts.len()).map(move |hole| {
+        let (before, after) = (parts[..hole].join("lower('a')"), parts[hole..].join("lower('a')"));
+        format!("{before}{tried}{after}")
+    })
+}
+
 #[test]
 fn a_call_is_seen_wherever_it_stands() {
     for place in PLACES.iter().chain(PLACES_OF_CALLS) {
         passed(&place.replace('@', "lower('a')"));
-        let refused = refused(&place.replace('@', "pg_sleep(1)"));
-        assert!(
-            refused.message.contains("function `pg_sleep`"),
-            "{place}: {refused:?}"
-        );
+        for sql in with(place, "pg_sleep(1)") {
+            let refused = refused(&sql);
+            assert!(
+                refused.message.contains("function `pg_sleep`"),
+                "{sql}: {refused:?}"
+            );
+        }
     }
 }
 
 #[test]
 fn a_sub_select_is_seen_wherever_it_stands() {
-    for place in PLACES {
-        let refused = refused(&place.replace('@', "(SELECT 1 FROM pg_locks)"));
+    for sql in PLACES
+        .iter()
+        .flat_map(|place| with(place, "(SELECT 1 FROM pg_locks)"))
+    {
+        let refused = refused(&sql);
         assert!(
             refused.message.contains("relation `pg_locks`"),
-            "{place}: {refused:?}"
+            "{sql}: {refused:?}"
         );
     }
 }
 
 #[test]
 fn a_name_behind_a_value_is_seen_wherever_it_stands() {
-    for place in PLACES {
-        let refused = refused(&place.replace('@', "(a.b).pg_sleep"));
+    for sql in PLACES.iter().flat_map(|place| with(place, "(a.b).pg_sleep")) {
+        let refused = refused(&sql);
         assert!(
             refused.message.contains("function `pg_sleep`"),
-            "{place}: {refused:?}"
+            "{sql}: {refused:?}"
         );
     }
 }
