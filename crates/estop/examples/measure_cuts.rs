@@ -155,6 +155,8 @@ fn partner(at: usize) -> String {
     format!("partner-{at:03}")
 }
 
+/// The failure's words, to be handed on.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn plain(failure: Failure) -> Box<dyn Error> {
     failure.one_line().into()
 }

@@ -39,11 +39,11 @@ pub async fn run(demo: &Demo, console: Console) -> Result<Exit, Failure> {
         let number = story::play(&stage, &mut report).await?;
         Ok::<_, Failure>((stage, number))
     };
-    let (stage, number) = tokio::select! {
+    let (mut stage, number) = tokio::select! {
         played = played => played?,
         () = signals.received() => return Err(Failure::no("interrupted before the end of the story")),
     };
-    let ended = end(demo, console, &report, &stage, &number, &mut signals).await;
+    let ended = end(demo, console, &report, &mut stage, &number, &mut signals).await;
     stage.strike().await;
     ended
 }
@@ -52,7 +52,7 @@ async fn end(
     demo: &Demo,
     console: Console,
     report: &Report,
-    stage: &Stage,
+    stage: &mut Stage,
     number: &DirectiveNumber,
     signals: &mut Signals,
 ) -> Result<Exit, Failure> {

@@ -112,10 +112,21 @@ impl Serving {
         self.gateway.local_addr()
     }
 
-    /// Comes back when the process must end because nothing can be recorded any more, or nobody can give orders. Cancel safe.
-    pub async fn failed(&self) -> Failure {
-        let failure = self.ledger.failed().await;
-        Failure::absent("the ledger has failed, so nothing may be released any more").because(&*failure)
+    /// Comes back when the process must end: nothing can be recorded any more, or nobody can give orders. Cancel safe.
+    pub async fn failed(&mut self) -> Failure {
+        tokio::select! {
+            failure = self.ledger.failed() => {
+                Failure::absent("the ledger has failed, so nothing may be released any more").because(&*failure)
+            }
+            ended = &mut self.admin => {
+                let failure = Failure::absent("the admin API has ended, so no directive could be taken any more");
+                match ended {
+                    Ok(Ok(())) => failure,
+                    Ok(Err(error)) => failure.because(&error),
+                    Err(error) => failure.because(&error),
+                }
+            }
+        }
     }
 
     /// Lets statements in flight end within a bound, then ends everything.

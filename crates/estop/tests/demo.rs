@@ -6,6 +6,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -67,9 +68,20 @@ fn every_step_holds_and_the_certificate_outlives_the_demo() {
     assert_eq!(ledger.status.code(), Some(0));
 }
 
-/// Starts a demo that has said this by now.
-fn demo_until(said: &str) -> Child {
-    let mut child = estop().arg("demo").stdout(Stdio::piped()).spawn().unwrap();
+/// A folder for temporary files that every account can enter, removed with all that a killed demo leaves in it.
+fn open_folder() -> tempfile::TempDir {
+    let mode = std::fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new().permissions(mode).tempdir().unwrap()
+}
+
+/// Starts a demo that has said this by now, and keeps its temporary files in `folder`.
+fn demo_until(said: &str, folder: &Path) -> Child {
+    let mut child = estop()
+        .arg("demo")
+        .env("TMPDIR", folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     let found = reader.by_ref().lines().any(|line| line.unwrap().contains(said));
     // Whatever comes after is read, so that the demo can go on speaking.
@@ -97,7 +109,8 @@ fn signal(child: &Child, signal: Signal) {
 #[test]
 fn ctrl_c_in_the_middle_leaves_nothing_running() {
     for (moment, wanted) in [("real incidents", 1), ("serving until Ctrl-C", 0)] {
-        let mut child = demo_until(moment);
+        let folder = open_folder();
+        let mut child = demo_until(moment, folder.path());
         let servers = children(child.id());
         assert!(!servers.is_empty());
         signal(&child, Signal::INT);
@@ -120,7 +133,8 @@ fn not_even_a_killed_demo_leaves_a_server_running() {
     if !Path::new("/usr/bin/setpriv").exists() {
         return;
     }
-    let mut child = demo_until("real incidents");
+    let folder = open_folder();
+    let mut child = demo_until("real incidents", folder.path());
     let servers = children(child.id());
     assert!(!servers.is_empty());
     signal(&child, Signal::KILL);

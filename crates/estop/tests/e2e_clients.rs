@@ -13,6 +13,7 @@ fn clients_work_and_are_refused_what_they_must_not() {
     psycopg(&stage);
     node(&stage);
     what_is_refused_at_the_door(&stage);
+    a_long_result_takes_no_more_memory_than_a_short_one(&stage);
 }
 
 fn psql(stage: &Stage) {
@@ -116,4 +117,34 @@ fn what_is_refused_at_the_door(stage: &Stage) {
     by_name.options = String::new();
     by_name.user = format!("{}+criminal-investigation+TO-2026-8", police.user);
     assert_eq!(by_name.query("show estop.case"), "TO-2026-8");
+}
+
+/// The most that the demo's process has had in memory, in KiB (`VmHWM` of proc_pid_status(5)).
+fn most_memory(stage: &Stage) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", stage.pid())).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+fn a_long_result_takes_no_more_memory_than_a_short_one(stage: &Stage) {
+    const BYTES: u64 = 300 << 20;
+    let before = most_memory(stage);
+    let mut psql = stage.login("state-police").psql_command();
+    psql.args([
+        "-c",
+        "copy (select repeat('x', 10239) from incidents limit 30720) to stdout",
+    ]);
+    let mut child = psql.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let received = std::io::copy(&mut child.stdout.take().unwrap(), &mut std::io::sink()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(received, BYTES);
+    let grown = most_memory(stage).saturating_sub(before);
+    assert!(
+        grown < 32 << 10,
+        "{grown} KiB more for a result of {} KiB",
+        BYTES >> 10
+    );
 }

@@ -79,7 +79,7 @@ impl Released {
     }
 
     /// What is left from the first `ReadyForQuery` on; nothing if there is none.
-    pub(crate) fn from_ready(mut self) -> Option<Self> {
+    pub(crate) fn since_ready(mut self) -> Option<Self> {
         let end = self.0.first_ready?;
         let skip = Mark { offset: end.offset.saturating_sub(READY_BYTES), ..end };
         self.0.skip(skip);

@@ -241,7 +241,7 @@ impl Follower {
         for directive in &news {
             self.record_drain(in_force.epoch, directive).await?;
         }
-        self.save(GatewayState { epoch: in_force.epoch, drained: known.drained.union(&ended).cloned().collect() })
+        self.save(&GatewayState { epoch: in_force.epoch, drained: known.drained.union(&ended).cloned().collect() })
     }
 
     async fn record_drain(&self, epoch: Epoch, directive: &DirectiveNumber) -> Result<(), FollowError> {
@@ -280,9 +280,9 @@ impl Follower {
         }
     }
 
-    fn save(&self, state: GatewayState) -> Result<(), FollowError> {
+    fn save(&self, state: &GatewayState) -> Result<(), FollowError> {
         const TRIES: usize = 5;
-        let value = serde_json::to_vec(&state)?;
+        let value = serde_json::to_vec(state)?;
         for _ in 0..TRIES {
             let written = match self.state()?.0 {
                 Some(version) => self.register.compare_and_swap(&self.key(), version, &value),

@@ -138,7 +138,7 @@ impl Relay {
         if !self.losing {
             return Some(batch);
         }
-        let rest = batch.from_ready();
+        let rest = batch.since_ready();
         self.losing = rest.is_none();
         rest
     }

@@ -32,7 +32,7 @@ pub(super) async fn run(command: &Directive, estate: &Path, console: Console) ->
     match command {
         Directive::New(New::Terminate(wanted)) => {
             let drawn = draw_up(&admin(estate)?, wanted, Path::new("")).await?;
-            say_drawn(&drawn, wanted, console)
+            say_drawn(&drawn, wanted, estate, console)
         }
         Directive::Show { file } => show(file, console),
         Directive::Sign { file, key } => sign(file, key, console),
@@ -91,7 +91,7 @@ pub async fn submit(admin: &Admin, file: &Path, signatures: &[PathBuf]) -> Resul
     admin.post("/directive", &Submission { text, signatures }).await
 }
 
-fn say_drawn(drawn: &Drawn, wanted: &Terminate, console: Console) -> Result<Exit, Failure> {
+fn say_drawn(drawn: &Drawn, wanted: &Terminate, estate: &Path, console: Console) -> Result<Exit, Failure> {
     let file = drawn.file.display();
     console.line(format!(
         "{} drawn up: {file}\n",
@@ -117,7 +117,10 @@ fn say_drawn(drawn: &Drawn, wanted: &Terminate, console: Console) -> Result<Exit
         "  ssh-keygen -Y sign -n {} -f KEY < {file} > {file}.NAME.sig",
         drawn.namespace
     ))?;
-    console.line(format!("  estop directive submit {file}"))?;
+    console.line(format!(
+        "  estop --estate {} directive submit {file}",
+        estate.display()
+    ))?;
     console.document(&serde_json::json!({
         "number": drawn.number,
         "file": drawn.file,

@@ -11,7 +11,7 @@ use crate::signals::Signals;
 pub(super) async fn run(folder: &Path, console: Console) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let loaded = estate::load(folder)?;
-    let serving = Serving::start(&loaded, None).await?;
+    let mut serving = Serving::start(&loaded, None).await?;
     let key = crate::custodian::public_key(&loaded.state())?;
     let custodian = &loaded.estate.custodian().name;
     console.line(format!("{} {custodian}", console.paint(Tone::Strong, "serving")))?;

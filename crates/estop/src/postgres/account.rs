@@ -26,7 +26,7 @@ impl Account {
     /// The account to run PostgreSQL as.
     ///
     /// # Errors
-    /// [`PostgresError::NoAccount`] for root on a machine without any of [`ORDINARY`].
+    /// [`PostgresError::NoAccount`] for root on a machine that has neither `postgres` nor `nobody`.
     pub fn choose() -> Result<Self, PostgresError> {
         let uid = rustix::process::geteuid();
         if uid.is_root() {

@@ -1,12 +1,20 @@
 //! A demo that serves while a test works against it, and the programs that test it: psql, psycopg, node-postgres.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of it is tests, also what is not marked as one"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use estop::clock::monotonic;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -71,6 +79,10 @@ impl Stage {
         Self { child, folder, facts }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join("demo")
     }
@@ -78,10 +90,8 @@ impl Stage {
     /// The login of a partner: `state-police`, `university` or `federal-agency`.
     pub fn login(&self, who: &str) -> Login {
         let found = self.facts["connections"].as_array().unwrap().iter();
-        let found = found
-            .filter(|login| login["who"].as_str().unwrap().starts_with(who))
-            .next()
-            .unwrap();
+        let mut found = found.filter(|login| login["who"].as_str().unwrap().starts_with(who));
+        let found = found.next().unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let gateway = &self.facts["gateway"];
         Login {
@@ -152,8 +162,8 @@ impl Stage {
         let _ = Command::new("kill")
             .args(["-INT", &self.child.id().to_string()])
             .status();
-        let until = Instant::now() + PATIENCE;
-        while self.child.try_wait().ok().flatten().is_none() && Instant::now() < until {
+        let until = monotonic() + PATIENCE;
+        while self.child.try_wait().ok().flatten().is_none() && monotonic() < until {
             std::thread::sleep(Duration::from_millis(20));
         }
         let _ = self.child.kill();
@@ -280,9 +290,9 @@ pub fn root(path: &str) -> PathBuf {
 
 /// Waits until `holds`, or fails with `what`.
 pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
+    let until = monotonic() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < until, "still not: {what}");
+        assert!(monotonic() < until, "still not: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use estop::clock::monotonic;
 use estop::demo::cast::Passwords;
 use estop::demo::{certificates, estate, incidents, load, people};
 use estop::postgres::{ADMIN, Scratch};
@@ -65,8 +66,8 @@ impl Office {
         let _ = Command::new("kill")
             .args(["-INT", &serve.id().to_string()])
             .status();
-        let until = std::time::Instant::now() + PATIENCE;
-        while serve.try_wait().ok().flatten().is_none() && std::time::Instant::now() < until {
+        let until = monotonic() + PATIENCE;
+        while serve.try_wait().ok().flatten().is_none() && monotonic() < until {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         let _ = serve.kill();

@@ -77,12 +77,12 @@ proptest! {
             let mut end = 0;
             let begun = rows.iter().take_while(|row| { let begins = end < sent; end += **row; begins }).count();
             prop_assert!(outbox.handed().rows >= begun as u64);
-            prop_assert!(outbox.handed().bytes as usize >= sent);
-            prop_assert!(outbox.handed().rows as usize <= rows.len());
+            prop_assert!(outbox.handed().bytes >= sent as u64);
+            prop_assert!(outbox.handed().rows <= rows.len() as u64);
         }
         if outbox.is_empty() {
-            prop_assert_eq!(outbox.handed().rows as usize, rows.len());
-            prop_assert_eq!(outbox.handed().bytes as usize, rows.iter().sum::<usize>());
+            prop_assert_eq!(outbox.handed().rows, rows.len() as u64);
+            prop_assert_eq!(outbox.handed().bytes, rows.iter().sum::<usize>() as u64);
         }
     }
 }

@@ -13,7 +13,7 @@ use wire::reply::{Refusal, Sent};
 use super::names::{Portal, Prepared, Renames};
 use super::pending::Change;
 use super::recorder::{Ends, StatementNumber};
-use super::{Cases, Fatal, Local, Ready, Relay};
+use super::{Cases, Fatal, Local, LocalError, Ready, Relay};
 use crate::batch::Batch;
 use crate::filter::{Pass, Verdict};
 use crate::limits::{CLIENT_MESSAGE_BYTES, TO_UPSTREAM_BYTES};
@@ -23,7 +23,7 @@ use crate::say::Say;
 struct Out<'a> {
     upstream: &'a mut BytesMut,
     /// Errors of the gateway's own that are due at once.
-    client: Vec<Box<Local>>,
+    client: Vec<LocalError>,
     cases: &'a mut dyn Cases,
     now: Timestamp,
 }
@@ -57,7 +57,7 @@ impl Relay {
         self.say(said, now)
     }
 
-    fn say(&mut self, errors: Vec<Box<Local>>, now: Timestamp) -> Result<Option<Ready>, Fatal> {
+    fn say(&mut self, errors: Vec<LocalError>, now: Timestamp) -> Result<Option<Ready>, Fatal> {
         let mut batch = Batch::default();
         let mut drafts = Vec::with_capacity(errors.len());
         for local in errors {
@@ -68,9 +68,8 @@ impl Relay {
 
     fn message(&mut self, tag: u8, message: &Bytes, out: &mut Out<'_>) -> Result<(), Fatal> {
         let body = frame::body(message);
-        let parsed = match Message::parse(tag, body).map_err(Fatal::client_message)? {
-            Some(parsed) => parsed,
-            None => return Err(Fatal::Client(Say::protocol("unknown message type"))),
+        let Some(parsed) = Message::parse(tag, body).map_err(Fatal::client_message)? else {
+            return Err(Fatal::Client(Say::protocol("unknown message type")));
         };
         match parsed {
             Message::Terminate => self.terminated = true,
@@ -83,8 +82,8 @@ impl Relay {
             Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => {}
             _ if self.replies.skipping() => {}
             Message::Flush => out.upstream.extend_from_slice(message),
-            Message::Query(query) => self.query(query.text, message, out),
-            Message::Parse(parse) => self.parse(&parse, message, out),
+            Message::Query(query) => self.query(query.text, message, out)?,
+            Message::Parse(parse) => self.parse(&parse, message, out)?,
             Message::Bind(bind) => self.bind(&bind, message, out),
             Message::Execute(execute) => self.execute(execute, message, out),
             Message::Describe(target) => {
@@ -115,46 +114,52 @@ impl Relay {
         }
     }
 
-    fn query(&mut self, text: &[u8], message: &Bytes, out: &mut Out<'_>) {
+    fn query(&mut self, text: &[u8], message: &Bytes, out: &mut Out<'_>) -> Result<(), Fatal> {
         let (prepared, passed) = match self.judge(text) {
             Ok(judged) => judged,
-            Err(say) => return self.refuse_query(say, text, out),
+            Err(say) => {
+                self.refuse_query(say, text, out);
+                return Ok(());
+            }
         };
+        let mut rewritten = BytesMut::new();
+        if let Some(text) = &passed.rewritten {
+            frontend::query(&mut rewritten, text.as_bytes())?;
+        }
         if let Err(say) = self.before(&prepared, out) {
-            return self.refuse_query(say, text, out);
+            self.refuse_query(say, text, out);
+            return Ok(());
         }
         let number = self.begin(&prepared, Arc::from([]), Ends::AtReady, out.now);
         if self.replies.sent(Sent::Query(number)).is_ok() {
             self.pending.query();
-            match &passed.rewritten {
-                // The filter has parsed it, so it has no zero byte, and is hardly longer than what came.
-                Some(text) => frontend::query(out.upstream, text.as_bytes()).unwrap_or_default(),
-                None => out.upstream.extend_from_slice(message),
-            }
+            out.upstream.extend_from_slice(if rewritten.is_empty() { message } else { &rewritten });
         } else {
             self.recorder.skipped(number);
         }
+        Ok(())
     }
 
-    fn parse(&mut self, parse: &Parse<'_>, message: &Bytes, out: &mut Out<'_>) {
+    fn parse(&mut self, parse: &Parse<'_>, message: &Bytes, out: &mut Out<'_>) -> Result<(), Fatal> {
         let (prepared, passed) = match self.judge(parse.query) {
             Ok(judged) => judged,
-            Err(say) => return self.refuse(say, parse.query, out),
-        };
-        let Ok(serial) = self.statements.sent(parse.name, Arc::new(prepared), parse.query.len()) else {
-            return self.refuse(Say::too_many_names(), parse.query, out);
+            Err(say) => {
+                self.refuse(say, parse.query, out);
+                return Ok(());
+            }
         };
         let mut rewritten = BytesMut::new();
-        let message = match &passed.rewritten {
-            Some(text) => {
-                let types: Vec<u32> = parse.types().collect();
-                // As above; names and types are those that came.
-                frontend::parse(&mut rewritten, parse.name, text.as_bytes(), &types).unwrap_or_default();
-                &rewritten.freeze()
-            }
-            None => message,
+        if let Some(text) = &passed.rewritten {
+            let types: Vec<u32> = parse.types().collect();
+            frontend::parse(&mut rewritten, parse.name, text.as_bytes(), &types)?;
+        }
+        let Ok(serial) = self.statements.sent(parse.name, Arc::new(prepared), parse.query.len()) else {
+            self.refuse(Say::too_many_names(), parse.query, out);
+            return Ok(());
         };
+        let message = if rewritten.is_empty() { message } else { &rewritten.freeze() };
         self.send(Sent::Parse, Some(Change::Parse(parse.name.to_vec(), serial)), message, out);
+        Ok(())
     }
 
     fn bind(&mut self, bind: &Bind<'_>, message: &Bytes, out: &mut Out<'_>) {

@@ -153,6 +153,7 @@ fn functions_by_every_way_of_writing_a_call() {
             "PREPARE p AS SELECT pg_sleep(1)",
             "BEGIN; SELECT pg_sleep(1)",
             "SELECT (x).set_config FROM t",
+            "SELECT * FROM t TABLESAMPLE pg_catalog.pg_sleep (1)",
         ],
     );
 }

@@ -109,6 +109,8 @@ const PLACES: &[&str] = &[
     "SELECT * FROM f(@) AS x (a int)",
     "SELECT * FROM (SELECT @) x",
     "SELECT * FROM a JOIN b ON @",
+    "SELECT * FROM (SELECT @) a CROSS JOIN b",
+    "SELECT * FROM ROWS FROM (f(1) AS (a t(@)))",
     "SELECT * FROM a LEFT JOIN (b FULL JOIN c ON @) ON true",
     "SELECT * FROM a NATURAL JOIN LATERAL (SELECT @) b",
     "SELECT * FROM t TABLESAMPLE bernoulli (@)",
