@@ -66,7 +66,10 @@ statement_seconds = 600
 struct Cut {
     /// From the request's leaving to the last row that any session of the partner received.
     order_to_last: f64,
-    /// From the time in the entry that moved the policy to that row.
+    /// From the request's leaving to the gateway's last byte for any of these sessions, by the times in their `cut` records. What a
+    /// client receives after that lay in the kernel's buffers, or the client's own.
+    order_to_cut: f64,
+    /// From the time in the entry that moved the policy to the last row.
     epoch_to_last: f64,
     /// From the request's leaving to its answer: everything is done, in the database as well.
     order_to_answer: f64,
@@ -117,6 +120,7 @@ async fn measure(program: &Path, scratch: Scratch, [cuts, streams, others]: [usi
         "\n{cuts} cuts, each of {streams} sessions of one partner in mid-result, {others} sessions of others reading on"
     ))?;
     row("order to last row", &found, |cut| cut.order_to_last)?;
+    row("order to the gateway's last byte", &found, |cut| cut.order_to_cut)?;
     row("epoch entry to last row", &found, |cut| cut.epoch_to_last)?;
     row("order to answer (database done)", &found, |cut| {
         cut.order_to_answer
@@ -255,10 +259,17 @@ impl Field {
         let epoch = self.epoch_moved(outcome.index, &number).await?;
         let told = ended.iter().filter(|one| is_told(one, &number)).count();
         let order_to_last = milliseconds(last);
-        let until_epoch = epoch.duration_since(wall).as_secs_f64() * 1_000.0;
+        let since = |at: Timestamp| at.duration_since(wall).as_secs_f64() * 1_000.0;
+        let last_cut = outcome
+            .cuts
+            .iter()
+            .map(|cut| cut.at)
+            .max()
+            .ok_or("no session was cut")?;
         Ok(Cut {
             order_to_last,
-            epoch_to_last: order_to_last - until_epoch,
+            order_to_cut: since(last_cut),
+            epoch_to_last: order_to_last - since(epoch),
             order_to_answer,
             told,
         })

@@ -1,7 +1,10 @@
 //! A partner who attacks: with SQL through the gateway and behind it, with hostile bytes, and by asking for what is hidden. Rows
 //! are those of the table of channels (docs/limits.md). Others must not notice, and the gateway must serve on.
 
-#![expect(clippy::unwrap_used, reason = "all of it is tests, also what is not marked as one")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of it is tests, also what is not marked as one"
+)]
 
 mod stage;
 

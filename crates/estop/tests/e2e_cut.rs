@@ -1,7 +1,12 @@
 //! A termination as a new user works it: `estop`, `ssh-keygen`, psql and psycopg against a served demo. What is not signed as
 //! it must be changes nothing; what is, ends everything of the partner and nothing of the others; the certificate shows it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "all of it is tests, also what is not marked as one")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "all of it is tests, also what is not marked as one"
+)]
 
 mod stage;
 

@@ -81,7 +81,10 @@ impl Released {
     /// What is left from the first `ReadyForQuery` on; nothing if there is none.
     pub(crate) fn since_ready(mut self) -> Option<Self> {
         let end = self.0.first_ready?;
-        let skip = Mark { offset: end.offset.saturating_sub(READY_BYTES), ..end };
+        let skip = Mark {
+            offset: end.offset.saturating_sub(READY_BYTES),
+            ..end
+        };
         self.0.skip(skip);
         Some(self)
     }
@@ -122,7 +125,9 @@ impl Batch {
     }
 
     pub(crate) fn count_row_bytes(&mut self, bytes: usize) {
-        self.row_bytes = self.row_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.row_bytes = self
+            .row_bytes
+            .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn begin_inside(&mut self) {
@@ -139,7 +144,11 @@ impl Batch {
         self.shape.open_tail = true;
         let offset = self.length.saturating_add(ahead);
         let last = self.marks.last().map_or(0, |mark| mark.offset);
-        let mark = Mark { offset, rows: self.rows, row_bytes: self.row_bytes };
+        let mark = Mark {
+            offset,
+            rows: self.rows,
+            row_bytes: self.row_bytes,
+        };
         // One mark for each slice is enough: the last message boundary that still fits it.
         let start = self.slice_start();
         match self.marks.last_mut() {
@@ -158,7 +167,11 @@ impl Batch {
         self.shape.ready.push(status);
         self.shape.open_tail = false;
         let offset = self.length.saturating_add(ahead);
-        self.first_ready.get_or_insert(Mark { offset, rows: self.rows, row_bytes: self.row_bytes });
+        self.first_ready.get_or_insert(Mark {
+            offset,
+            rows: self.rows,
+            row_bytes: self.row_bytes,
+        });
     }
 
     /// Drops what stands before `mark`.
@@ -178,7 +191,11 @@ impl Batch {
 
     /// Where the slice that is being filled begins: the mark before the last one.
     fn slice_start(&self) -> usize {
-        self.marks.len().checked_sub(2).and_then(|i| self.marks.get(i)).map_or(0, |mark| mark.offset)
+        self.marks
+            .len()
+            .checked_sub(2)
+            .and_then(|i| self.marks.get(i))
+            .map_or(0, |mark| mark.offset)
     }
 }
 
@@ -235,21 +252,34 @@ impl Outbox {
             return;
         }
         self.length = self.length.saturating_add(batch.len());
-        self.batches.push_back(Outgoing { batch, offset: 0, mark: 0, counted: Handed::default() });
+        self.batches.push_back(Outgoing {
+            batch,
+            offset: 0,
+            mark: 0,
+            counted: Handed::default(),
+        });
     }
 
     /// The next slice: up to the next message boundary that is at most [`SLICE_BYTES`] away, or in the middle
     /// of a message that is longer. Never more than one chunk.
     pub(crate) fn slice(&self) -> &[u8] {
-        let Some(out) = self.batches.front() else { return &[] };
-        let Some(chunk) = out.batch.chunks.front() else { return &[] };
-        let until = out.next_mark().map_or(usize::MAX, |mark| mark.offset.saturating_sub(out.offset));
+        let Some(out) = self.batches.front() else {
+            return &[];
+        };
+        let Some(chunk) = out.batch.chunks.front() else {
+            return &[];
+        };
+        let until = out
+            .next_mark()
+            .map_or(usize::MAX, |mark| mark.offset.saturating_sub(out.offset));
         chunk.get(..until.min(chunk.len())).unwrap_or(chunk)
     }
 
     /// Says that the transport has taken `bytes` of the slice.
     pub(crate) fn took(&mut self, bytes: usize) {
-        let Some(out) = self.batches.front_mut() else { return };
+        let Some(out) = self.batches.front_mut() else {
+            return;
+        };
         let taken = out.take(bytes);
         self.length = self.length.saturating_sub(bytes);
         self.handed.rows = self.handed.rows.saturating_add(taken.rows);
@@ -274,7 +304,11 @@ impl Outgoing {
     }
 
     fn at_boundary(&self) -> bool {
-        let before = self.mark.checked_sub(1).and_then(|i| self.batch.marks.get(i)).map_or(0, |mark| mark.offset);
+        let before = self
+            .mark
+            .checked_sub(1)
+            .and_then(|i| self.batch.marks.get(i))
+            .map_or(0, |mark| mark.offset);
         self.offset == before && !(self.offset == 0 && self.batch.shape.starts_inside)
     }
 
@@ -284,8 +318,14 @@ impl Outgoing {
         self.offset = self.offset.saturating_add(bytes);
         take(&mut self.batch.chunks, bytes);
         let reached = match self.next_mark() {
-            Some(mark) => Handed { rows: mark.rows, bytes: mark.row_bytes },
-            None => Handed { rows: self.batch.rows, bytes: self.batch.row_bytes },
+            Some(mark) => Handed {
+                rows: mark.rows,
+                bytes: mark.row_bytes,
+            },
+            None => Handed {
+                rows: self.batch.rows,
+                bytes: self.batch.row_bytes,
+            },
         };
         while self.next_mark().is_some_and(|mark| mark.offset <= self.offset) {
             self.mark = self.mark.saturating_add(1);

@@ -48,10 +48,17 @@ impl Cancels {
             let pid = u32::from_be_bytes(pid) & 0x7fff_ffff;
             let ours = CancelKey::new(pid, &secret)?;
             if pid != 0 && !entries.contains_key(&pid) {
-                let entry = Entry { ours: ours.clone(), theirs: theirs.clone(), server: server.clone() };
+                let entry = Entry {
+                    ours: ours.clone(),
+                    theirs: theirs.clone(),
+                    server: server.clone(),
+                };
                 entries.insert(pid, entry);
                 drop(entries);
-                return Some(Registered { cancels: self.clone(), key: ours });
+                return Some(Registered {
+                    cancels: self.clone(),
+                    key: ours,
+                });
             }
         }
         None

@@ -131,7 +131,9 @@ async fn packet<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Packet, Unread> 
             return Ok(packet);
         }
         // Only the length word is there, and it is within its bounds: the rest of the packet.
-        let stated = bytes.first_chunk::<4>().map_or(0, |word| u32::from_be_bytes(*word));
+        let stated = bytes
+            .first_chunk::<4>()
+            .map_or(0, |word| u32::from_be_bytes(*word));
         wanted = usize::try_from(stated).unwrap_or(0).saturating_sub(bytes.len());
         if wanted == 0 {
             return Err(Unread::Packet(StartupError::Layout));

@@ -97,8 +97,13 @@ impl Gateway {
         let address = config.listener.local_addr().map_err(StartError::Listener)?;
         let sessions = Sessions::new();
         let (register, ledger, clock) = (config.register, config.ledger, config.clock);
-        let follower =
-            Follower::new(config.id, Arc::clone(&register), ledger.clone(), sessions.clone(), Arc::clone(&clock));
+        let follower = Follower::new(
+            config.id,
+            Arc::clone(&register),
+            ledger.clone(),
+            sessions.clone(),
+            Arc::clone(&clock),
+        );
         let changes = follower.changes().map_err(StartError::Policy)?;
         follower.begin().await.map_err(StartError::Policy)?;
         let mut secret = [0u8; 32];
@@ -122,7 +127,14 @@ impl Gateway {
         let following = tokio::spawn(follower.clone().follow(changes));
         let reporting = tokio::spawn(follower.report_drains());
         let accepting = tokio::spawn(accept(config.listener, shared));
-        Ok(Self { address, sessions, stopping, accepting, following, reporting })
+        Ok(Self {
+            address,
+            sessions,
+            stopping,
+            accepting,
+            following,
+            reporting,
+        })
     }
 
     /// Where it listens.

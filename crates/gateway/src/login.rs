@@ -101,14 +101,25 @@ pub(crate) async fn log_in(
 ) -> Result<Admitted, Failed> {
     let request = match Request::parse(start) {
         Ok(request) => request,
-        Err(say) => return Err(Failed { client: Some(client), say }),
+        Err(say) => {
+            return Err(Failed {
+                client: Some(client),
+                say,
+            });
+        }
     };
     match enter(shared, &mut client, start, &request, from).await {
         Ok(entered) => Ok(entered.with(client)),
-        Err(Stop::Gone) => Err(Failed { client: None, say: Say::too_slow() }),
+        Err(Stop::Gone) => Err(Failed {
+            client: None,
+            say: Say::too_slow(),
+        }),
         Err(Stop::Say(say)) => {
             refuse(shared, &request, from, &say).await;
-            Err(Failed { client: Some(client), say })
+            Err(Failed {
+                client: Some(client),
+                say,
+            })
         }
     }
 }
@@ -124,8 +135,21 @@ struct Entered {
 
 impl Entered {
     fn with(self, client: Client) -> Admitted {
-        let Self { facts, server, from_upstream, policy, greeting } = self;
-        Admitted { facts, client, server, from_upstream, policy, greeting }
+        let Self {
+            facts,
+            server,
+            from_upstream,
+            policy,
+            greeting,
+        } = self;
+        Admitted {
+            facts,
+            client,
+            server,
+            from_upstream,
+            policy,
+            greeting,
+        }
     }
 }
 
@@ -139,7 +163,9 @@ async fn enter(
     let mut policy = shared.follower.watch();
     if let Some(negotiation) = start.negotiate(Version::V3_0.minor) {
         let mut out = BytesMut::new();
-        negotiation.encode(&mut out).map_err(|_| Stop::Say(Say::protocol("invalid protocol option")))?;
+        negotiation
+            .encode(&mut out)
+            .map_err(|_| Stop::Say(Say::protocol("invalid protocol option")))?;
         client.write_all(&out).await?;
     }
     authenticate(shared, client, request, &mut policy).await?;
@@ -153,7 +179,10 @@ async fn enter(
     ticket
         .bind(info, current.epoch(), Some(permit.limits().sessions))
         .map_err(|full| Stop::Say(Say::too_many_sessions(full.limit)))?;
-    let database = shared.databases.get(permit.upstream()).ok_or(Stop::Say(Say::upstream_unreachable()))?;
+    let database = shared
+        .databases
+        .get(permit.upstream())
+        .ok_or(Stop::Say(Say::upstream_unreachable()))?;
     let settings = settings(&permit, request);
     let login = upstream::log_in(database, &shared.register, &permit, &settings);
     let logged_in = match tokio::time::timeout(crate::limits::UPSTREAM_LOGIN, login).await {
@@ -170,15 +199,24 @@ async fn enter(
         .await
         .map_err(|_| Stop::Say(Say::not_recorded()))?;
     let first_case = permit.case().map(str::to_owned);
-    let facts = Facts { permit, first_case, session, address: address(from), ticket, cancel };
-    Ok(Entered { facts, server: logged_in.server, from_upstream: logged_in.rest, policy, greeting })
+    let facts = Facts {
+        permit,
+        first_case,
+        session,
+        address: address(from),
+        ticket,
+        cancel,
+    };
+    Ok(Entered {
+        facts,
+        server: logged_in.server,
+        from_upstream: logged_in.rest,
+        policy,
+        greeting,
+    })
 }
 
-fn decide(
-    current: &crate::policy_watch::Current,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Permit, Stop> {
+fn decide(current: &crate::policy_watch::Current, request: &Request, now: Timestamp) -> Result<Permit, Stop> {
     let Some(officer) = request.officer.clone() else {
         return Err(Stop::Say(Say::wrong_password(&request.user)));
     };
@@ -187,7 +225,13 @@ fn decide(
     };
     let (purpose, case) = (request.purpose.clone(), request.case.clone());
     current
-        .permit(&SessionRequest { officer, agreement, purpose, case, now })
+        .permit(&SessionRequest {
+            officer,
+            agreement,
+            purpose,
+            case,
+            now,
+        })
         .map_err(|denied| Stop::Say(Say::from_denied(&denied)))
 }
 
@@ -200,8 +244,10 @@ async fn authenticate(
 ) -> Result<(), Stop> {
     let wrong = || Stop::Say(Say::wrong_password(&request.user));
     let current = policy.current();
-    let text =
-        request.officer.as_ref().and_then(|officer| current.verifier(request.agreement.as_ref(), officer));
+    let text = request
+        .officer
+        .as_ref()
+        .and_then(|officer| current.verifier(request.agreement.as_ref(), officer));
     let verifier = text.and_then(|text| Verifier::from_str(text.reveal()).ok());
     let nonce = Nonce::new(&upstream::random().map_err(|_| Stop::Say(Say::upstream_unreachable()))?);
     let exchange = scram::AwaitFirst::new(&request.user, verifier.as_ref(), &shared.mock, None);
@@ -214,15 +260,17 @@ async fn authenticate(
     let initial = SaslInitial::parse(frame::body(&message))
         .map_err(|error| Stop::Say(Say::protocol(format!("invalid SASL message: {error}"))))?;
     let data = initial.data.unwrap_or_default();
-    let (exchange, challenge) =
-        exchange.first(initial.mechanism, data, &nonce).map_err(|error| scram_failed(&error, request))?;
+    let (exchange, challenge) = exchange
+        .first(initial.mechanism, data, &nonce)
+        .map_err(|error| scram_failed(&error, request))?;
     out.clear();
     backend::authentication_sasl_continue(&mut out, challenge.as_bytes()).map_err(|_| wrong())?;
     client.write_all(&out).await?;
 
     let message = password_message(client).await?;
-    let (_proof, last) =
-        exchange.last(frame::body(&message)).map_err(|error| scram_failed(&error, request))?;
+    let (_proof, last) = exchange
+        .last(frame::body(&message))
+        .map_err(|error| scram_failed(&error, request))?;
     out.clear();
     backend::authentication_sasl_final(&mut out, last.as_bytes()).map_err(|_| wrong())?;
     client.write_all(&out).await?;
@@ -302,7 +350,11 @@ fn settings(permit: &Permit, request: &Request) -> Vec<(String, String)> {
     for (name, value) in &request.settings {
         if name != "statement_timeout" {
             settings.push((name.clone(), value.clone()));
-        } else if let Some(wanted) = value.parse::<u64>().ok().filter(|wanted| (1..most).contains(wanted)) {
+        } else if let Some(wanted) = value
+            .parse::<u64>()
+            .ok()
+            .filter(|wanted| (1..most).contains(wanted))
+        {
             settings.retain(|(known, _)| known != name);
             settings.push((name.clone(), wanted.to_string()));
         }
@@ -315,7 +367,11 @@ fn greeting(permit: &Permit, settings: &[(String, String)], cancel: &Registered)
     backend::authentication_ok(&mut out);
     for (name, value) in settings {
         // The role's name is nobody's business; clients show it as the user.
-        let value = if name == "session_authorization" { permit.officer().as_str() } else { value };
+        let value = if name == "session_authorization" {
+            permit.officer().as_str()
+        } else {
+            value
+        };
         // What upstream could send can be sent on.
         let _ = backend::parameter_status(&mut out, name, value);
     }
@@ -349,7 +405,9 @@ async fn recorded(
         started,
     };
     let draft = Draft::of(&record)
-        .map_err(|_| NotRecorded::NotYours { what: "a session's record" })?
+        .map_err(|_| NotRecorded::NotYours {
+            what: "a session's record",
+        })?
         .with_partner(permit.partner().clone())
         .under(permit.agreement().clone(), permit.purpose().clone());
     let (batch, receipt) = shared.ledger.withhold(greeting, vec![draft]).release().await?;
@@ -359,10 +417,14 @@ async fn recorded(
 /// Records a refused login, within the rate that strangers may cause.
 async fn refuse(shared: &Shared, request: &Request, from: SocketAddr, say: &Say) {
     let now = shared.clock.now();
-    let Some(unrecorded) = shared.refusals.admit(now) else { return };
+    let Some(unrecorded) = shared.refusals.admit(now) else {
+        return;
+    };
     let mut reason = say.message.clone().into_owned();
     if unrecorded > 0 {
-        reason.push_str(&format!(" (and {unrecorded} refused logins before this one were not recorded)"));
+        reason.push_str(&format!(
+            " (and {unrecorded} refused logins before this one were not recorded)"
+        ));
     }
     let record = RefusalRecord {
         at: now,
@@ -392,9 +454,10 @@ fn upstream_failed(error: &UpstreamError) -> Say {
         UpstreamError::Refused { sqlstate } if sqlstate.starts_with("22") => {
             Say::new("22023", "a setting chosen at start-up has an invalid value")
         }
-        UpstreamError::Refused { sqlstate } if sqlstate == "53300" => {
-            Say::new("53300", "the custodian's database takes no more connections at the moment")
-        }
+        UpstreamError::Refused { sqlstate } if sqlstate == "53300" => Say::new(
+            "53300",
+            "the custodian's database takes no more connections at the moment",
+        ),
         _ => Say::upstream_unreachable(),
     }
 }
@@ -404,7 +467,9 @@ impl Say {
     pub(crate) fn from_denied(denied: &Denied) -> Self {
         match denied {
             Denied::Refusal(refusal) => Self::from_refusal(refusal),
-            Denied::NoPolicy => Self::new("57P03", "no policy is in force at the moment").hint("Try again later."),
+            Denied::NoPolicy => {
+                Self::new("57P03", "no policy is in force at the moment").hint("Try again later.")
+            }
         }
     }
 }

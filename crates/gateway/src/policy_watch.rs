@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use evidence::id::{AgreementId, DirectiveNumber, Epoch, OfficerId};
 use evidence::entry::Kind;
+use evidence::id::{AgreementId, DirectiveNumber, Epoch, OfficerId};
 use evidence::record::{self, Cut, Drained, RecordError};
 use jiff::Timestamp;
 use ledger::register::{Register, RegisterError, Version};
@@ -60,11 +60,19 @@ impl Current {
     }
 
     pub(crate) fn permit(&self, request: &SessionRequest) -> Result<Permit, Denied> {
-        self.0.as_ref().ok_or(Denied::NoPolicy)?.permit(request).map_err(Denied::Refusal)
+        self.0
+            .as_ref()
+            .ok_or(Denied::NoPolicy)?
+            .permit(request)
+            .map_err(Denied::Refusal)
     }
 
     pub(crate) fn still_permitted(&self, permit: &Permit, now: Timestamp) -> Result<(), Denied> {
-        self.0.as_ref().ok_or(Denied::NoPolicy)?.still_permitted(permit, now).map_err(Denied::Refusal)
+        self.0
+            .as_ref()
+            .ok_or(Denied::NoPolicy)?
+            .still_permitted(permit, now)
+            .map_err(Denied::Refusal)
     }
 
     pub(crate) fn change_case(
@@ -73,7 +81,11 @@ impl Current {
         case: Option<&str>,
         now: Timestamp,
     ) -> Result<Permit, Denied> {
-        self.0.as_ref().ok_or(Denied::NoPolicy)?.change_case(permit, case, now).map_err(Denied::Refusal)
+        self.0
+            .as_ref()
+            .ok_or(Denied::NoPolicy)?
+            .change_case(permit, case, now)
+            .map_err(Denied::Refusal)
     }
 
     fn in_force(&self) -> Option<&InForce> {
@@ -166,7 +178,15 @@ impl Follower {
     ) -> Self {
         let current = watch::Sender::new(Arc::new(Current(None)));
         let began = ledger.size();
-        Self { id, register, ledger, sessions, clock, began, current }
+        Self {
+            id,
+            register,
+            ledger,
+            sessions,
+            clock,
+            began,
+            current,
+        }
     }
 
     pub(crate) fn watch(&self) -> PolicyWatch {
@@ -214,7 +234,9 @@ impl Follower {
 
     /// Publishes what the register holds to the sessions, if it is new.
     fn take_up(&self) -> Result<(), FollowError> {
-        let Some(found) = self.register.read(POLICY)? else { return Ok(()) };
+        let Some(found) = self.register.read(POLICY)? else {
+            return Ok(());
+        };
         let document: InForce = serde_json::from_slice(&found.value)?;
         let present = Arc::clone(&self.current.borrow());
         let decider = match &present.0 {
@@ -229,9 +251,15 @@ impl Follower {
     /// Waits for the sessions, records the drain of each directive that was not reported yet, and says so.
     async fn report(&self) -> Result<(), FollowError> {
         let current = Arc::clone(&self.current.borrow());
-        let Some(in_force) = current.in_force() else { return Ok(()) };
+        let Some(in_force) = current.in_force() else {
+            return Ok(());
+        };
         let known = self.state()?.1;
-        let ended: BTreeSet<_> = in_force.ended.iter().map(|scope| scope.directive.clone()).collect();
+        let ended: BTreeSet<_> = in_force
+            .ended
+            .iter()
+            .map(|scope| scope.directive.clone())
+            .collect();
         let news: Vec<_> = ended.difference(&known.drained).cloned().collect();
         if news.is_empty() && known.epoch == in_force.epoch {
             return Ok(());
@@ -241,7 +269,10 @@ impl Follower {
         for directive in &news {
             self.record_drain(in_force.epoch, directive).await?;
         }
-        self.save(&GatewayState { epoch: in_force.epoch, drained: known.drained.union(&ended).cloned().collect() })
+        self.save(&GatewayState {
+            epoch: in_force.epoch,
+            drained: known.drained.union(&ended).cloned().collect(),
+        })
     }
 
     async fn record_drain(&self, epoch: Epoch, directive: &DirectiveNumber) -> Result<(), FollowError> {
@@ -249,7 +280,10 @@ impl Follower {
             gateway: self.id.as_str().into(),
             epoch,
             directive: directive.clone(),
-            sessions_cut: self.sessions.cuts(directive).saturating_add(self.cut_before(directive)?),
+            sessions_cut: self
+                .sessions
+                .cuts(directive)
+                .saturating_add(self.cut_before(directive)?),
             at: self.clock.now(),
         };
         self.ledger.append(vec![Draft::of(&drained)?]).await?;

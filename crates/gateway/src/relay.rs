@@ -173,7 +173,12 @@ impl Relay {
     }
 
     /// Makes what is in the batch ready, with the records it needs.
-    fn ready(&mut self, batch: Batch, mut drafts: Vec<Draft>, now: Timestamp) -> Result<Option<Ready>, Fatal> {
+    fn ready(
+        &mut self,
+        batch: Batch,
+        mut drafts: Vec<Draft>,
+        now: Timestamp,
+    ) -> Result<Option<Ready>, Fatal> {
         drafts.extend(self.recorder.drafts(now)?);
         if batch.is_empty() && drafts.is_empty() {
             return Ok(None);

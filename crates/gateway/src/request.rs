@@ -57,9 +57,16 @@ impl Request {
     pub(crate) fn parse(start: &Start) -> Result<Self, Say> {
         let user = start.param("user").unwrap_or_default().to_owned();
         if user.is_empty() {
-            return Err(Say::new("28000", "no PostgreSQL user name specified in startup packet"));
+            return Err(Say::new(
+                "28000",
+                "no PostgreSQL user name specified in startup packet",
+            ));
         }
-        let database = start.param("database").filter(|name| !name.is_empty()).unwrap_or(&user).to_owned();
+        let database = start
+            .param("database")
+            .filter(|name| !name.is_empty())
+            .unwrap_or(&user)
+            .to_owned();
         let mut parts = user.splitn(3, '+');
         let officer = parts.next().unwrap_or_default();
         let stated = |part: Option<&str>| part.filter(|text| !text.is_empty()).map(str::to_owned);
@@ -67,8 +74,16 @@ impl Request {
         let officer = OfficerId::from_str(officer).ok();
         let agreement = AgreementId::from_str(&database).ok();
         let (application, settings) = (None, Vec::new());
-        let mut request =
-            Self { user: user.clone(), database, officer, agreement, purpose, case, application, settings };
+        let mut request = Self {
+            user: user.clone(),
+            database,
+            officer,
+            agreement,
+            purpose,
+            case,
+            application,
+            settings,
+        };
         for (name, value) in &start.params {
             match name.as_str() {
                 "user" | "database" => {}
@@ -99,7 +114,10 @@ impl Request {
     fn setting(&mut self, name: &str, value: &str) -> Result<(), Say> {
         let name = name.to_ascii_lowercase();
         if value.len() > VALUE_BYTES {
-            return Err(Say::new("22023", format!("the value of `{}` is too long", shown(&name))));
+            return Err(Say::new(
+                "22023",
+                format!("the value of `{}` is too long", shown(&name)),
+            ));
         }
         if let Some(own) = name.strip_prefix(OWN) {
             return self.own(own, value);
@@ -117,8 +135,14 @@ impl Request {
                 self.settings.push((name, value.to_owned()));
                 Ok(())
             }
-            _ => Err(Say::new("42501", format!("setting `{}` cannot be chosen through this gateway", shown(&name)))
-                .detail(format!("What can be chosen at start-up: estop.purpose, estop.case, {}.", SETTINGS.join(", ")))),
+            _ => Err(Say::new(
+                "42501",
+                format!("setting `{}` cannot be chosen through this gateway", shown(&name)),
+            )
+            .detail(format!(
+                "What can be chosen at start-up: estop.purpose, estop.case, {}.",
+                SETTINGS.join(", ")
+            ))),
         }
     }
 
@@ -127,14 +151,17 @@ impl Request {
             "purpose" => &mut self.purpose,
             "case" => &mut self.case,
             _ => {
-                return Err(Say::new("42501", format!("`estop.{}` cannot be set", shown(name)))
-                    .detail("What can be set: estop.purpose, estop.case."));
+                return Err(
+                    Say::new("42501", format!("`estop.{}` cannot be set", shown(name)))
+                        .detail("What can be set: estop.purpose, estop.case."),
+                );
             }
         };
         match place {
-            Some(stated) if stated != value => {
-                Err(Say::new("22023", format!("estop.{name} is stated twice, in different ways")))
-            }
+            Some(stated) if stated != value => Err(Say::new(
+                "22023",
+                format!("estop.{name} is stated twice, in different ways"),
+            )),
             _ => {
                 *place = Some(value.to_owned()).filter(|value| !value.is_empty());
                 Ok(())

@@ -20,7 +20,12 @@ pub(crate) struct Say {
 
 impl Say {
     pub(crate) fn new(sqlstate: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { sqlstate: sqlstate.into(), message: message.into(), detail: None, hint: None }
+        Self {
+            sqlstate: sqlstate.into(),
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -79,22 +84,35 @@ impl Say {
 
     /// A database name that no agreement can have: the words of [`Refusal::NoAgreement`].
     pub(crate) fn no_agreement(name: &str) -> Self {
-        Self::new("28000", format!("no agreement `{}` permits this officer anything", short(name)))
-            .hint("The database's name is the agreement's, the user's name the officer's.")
+        Self::new(
+            "28000",
+            format!("no agreement `{}` permits this officer anything", short(name)),
+        )
+        .hint("The database's name is the agreement's, the user's name the officer's.")
     }
 
     /// The same words for an unknown officer and a wrong password.
     pub(crate) fn wrong_password(officer: &str) -> Self {
-        Self::new("28P01", format!("password authentication failed for user \"{}\"", short(officer)))
+        Self::new(
+            "28P01",
+            format!("password authentication failed for user \"{}\"", short(officer)),
+        )
     }
 
     pub(crate) fn not_recorded() -> Self {
-        Self::new("58030", "the statement could not be recorded, so its result is withheld")
-            .hint("Nothing was disclosed. Try again; the custodian has been alerted.")
+        Self::new(
+            "58030",
+            "the statement could not be recorded, so its result is withheld",
+        )
+        .hint("Nothing was disclosed. Try again; the custodian has been alerted.")
     }
 
     pub(crate) fn upstream_unreachable() -> Self {
-        Self::new("57P03", "the custodian's database cannot be reached at the moment").hint("Try again later.")
+        Self::new(
+            "57P03",
+            "the custodian's database cannot be reached at the moment",
+        )
+        .hint("Try again later.")
     }
 
     pub(crate) fn upstream_lost() -> Self {
@@ -120,12 +138,18 @@ impl Say {
     }
 
     pub(crate) fn too_many_names() -> Self {
-        Self::new("54000", "this session holds too many prepared statements or portals")
-            .hint("Close or DEALLOCATE those that are not needed.")
+        Self::new(
+            "54000",
+            "this session holds too many prepared statements or portals",
+        )
+        .hint("Close or DEALLOCATE those that are not needed.")
     }
 
     pub(crate) fn no_such_statement(name: &[u8]) -> Self {
-        Self::new("26000", format!("prepared statement \"{}\" does not exist", lossy(name)))
+        Self::new(
+            "26000",
+            format!("prepared statement \"{}\" does not exist", lossy(name)),
+        )
     }
 
     pub(crate) fn no_such_portal(name: &[u8]) -> Self {
@@ -133,8 +157,11 @@ impl Say {
     }
 
     pub(crate) fn case_in_transaction() -> Self {
-        Self::new("25001", "estop.case cannot be changed inside a transaction or a pipeline")
-            .hint("End the transaction, set the case, and begin a new one.")
+        Self::new(
+            "25001",
+            "estop.case cannot be changed inside a transaction or a pipeline",
+        )
+        .hint("End the transaction, set the case, and begin a new one.")
     }
 }
 

@@ -23,7 +23,11 @@ pub(crate) fn error(body: &[u8]) -> Result<Scrubbed, Malformed> {
     let severity = fields.severity().unwrap_or(Severity::Error);
     let mut message = BytesMut::new();
     kept(&fields, severity, sqlstate).encode_error(&mut message);
-    Ok(Scrubbed { sqlstate, severity, message })
+    Ok(Scrubbed {
+        sqlstate,
+        severity,
+        message,
+    })
 }
 
 /// Rewrites a NoticeResponse; nothing is left of those meant for the server's log or for debugging, which print
@@ -49,7 +53,11 @@ fn kept(fields: &FieldsRef<'_>, severity: Severity, sqlstate: Sqlstate) -> Field
         _ => Quotes::Nothing,
     };
     let message = match quotes_data {
-        Quotes::Message => format!("a value is not valid for its operation (SQLSTATE {})", sqlstate.as_str()).into(),
+        Quotes::Message => format!(
+            "a value is not valid for its operation (SQLSTATE {})",
+            sqlstate.as_str()
+        )
+        .into(),
         Quotes::Detail | Quotes::Nothing => text(field::MESSAGE).unwrap_or_default(),
     };
     let mut said = Fields::new(severity, sqlstate, &message);

@@ -54,7 +54,9 @@ impl Filters {
         let mut filters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
             let most = Duration::from_secs(u64::from(seconds));
-            Arc::new(Filter::new(Limits { statement_timeout_max: Some(most) }))
+            Arc::new(Filter::new(Limits {
+                statement_timeout_max: Some(most),
+            }))
         };
         Arc::clone(filters.entry(seconds).or_insert_with(new))
     }
@@ -80,7 +82,11 @@ impl Refusals {
     pub(crate) fn admit(&self, now: Timestamp) -> Option<u64> {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(window.began) > Self::WINDOW || now < window.began {
-            *window = Window { began: now, recorded: 0, unrecorded: window.unrecorded };
+            *window = Window {
+                began: now,
+                recorded: 0,
+                unrecorded: window.unrecorded,
+            };
         }
         if window.recorded >= Self::MOST {
             window.unrecorded = window.unrecorded.saturating_add(1);
@@ -94,31 +100,36 @@ impl Refusals {
 /// Serves one connection to its end.
 pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream, from: SocketAddr) {
     // Full: the connection is closed without a word, which costs nothing.
-    let Ok(stranger) = Arc::clone(&shared.strangers).try_acquire_owned() else { return };
+    let Ok(stranger) = Arc::clone(&shared.strangers).try_acquire_owned() else {
+        return;
+    };
     if transport::prepare(&tcp).is_err() {
         return;
     }
     let login = async {
         match hello(tcp, &shared.tls).await {
-            Ok(Hello::Start(client, start)) => {
-                Some(login::log_in(&shared, client, &start, from).await)
-            }
+            Ok(Hello::Start(client, start)) => Some(login::log_in(&shared, client, &start, from).await),
             Ok(Hello::Cancel(key)) => {
                 let _ = tokio::time::timeout(UPSTREAM_LOGIN, shared.cancels.cancel(&key)).await;
                 None
             }
-            Err(HelloError::NotEncrypted(client)) => {
-                Some(Err(Failed { client: Some(*client), say: Say::tls_required() }))
-            }
-            Err(HelloError::Packet(error, client)) => {
-                Some(Err(Failed { client: Some(*client), say: Say::protocol(error.to_string()) }))
-            }
+            Err(HelloError::NotEncrypted(client)) => Some(Err(Failed {
+                client: Some(*client),
+                say: Say::tls_required(),
+            })),
+            Err(HelloError::Packet(error, client)) => Some(Err(Failed {
+                client: Some(*client),
+                say: Say::protocol(error.to_string()),
+            })),
             Err(HelloError::Io(_) | HelloError::Again | HelloError::NoAlpn) => None,
         }
     };
     let admitted = match tokio::time::timeout(LOGIN, login).await {
         Ok(Some(Ok(admitted))) => admitted,
-        Ok(Some(Err(Failed { client: Some(client), say }))) => return last_words(client, &say).await,
+        Ok(Some(Err(Failed {
+            client: Some(client),
+            say,
+        }))) => return last_words(client, &say).await,
         Ok(Some(Err(Failed { client: None, .. })) | None) | Err(_) => return,
     };
     drop(stranger);
@@ -176,7 +187,12 @@ async fn finish(shared: &Shared, session: Session, end: End) {
 /// directive is not reported as drained.
 async fn record_end(shared: &Shared, draft: Draft, insist: bool) {
     while let Err(error) = shared.ledger.append(vec![draft.clone()]).await {
-        if !insist || !matches!(error, NotRecorded::Busy | NotRecorded::Storage(_) | NotRecorded::Random) {
+        if !insist
+            || !matches!(
+                error,
+                NotRecorded::Busy | NotRecorded::Storage(_) | NotRecorded::Random
+            )
+        {
             return;
         }
         tokio::time::sleep(RECORD_AGAIN).await;
@@ -200,11 +216,20 @@ impl Session {
                 bytes,
                 in_statement: self.relay().recorder().running(),
             }),
-            other => Draft::of(&Ended { session, at: now, statements, rows, bytes, how: other.name().into() }),
+            other => Draft::of(&Ended {
+                session,
+                at: now,
+                statements,
+                rows,
+                bytes,
+                how: other.name().into(),
+            }),
         };
         // These records are short by construction.
         draft.ok().map(|draft| {
-            draft.with_partner(bound.partner.clone()).under(bound.agreement.clone(), bound.purpose.clone())
+            draft
+                .with_partner(bound.partner.clone())
+                .under(bound.agreement.clone(), bound.purpose.clone())
         })
     }
 }

@@ -129,11 +129,20 @@ pub(crate) struct Dismantled {
 
 impl Session {
     pub(crate) fn new(shared: &Shared, admitted: Admitted) -> Self {
-        let Admitted { facts, client, server, from_upstream, policy, greeting } = admitted;
+        let Admitted {
+            facts,
+            client,
+            server,
+            from_upstream,
+            policy,
+            greeting,
+        } = admitted;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let case = facts.first_case.as_deref().map(Clipped::from);
-        let filter = shared.filters.for_statements_of(facts.permit.limits().statement_seconds);
+        let filter = shared
+            .filters
+            .for_statements_of(facts.permit.limits().statement_seconds);
         let relay = Relay::new(filter, Recorder::new(facts.bound()), case);
         let mut stopping = shared.stopping.clone();
         let mut outbox = Outbox::default();
@@ -172,8 +181,21 @@ impl Session {
     }
 
     pub(crate) fn dismantle(self) -> Dismantled {
-        let Self { facts, client, server, outbox, relay, .. } = self;
-        Dismantled { facts, client, server, inside: outbox.inside(), idle: relay.idle() }
+        let Self {
+            facts,
+            client,
+            server,
+            outbox,
+            relay,
+            ..
+        } = self;
+        Dismantled {
+            facts,
+            client,
+            server,
+            inside: outbox.inside(),
+            idle: relay.idle(),
+        }
     }
 
     /// Works until the session ends. What has not been handed to the client by then is thrown away.
@@ -209,7 +231,11 @@ impl Session {
     }
 
     fn show(&self) {
-        self.facts.show(self.outbox.handed(), self.relay.recorder().statements(), self.relay.state());
+        self.facts.show(
+            self.outbox.handed(),
+            self.relay.recorder().statements(),
+            self.relay.state(),
+        );
     }
 
     /// Asks the policy in force again. Level triggered: whatever woke us, the present policy decides.
@@ -236,22 +262,38 @@ impl Session {
     fn client_says(&mut self) -> Result<(), End> {
         let now = self.clock.now();
         let policy = self.policy.current();
-        let mut cases = CaseDesk { policy: &policy, facts: &mut self.facts, now };
-        let ready = self.relay.client(&mut self.from_client, &mut self.to_upstream, &mut cases, now)?;
+        let mut cases = CaseDesk {
+            policy: &policy,
+            facts: &mut self.facts,
+            now,
+        };
+        let ready = self
+            .relay
+            .client(&mut self.from_client, &mut self.to_upstream, &mut cases, now)?;
         self.hold(ready);
         self.show();
-        if self.relay.terminated() { Err(End::Client) } else { Ok(()) }
+        if self.relay.terminated() {
+            Err(End::Client)
+        } else {
+            Ok(())
+        }
     }
 
     fn upstream_says(&mut self) -> Result<(), End> {
         let ready = self.relay.upstream(&mut self.from_upstream, self.clock.now())?;
         self.hold(ready);
         // An answer may have made room for messages of the client's that had to wait.
-        if self.from_client.is_empty() { Ok(()) } else { self.client_says() }
+        if self.from_client.is_empty() {
+            Ok(())
+        } else {
+            self.client_says()
+        }
     }
 
     fn hold(&mut self, ready: Option<Ready>) {
-        let Some(Ready { batch, drafts }) = ready else { return };
+        let Some(Ready { batch, drafts }) = ready else {
+            return;
+        };
         let (bytes, shape) = (batch.len(), batch.shape().clone());
         self.held_bytes = self.held_bytes.saturating_add(bytes);
         let batch = if drafts.is_empty() {
@@ -322,10 +364,14 @@ impl Session {
 
     /// The oldest batch that is held, once it may go.
     fn poll_recorded(&mut self, cx: &mut Context<'_>) -> Poll<(Result<Released, NotRecorded>, Shape)> {
-        let Some(held) = self.held.front_mut() else { return Poll::Pending };
+        let Some(held) = self.held.front_mut() else {
+            return Poll::Pending;
+        };
         let result = match &mut held.batch {
             // A batch with rows and without a record cannot come about; if it did, it would not go out.
-            Waiting::Turn(batch) => batch.take().ok_or(NotRecorded::NotYours { what: "rows without a record" }),
+            Waiting::Turn(batch) => batch.take().ok_or(NotRecorded::NotYours {
+                what: "rows without a record",
+            }),
             Waiting::Record(withheld) => {
                 let released: Result<(Batch, Receipt), NotRecorded> = ready!(Pin::new(withheld).poll(cx));
                 released.map(|(batch, receipt)| Released::recorded(batch, &receipt))

@@ -112,7 +112,10 @@ struct Live {
 
 impl Sessions {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { inner: Mutex::default(), changed: watch::Sender::new(()) }))
+        Self(Arc::new(Shared {
+            inner: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -126,8 +129,18 @@ impl Sessions {
         let mut inner = self.inner();
         let number = inner.next;
         inner.next = inner.next.wrapping_add(1);
-        inner.live.insert(number, Live { counters: Arc::clone(&counters), info: None });
-        Ticket { sessions: self.clone(), number, counters }
+        inner.live.insert(
+            number,
+            Live {
+                counters: Arc::clone(&counters),
+                info: None,
+            },
+        );
+        Ticket {
+            sessions: self.clone(),
+            number,
+            counters,
+        }
     }
 
     pub(crate) fn list(&self) -> Vec<SessionInfo> {
@@ -144,8 +157,11 @@ impl Sessions {
         let mut changed = self.0.changed.subscribe();
         loop {
             changed.borrow_and_update();
-            let behind =
-                self.inner().live.values().any(|live| live.counters.epoch.load(Ordering::SeqCst) < epoch.0);
+            let behind = self
+                .inner()
+                .live
+                .values()
+                .any(|live| live.counters.epoch.load(Ordering::SeqCst) < epoch.0);
             if !behind || changed.changed().await.is_err() {
                 return;
             }
@@ -208,7 +224,13 @@ impl Ticket {
     }
 
     pub(crate) fn change_case(&self, case: Option<String>) {
-        if let Some(info) = self.sessions.inner().live.get_mut(&self.number).and_then(|live| live.info.as_mut()) {
+        if let Some(info) = self
+            .sessions
+            .inner()
+            .live
+            .get_mut(&self.number)
+            .and_then(|live| live.info.as_mut())
+        {
             info.case = case;
         }
     }

@@ -48,9 +48,9 @@ pub(crate) enum Server {
 impl Upstream {
     pub(crate) async fn connect(&self) -> io::Result<Server> {
         match self {
-            Self::Unix { dir, port } => {
-                Ok(Server::Unix(UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).await?))
-            }
+            Self::Unix { dir, port } => Ok(Server::Unix(
+                UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).await?,
+            )),
             Self::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
@@ -76,7 +76,6 @@ impl Client {
         // A socket that refuses the option is one that is gone already.
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
     }
-
 }
 
 macro_rules! delegate {

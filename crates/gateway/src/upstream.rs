@@ -81,13 +81,17 @@ pub(crate) async fn log_in(
     settings: &[(String, String)],
 ) -> Result<LoggedIn, UpstreamError> {
     let role = permit.role().as_str();
-    let found = register.read(&format!("upstream/{role}"))?.ok_or(UpstreamError::NoCredential)?;
+    let found = register
+        .read(&format!("upstream/{role}"))?
+        .ok_or(UpstreamError::NoCredential)?;
     let credential: Credential =
         serde_json::from_slice(&found.value).map_err(|_| UpstreamError::NoCredential)?;
     let password = Password::new(&credential.password);
     let mut out = BytesMut::new();
     let own = [("user", role), ("database", database.name.as_str())];
-    let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let settings = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
     startup::encode(&mut out, Version::V3_0, own.into_iter().chain(settings))?;
     let mut stream = Messages {
         server: database.server.connect().await?,
@@ -181,7 +185,12 @@ impl Messages {
                 b'E' => return Err(refused(body)),
                 b'Z' => {
                     let cancel = cancel.ok_or(UpstreamError::OutOfPlace(b'Z'))?;
-                    return Ok(LoggedIn { server: self.server, rest: self.buffer, settings, cancel });
+                    return Ok(LoggedIn {
+                        server: self.server,
+                        rest: self.buffer,
+                        settings,
+                        cancel,
+                    });
                 }
                 _ => return Err(UpstreamError::OutOfPlace(tag)),
             }
@@ -190,8 +199,12 @@ impl Messages {
 }
 
 fn refused(body: &[u8]) -> UpstreamError {
-    let sqlstate = backend::FieldsRef::parse(body).ok().and_then(|fields| fields.sqlstate());
-    UpstreamError::Refused { sqlstate: sqlstate.map_or_else(String::new, |code| code.as_str().to_owned()) }
+    let sqlstate = backend::FieldsRef::parse(body)
+        .ok()
+        .and_then(|fields| fields.sqlstate());
+    UpstreamError::Refused {
+        sqlstate: sqlstate.map_or_else(String::new, |code| code.as_str().to_owned()),
+    }
 }
 
 pub(crate) fn random() -> Result<[u8; NONCE_BYTES], UpstreamError> {

@@ -227,7 +227,10 @@ mod tests {
     fn a_real_full_disk_refuses_and_service_resumes() {
         let mount = "mount -t tmpfs -o size=3m none \"$0\" && exec \"$@\"";
         let may = |how: &&str| {
-            let tried = Command::new("unshare").args([how, "true"]).stderr(Stdio::null()).status();
+            let tried = Command::new("unshare")
+                .args([how, "true"])
+                .stderr(Stdio::null())
+                .status();
             tried.is_ok_and(|status| status.success())
         };
         let how = ["-Urm", "-m"].into_iter().find(may).expect(

@@ -41,7 +41,9 @@ impl Relay {
         }
         loop {
             let unread = input.get(passing..).unwrap_or_default();
-            let Some(piece) = self.from_upstream.next(unread).map_err(|_| Fatal::Upstream)? else { break };
+            let Some(piece) = self.from_upstream.next(unread).map_err(|_| Fatal::Upstream)? else {
+                break;
+            };
             let message = unread.get(..piece.len).unwrap_or_default();
             let (fate, then) = self.judge_answer(piece, message, passing, &mut batch, now)?;
             match fate {
@@ -128,7 +130,10 @@ impl Relay {
             Reply::Notification => return Ok((Fate::Drop, None)),
             Reply::Notice => {
                 let kept = body.and_then(|body| scrub::notice(body).ok().flatten());
-                return Ok((kept.map_or(Fate::Drop, |bytes| Fate::Replace(bytes.freeze())), None));
+                return Ok((
+                    kept.map_or(Fate::Drop, |bytes| Fate::Replace(bytes.freeze())),
+                    None,
+                ));
             }
             Reply::Parameter => return self.parameter(body),
             Reply::Instead(local) => return Ok((Fate::Drop, Some(local))),
@@ -140,7 +145,8 @@ impl Relay {
             Reply::Row(number) | Reply::CopyData(number) => {
                 batch.count_row();
                 batch.count_row_bytes(piece.header.len);
-                self.recorder.row(number, u64::try_from(piece.header.len).unwrap_or(u64::MAX));
+                self.recorder
+                    .row(number, u64::try_from(piece.header.len).unwrap_or(u64::MAX));
             }
             Reply::Completed(number) => self.completed(number, piece.header.tag, body),
             Reply::Suspended(number) => {
@@ -148,7 +154,9 @@ impl Relay {
                 self.recorder.completed(number);
             }
             Reply::Ready(number) => {
-                self.status = body.and_then(|body| Status::parse(body).ok()).ok_or(Fatal::Upstream)?;
+                self.status = body
+                    .and_then(|body| Status::parse(body).ok())
+                    .ok_or(Fatal::Upstream)?;
                 self.pending.ready();
                 if let Some(number) = number {
                     self.recorder.ready(number);
@@ -167,7 +175,9 @@ impl Relay {
 
     /// A setting that decides how text is read must stay what the filter assumes.
     fn parameter(&self, body: Option<&[u8]>) -> Result<Judged, Fatal> {
-        let status = body.and_then(|body| ParameterStatus::parse(body).ok()).ok_or(Fatal::Upstream)?;
+        let status = body
+            .and_then(|body| ParameterStatus::parse(body).ok())
+            .ok_or(Fatal::Upstream)?;
         match (status.name, status.value) {
             ("standard_conforming_strings", "on") | ("client_encoding", "UTF8") => Ok((Fate::Pass, None)),
             ("standard_conforming_strings" | "client_encoding", _) => Err(Fatal::Upstream),
@@ -218,7 +228,13 @@ impl Relay {
         // none was, the text that could not be prepared.
         let number = number.or_else(|| dropped.next()).or_else(|| {
             only_prepared.map(|prepared| {
-                self.recorder.begin(Arc::clone(&prepared.text), Arc::from([]), self.case.clone(), Ends::AtCompletion, now)
+                self.recorder.begin(
+                    Arc::clone(&prepared.text),
+                    Arc::from([]),
+                    self.case.clone(),
+                    Ends::AtCompletion,
+                    now,
+                )
             })
         });
         if let Some(number) = number {

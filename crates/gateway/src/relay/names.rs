@@ -72,7 +72,11 @@ struct Sent<T> {
 
 impl<T> Names<T> {
     pub(crate) fn new() -> Self {
-        Self { held: HashMap::new(), bytes: 0, next: 0 }
+        Self {
+            held: HashMap::new(),
+            bytes: 0,
+            next: 0,
+        }
     }
 
     /// What `name` means to a message that is sent now.
@@ -92,15 +96,26 @@ impl<T> Names<T> {
         self.bytes = self.bytes.saturating_add(bytes);
         let serial = Serial(self.next);
         self.next = self.next.wrapping_add(1);
-        let new = || Meaning { confirmed: None, sent: VecDeque::new() };
-        self.held.entry(name.to_vec()).or_insert_with(new).sent.push_back(Sent { serial, value, bytes });
+        let new = || Meaning {
+            confirmed: None,
+            sent: VecDeque::new(),
+        };
+        self.held
+            .entry(name.to_vec())
+            .or_insert_with(new)
+            .sent
+            .push_back(Sent { serial, value, bytes });
         Ok(serial)
     }
 
     /// Says that upstream has confirmed what was sent for `name` as `serial`.
     pub(crate) fn confirmed(&mut self, name: &[u8], serial: Serial) {
-        let Some(Sent { value, bytes, .. }) = self.answered(name, serial) else { return };
-        let Some(meaning) = self.held.get_mut(name) else { return };
+        let Some(Sent { value, bytes, .. }) = self.answered(name, serial) else {
+            return;
+        };
+        let Some(meaning) = self.held.get_mut(name) else {
+            return;
+        };
         if let Some((_, bytes)) = meaning.confirmed.replace((value, bytes)) {
             self.bytes = self.bytes.saturating_sub(bytes);
         }
@@ -121,7 +136,9 @@ impl<T> Names<T> {
 
     /// Forgets what upstream has confirmed for `name`: it is closed.
     pub(crate) fn closed(&mut self, name: &[u8]) {
-        let Some(meaning) = self.held.get_mut(name) else { return };
+        let Some(meaning) = self.held.get_mut(name) else {
+            return;
+        };
         if let Some((_, bytes)) = meaning.confirmed.take() {
             self.bytes = self.bytes.saturating_sub(bytes);
         }
@@ -130,7 +147,10 @@ impl<T> Names<T> {
 
     /// Forgets all that upstream has confirmed: it has dropped them by itself.
     pub(crate) fn expire(&mut self) {
-        let freed = self.held.values_mut().filter_map(|meaning| meaning.confirmed.take());
+        let freed = self
+            .held
+            .values_mut()
+            .filter_map(|meaning| meaning.confirmed.take());
         self.bytes = freed.fold(self.bytes, |bytes, (_, gone)| bytes.saturating_sub(gone));
         self.held.retain(|_, meaning| !meaning.sent.is_empty());
     }
@@ -142,11 +162,18 @@ impl<T> Names<T> {
     }
 
     fn answered(&mut self, name: &[u8], serial: Serial) -> Option<Sent<T>> {
-        self.held.get_mut(name)?.sent.pop_front_if(|sent| sent.serial == serial)
+        self.held
+            .get_mut(name)?
+            .sent
+            .pop_front_if(|sent| sent.serial == serial)
     }
 
     fn tidy(&mut self, name: &[u8]) {
-        if self.held.get(name).is_some_and(|meaning| meaning.confirmed.is_none() && meaning.sent.is_empty()) {
+        if self
+            .held
+            .get(name)
+            .is_some_and(|meaning| meaning.confirmed.is_none() && meaning.sent.is_empty())
+        {
             self.held.remove(name);
         }
     }

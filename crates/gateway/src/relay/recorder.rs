@@ -68,7 +68,11 @@ struct Statement {
 
 impl Recorder {
     pub(crate) fn new(bound: Bound) -> Self {
-        Self { bound, last: 0, running: BTreeMap::new() }
+        Self {
+            bound,
+            last: 0,
+            running: BTreeMap::new(),
+        }
     }
 
     /// Statements begun.
@@ -140,7 +144,11 @@ impl Recorder {
 
     /// A command that runs by itself is complete: the end of a statement of the extended protocol.
     pub(crate) fn completed(&mut self, number: StatementNumber) {
-        if self.running.get(&number).is_some_and(|statement| matches!(statement.ends, Ends::AtCompletion)) {
+        if self
+            .running
+            .get(&number)
+            .is_some_and(|statement| matches!(statement.ends, Ends::AtCompletion))
+        {
             self.end(number);
         }
     }
@@ -159,7 +167,9 @@ impl Recorder {
 
     pub(crate) fn failed(&mut self, number: StatementNumber, sqlstate: &str) {
         if let Some(statement) = self.touch(number) {
-            statement.outcome.get_or_insert(Outcome::Failed { sqlstate: sqlstate.into() });
+            statement.outcome.get_or_insert(Outcome::Failed {
+                sqlstate: sqlstate.into(),
+            });
         }
     }
 
@@ -213,21 +223,39 @@ impl Statement {
         drafts: &mut Vec<Draft>,
     ) -> Result<(), RecordError> {
         self.touched = false;
-        let (rows, bytes) = (std::mem::take(&mut self.batch_rows), std::mem::take(&mut self.batch_bytes));
+        let (rows, bytes) = (
+            std::mem::take(&mut self.batch_rows),
+            std::mem::take(&mut self.batch_bytes),
+        );
         if !self.recorded {
             self.recorded = true;
             let outcome = self.outcome.clone().unwrap_or(Outcome::Streaming);
-            drafts.push(draft(bound, &self.disclosure(bound, number, rows, bytes, outcome))?);
+            drafts.push(draft(
+                bound,
+                &self.disclosure(bound, number, rows, bytes, outcome),
+            )?);
             return Ok(());
         }
         let session = bound.session.clone();
         if rows > 0 {
-            let further = Continuation { session: session.clone(), statement_number: number, rows, bytes };
+            let further = Continuation {
+                session: session.clone(),
+                statement_number: number,
+                rows,
+                bytes,
+            };
             drafts.push(draft(bound, &further)?);
         }
         if let Some(outcome) = self.outcome.clone() {
             let (rows, bytes) = (self.rows, self.bytes);
-            let ended = OutcomeRecord { session, statement_number: number, rows, bytes, outcome, ended: now };
+            let ended = OutcomeRecord {
+                session,
+                statement_number: number,
+                rows,
+                bytes,
+                outcome,
+                ended: now,
+            };
             drafts.push(draft(bound, &ended)?);
         }
         Ok(())

@@ -38,13 +38,20 @@ impl Relay {
         cases: &mut dyn Cases,
         now: Timestamp,
     ) -> Result<Option<Ready>, Fatal> {
-        let mut out = Out { upstream, client: Vec::new(), cases, now };
+        let mut out = Out {
+            upstream,
+            client: Vec::new(),
+            cases,
+            now,
+        };
         while !self.terminated && out.upstream.len() < TO_UPSTREAM_BYTES {
             if !self.replies.has_room() {
                 frontend::flush(out.upstream);
                 break;
             }
-            let Some(piece) = self.from_client.next(input).map_err(Fatal::client_frame)? else { break };
+            let Some(piece) = self.from_client.next(input).map_err(Fatal::client_frame)? else {
+                break;
+            };
             let message = input.split_to(piece.len).freeze();
             match (piece.header.tag, piece.part) {
                 // COPY from a client is refused before it begins; what it sends all the same goes nowhere.
@@ -94,10 +101,20 @@ impl Relay {
                 self.send(sent, None, message, out);
             }
             Message::Close(Target::Statement(name)) => {
-                self.send(Sent::Close, Some(Change::CloseStatement(name.to_vec())), message, out);
+                self.send(
+                    Sent::Close,
+                    Some(Change::CloseStatement(name.to_vec())),
+                    message,
+                    out,
+                );
             }
             Message::Close(Target::Portal(name)) => {
-                self.send(Sent::Close, Some(Change::ClosePortal(name.to_vec())), message, out);
+                self.send(
+                    Sent::Close,
+                    Some(Change::ClosePortal(name.to_vec())),
+                    message,
+                    out,
+                );
             }
             Message::FunctionCall => self.refuse_query(Say::function_call(), b"", out),
         }
@@ -105,7 +122,13 @@ impl Relay {
     }
 
     /// Sends a message that runs nothing.
-    fn send(&mut self, sent: Sent<StatementNumber>, change: Option<Change>, message: &Bytes, out: &mut Out<'_>) {
+    fn send(
+        &mut self,
+        sent: Sent<StatementNumber>,
+        change: Option<Change>,
+        message: &Bytes,
+        out: &mut Out<'_>,
+    ) {
         if self.replies.sent(sent).is_ok() {
             if let Some(change) = change {
                 self.pending.change(change);
@@ -133,7 +156,8 @@ impl Relay {
         let number = self.begin(&prepared, Arc::from([]), Ends::AtReady, out.now);
         if self.replies.sent(Sent::Query(number)).is_ok() {
             self.pending.query();
-            out.upstream.extend_from_slice(if rewritten.is_empty() { message } else { &rewritten });
+            out.upstream
+                .extend_from_slice(if rewritten.is_empty() { message } else { &rewritten });
         } else {
             self.recorder.skipped(number);
         }
@@ -153,12 +177,24 @@ impl Relay {
             let types: Vec<u32> = parse.types().collect();
             frontend::parse(&mut rewritten, parse.name, text.as_bytes(), &types)?;
         }
-        let Ok(serial) = self.statements.sent(parse.name, Arc::new(prepared), parse.query.len()) else {
+        let Ok(serial) = self
+            .statements
+            .sent(parse.name, Arc::new(prepared), parse.query.len())
+        else {
             self.refuse(Say::too_many_names(), parse.query, out);
             return Ok(());
         };
-        let message = if rewritten.is_empty() { message } else { &rewritten.freeze() };
-        self.send(Sent::Parse, Some(Change::Parse(parse.name.to_vec(), serial)), message, out);
+        let message = if rewritten.is_empty() {
+            message
+        } else {
+            &rewritten.freeze()
+        };
+        self.send(
+            Sent::Parse,
+            Some(Change::Parse(parse.name.to_vec(), serial)),
+            message,
+            out,
+        );
         Ok(())
     }
 
@@ -172,7 +208,12 @@ impl Relay {
         let Ok(serial) = self.portals.sent(bind.head.portal, portal, message.len()) else {
             return self.refuse(Say::too_many_names(), text.as_bytes(), out);
         };
-        self.send(Sent::Bind, Some(Change::Bind(bind.head.portal.to_vec(), serial)), message, out);
+        self.send(
+            Sent::Bind,
+            Some(Change::Bind(bind.head.portal.to_vec(), serial)),
+            message,
+            out,
+        );
     }
 
     fn execute(&mut self, execute: Execute<'_>, message: &Bytes, out: &mut Out<'_>) {
@@ -225,7 +266,13 @@ impl Relay {
         ends: Ends,
         now: Timestamp,
     ) -> StatementNumber {
-        self.recorder.begin(Arc::clone(&prepared.text), parameters, self.case.clone(), ends, now)
+        self.recorder.begin(
+            Arc::clone(&prepared.text),
+            parameters,
+            self.case.clone(),
+            ends,
+            now,
+        )
     }
 
     fn judge(&self, text: &[u8]) -> Result<(Prepared, Arc<Pass>), Say> {
@@ -235,7 +282,10 @@ impl Relay {
                     // The filter passes UTF-8 only.
                     text: String::from_utf8_lossy(text).into(),
                     sets_case: passed.sets_case().map(|case| case.map(str::to_owned)),
-                    renames: Renames { statements: passed.renames_statements(), portals: passed.renames_portals() },
+                    renames: Renames {
+                        statements: passed.renames_statements(),
+                        portals: passed.renames_portals(),
+                    },
                 };
                 Ok((prepared, passed))
             }
@@ -251,7 +301,10 @@ impl Relay {
 
     /// Keeps a message of the extended protocol from upstream, and all that follows up to the next Sync.
     fn refuse(&mut self, say: Say, statement: &[u8], out: &mut Out<'_>) {
-        let local = Box::new(Local { say, statement: Bytes::copy_from_slice(statement) });
+        let local = Box::new(Local {
+            say,
+            statement: Bytes::copy_from_slice(statement),
+        });
         match self.replies.refuse(local) {
             Refusal::Due(local) => out.client.push(local),
             Refusal::Queued { flush: true } => frontend::flush(out.upstream),
@@ -261,7 +314,10 @@ impl Relay {
 
     /// Keeps a simple query from upstream; an empty one goes in its place.
     fn refuse_query(&mut self, say: Say, statement: &[u8], out: &mut Out<'_>) {
-        let local = Box::new(Local { say, statement: Bytes::copy_from_slice(statement) });
+        let local = Box::new(Local {
+            say,
+            statement: Bytes::copy_from_slice(statement),
+        });
         if self.replies.refuse_query(local).is_ok() {
             self.pending.query();
             frontend::empty_query(out.upstream);

@@ -38,7 +38,11 @@ fn relay() -> Relay {
         purpose: PurposeId::from_str("u").unwrap(),
         client: Clipped::from("127.0.0.1:1"),
     };
-    Relay::new(Arc::new(Filter::new(Limits::default())), Recorder::new(bound), Some(Clipped::from("first")))
+    Relay::new(
+        Arc::new(Filter::new(Limits::default())),
+        Recorder::new(bound),
+        Some(Clipped::from("first")),
+    )
 }
 
 /// Sends the client's bytes in; gives what goes upstream, and what is said at once.
@@ -105,7 +109,12 @@ fn error(sqlstate: &[u8; 5]) -> BytesMut {
 
 /// The answer to a simple query with one row.
 fn one_row() -> BytesMut {
-    joined(&[message(b'T', b"\0\0"), message(b'D', b"\0\0"), message(b'C', b"SELECT 1\0"), ready_for_query()])
+    joined(&[
+        message(b'T', b"\0\0"),
+        message(b'D', b"\0\0"),
+        message(b'C', b"SELECT 1\0"),
+        ready_for_query(),
+    ])
 }
 
 fn out_of(batch: crate::batch::Batch) -> BytesMut {
@@ -133,7 +142,9 @@ fn tags(mut bytes: &[u8]) -> String {
 
 fn disclosures(ready: &Ready) -> Vec<Disclosure> {
     let of_kind = ready.drafts.iter().filter(|draft| draft.kind == Kind::Disclosure);
-    of_kind.map(|draft| record::decode(&draft.record).unwrap()).collect()
+    of_kind
+        .map(|draft| record::decode(&draft.record).unwrap())
+        .collect()
 }
 
 #[test]
@@ -145,7 +156,12 @@ fn a_small_result_has_one_record_with_its_outcome_before_it_leaves() {
     let [disclosure] = disclosures(&ready).try_into().unwrap();
     assert_eq!(disclosure.text.text(), "select 1");
     assert_eq!((disclosure.rows, disclosure.bytes), (1, 7));
-    assert_eq!(disclosure.outcome, Outcome::Complete { tag: "SELECT 1".into() });
+    assert_eq!(
+        disclosure.outcome,
+        Outcome::Complete {
+            tag: "SELECT 1".into()
+        }
+    );
     assert_eq!(disclosure.case, Some(Clipped::from("first")));
     assert_eq!(out_of(ready.batch), one_row());
 }
@@ -154,12 +170,26 @@ fn a_small_result_has_one_record_with_its_outcome_before_it_leaves() {
 fn a_long_result_has_a_record_for_each_batch() {
     let mut relay = relay();
     client(&mut relay, &query("select 1"));
-    let first = upstream(&mut relay, &joined(&[message(b'T', b"\0\0"), message(b'D', b"\0\0")])).unwrap();
+    let first = upstream(
+        &mut relay,
+        &joined(&[message(b'T', b"\0\0"), message(b'D', b"\0\0")]),
+    )
+    .unwrap();
     assert_eq!(disclosures(&first)[0].outcome, Outcome::Streaming);
     let second = upstream(&mut relay, &message(b'D', b"\0\0")).unwrap();
-    assert_eq!(second.drafts.iter().map(|d| d.kind).collect::<Vec<_>>(), [Kind::Continuation]);
-    let last = upstream(&mut relay, &joined(&[message(b'C', b"SELECT 2\0"), ready_for_query()])).unwrap();
-    assert_eq!(last.drafts.iter().map(|d| d.kind).collect::<Vec<_>>(), [Kind::Outcome]);
+    assert_eq!(
+        second.drafts.iter().map(|d| d.kind).collect::<Vec<_>>(),
+        [Kind::Continuation]
+    );
+    let last = upstream(
+        &mut relay,
+        &joined(&[message(b'C', b"SELECT 2\0"), ready_for_query()]),
+    )
+    .unwrap();
+    assert_eq!(
+        last.drafts.iter().map(|d| d.kind).collect::<Vec<_>>(),
+        [Kind::Outcome]
+    );
     let outcome: record::OutcomeRecord = record::decode(&last.drafts[0].record).unwrap();
     assert_eq!((outcome.rows, outcome.bytes), (2, 14));
 }
@@ -167,7 +197,10 @@ fn a_long_result_has_a_record_for_each_batch() {
 #[test]
 fn a_refused_query_is_answered_in_its_place_and_recorded() {
     let mut relay = relay();
-    let (up, said) = client(&mut relay, &joined(&[query("select 1"), query("explain select 1"), query("select 2")]));
+    let (up, said) = client(
+        &mut relay,
+        &joined(&[query("select 1"), query("explain select 1"), query("select 2")]),
+    );
     assert_eq!(tags(&up), "QQQ");
     assert!(said.is_none(), "not before the first is answered");
     let empty = joined(&[message(b'I', b""), ready_for_query()]);
@@ -225,16 +258,35 @@ fn no_name_can_be_made_to_mean_another_text() {
     let mut relay = relay();
     client(&mut relay, &joined(&[parse("s", "select 'innocent'"), sync()]));
     upstream(&mut relay, &joined(&[message(b'1', b""), ready_for_query()]));
-    for behind in ["deallocate s", "deallocate all", "discard all", "prepare s as select 'secret'"] {
+    for behind in [
+        "deallocate s",
+        "deallocate all",
+        "discard all",
+        "prepare s as select 'secret'",
+    ] {
         client(&mut relay, &query(behind));
         let (up, said) = client(&mut relay, &joined(&[bind("", "s"), execute(""), sync()]));
-        assert_eq!(tags(&up).replace('H', ""), "S", "{behind}: the name means nothing any more");
+        assert_eq!(
+            tags(&up).replace('H', ""),
+            "S",
+            "{behind}: the name means nothing any more"
+        );
         assert!(said.is_none(), "the error comes after the answer to the query");
-        let reply = joined(&[message(b'C', b"DEALLOCATE\0"), ready_for_query(), ready_for_query()]);
+        let reply = joined(&[
+            message(b'C', b"DEALLOCATE\0"),
+            ready_for_query(),
+            ready_for_query(),
+        ]);
         assert_eq!(tags(&out_of(upstream(&mut relay, &reply).unwrap().batch)), "CZEZ");
     }
-    client(&mut relay, &joined(&[parse("s", "select 'innocent'"), bind("c", "s"), sync()]));
-    upstream(&mut relay, &joined(&[message(b'1', b""), message(b'2', b""), ready_for_query()]));
+    client(
+        &mut relay,
+        &joined(&[parse("s", "select 'innocent'"), bind("c", "s"), sync()]),
+    );
+    upstream(
+        &mut relay,
+        &joined(&[message(b'1', b""), message(b'2', b""), ready_for_query()]),
+    );
     client(&mut relay, &query("declare c cursor for select 'secret'"));
     let (up, _) = client(&mut relay, &joined(&[execute("c"), sync()]));
     assert_eq!(tags(&up).replace('H', ""), "S");
@@ -250,7 +302,11 @@ fn a_name_that_could_not_be_taken_again_keeps_its_text() {
     client(&mut relay, &joined(&[bind("", "s"), execute(""), sync()]));
     let ready = upstream(
         &mut relay,
-        &joined(&[message(b'2', b""), message(b'C', b"SELECT 0\0"), ready_for_query()]),
+        &joined(&[
+            message(b'2', b""),
+            message(b'C', b"SELECT 0\0"),
+            ready_for_query(),
+        ]),
     );
     assert_eq!(disclosures(&ready.unwrap())[0].text.text(), "select 'old'");
 }
@@ -258,22 +314,41 @@ fn a_name_that_could_not_be_taken_again_keeps_its_text() {
 #[test]
 fn a_text_that_cannot_be_prepared_is_recorded_with_its_error() {
     let mut relay = relay();
-    client(&mut relay, &joined(&[parse("", "select ssn from people"), sync()]));
+    client(
+        &mut relay,
+        &joined(&[parse("", "select ssn from people"), sync()]),
+    );
     let ready = upstream(&mut relay, &joined(&[error(b"42703"), ready_for_query()])).unwrap();
     let [disclosure] = disclosures(&ready).try_into().unwrap();
     assert_eq!(disclosure.text.text(), "select ssn from people");
-    assert_eq!(disclosure.outcome, Outcome::Failed { sqlstate: "42703".into() });
+    assert_eq!(
+        disclosure.outcome,
+        Outcome::Failed {
+            sqlstate: "42703".into()
+        }
+    );
 }
 
 #[test]
 fn what_cannot_be_recorded_is_an_error_and_the_session_goes_on() {
     let mut relay = relay();
     client(&mut relay, &joined(&[query("select 1"), query("select 2")]));
-    let lost = upstream(&mut relay, &joined(&[one_row(), message(b'T', b"\0\0"), message(b'D', b"\0\0")])).unwrap();
+    let lost = upstream(
+        &mut relay,
+        &joined(&[one_row(), message(b'T', b"\0\0"), message(b'D', b"\0\0")]),
+    )
+    .unwrap();
     let said = out_of(relay.lost(lost.batch.shape()).unwrap().into_test());
     assert_eq!(tags(&said), "EZE");
-    let rest = upstream(&mut relay, &joined(&[message(b'D', b"\0\0"), message(b'C', b"SELECT 2\0")])).unwrap();
-    assert!(relay.released(Released::test(rest.batch)).is_none(), "the rest of a lost reply is not shown");
+    let rest = upstream(
+        &mut relay,
+        &joined(&[message(b'D', b"\0\0"), message(b'C', b"SELECT 2\0")]),
+    )
+    .unwrap();
+    assert!(
+        relay.released(Released::test(rest.batch)).is_none(),
+        "the rest of a lost reply is not shown"
+    );
     let end = upstream(&mut relay, &ready_for_query()).unwrap();
     let shown = relay.released(Released::test(end.batch)).unwrap();
     assert_eq!(tags(&out_of(shown.into_test())), "Z");
@@ -303,14 +378,24 @@ fn notifications_and_the_role_name_are_dropped_and_pinned_settings_are_watched()
 fn the_case_is_changed_alone_only() {
     let mut relay = relay();
     let (up, _) = client(&mut relay, &query("set estop.case = 'second'"));
-    assert_eq!(up, query("set estop.\"case\" = 'second'"), "`case` is a reserved word, so upstream gets it quoted");
+    assert_eq!(
+        up,
+        query("set estop.\"case\" = 'second'"),
+        "`case` is a reserved word, so upstream gets it quoted"
+    );
     let ready = upstream(&mut relay, &joined(&[message(b'C', b"SET\0"), ready_for_query()])).unwrap();
     assert_eq!(disclosures(&ready)[0].case, Some(Clipped::from("second")));
     client(&mut relay, &joined(&[query("begin")]));
-    let begun = joined(&[message(b'C', b"BEGIN\0"), bytes(|out| backend::ready(out, Status::InTransaction))]);
+    let begun = joined(&[
+        message(b'C', b"BEGIN\0"),
+        bytes(|out| backend::ready(out, Status::InTransaction)),
+    ]);
     upstream(&mut relay, &begun);
     client(&mut relay, &query("set estop.case = 'third'"));
-    let answer = joined(&[message(b'I', b""), bytes(|out| backend::ready(out, Status::InTransaction))]);
+    let answer = joined(&[
+        message(b'I', b""),
+        bytes(|out| backend::ready(out, Status::InTransaction)),
+    ]);
     let ready = upstream(&mut relay, &answer).unwrap();
     assert_eq!(ready.drafts[0].kind, Kind::Refusal);
 }
@@ -318,7 +403,14 @@ fn the_case_is_changed_alone_only() {
 #[test]
 fn copy_data_of_the_client_goes_nowhere_and_function_calls_are_refused() {
     let mut relay = relay();
-    let (up, _) = client(&mut relay, &joined(&[message(b'd', b"x"), message(b'c', b""), message(b'F', b"\0\0\0\x01")]));
+    let (up, _) = client(
+        &mut relay,
+        &joined(&[
+            message(b'd', b"x"),
+            message(b'c', b""),
+            message(b'F', b"\0\0\0\x01"),
+        ]),
+    );
     assert_eq!(up, bytes(frontend::empty_query));
 }
 

@@ -6,7 +6,11 @@ use wire::backend::{Fields, FieldsRef, Severity, Sqlstate};
 use wire::frame;
 
 fn error_of(sqlstate: &[u8; 5], set: &[(u8, &str)]) -> Vec<(u8, String)> {
-    let mut fields = Fields::new(Severity::Error, Sqlstate::new(sqlstate).unwrap(), "message with 000023757x");
+    let mut fields = Fields::new(
+        Severity::Error,
+        Sqlstate::new(sqlstate).unwrap(),
+        "message with 000023757x",
+    );
     for (code, text) in set {
         fields.set(*code, text.as_bytes());
     }
@@ -23,30 +27,60 @@ fn error_of(sqlstate: &[u8; 5], set: &[(u8, &str)]) -> Vec<(u8, String)> {
 }
 
 fn said(fields: &[(u8, String)]) -> String {
-    fields.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("|")
+    fields
+        .iter()
+        .map(|(_, text)| text.as_str())
+        .collect::<Vec<_>>()
+        .join("|")
 }
 
 #[test]
 fn a_data_exception_keeps_its_code_and_place_only() {
-    let fields = error_of(b"22P02", &[(field::DETAIL, "secret"), (field::POSITION, "17"), (b'W', "in function f")]);
+    let fields = error_of(
+        b"22P02",
+        &[
+            (field::DETAIL, "secret"),
+            (field::POSITION, "17"),
+            (b'W', "in function f"),
+        ],
+    );
     let said = said(&fields);
-    assert!(!said.contains("000023757x") && !said.contains("secret") && !said.contains("function f"), "{said}");
+    assert!(
+        !said.contains("000023757x") && !said.contains("secret") && !said.contains("function f"),
+        "{said}"
+    );
     assert!(fields.contains(&(field::POSITION, "17".to_owned())));
     assert!(fields.contains(&(field::SQLSTATE, "22P02".to_owned())));
 }
 
 #[test]
 fn a_constraint_keeps_its_message_but_no_row() {
-    let said = said(&error_of(b"23505", &[(field::DETAIL, "Key (name)=(Quint) already exists.")]));
+    let said = said(&error_of(
+        b"23505",
+        &[(field::DETAIL, "Key (name)=(Quint) already exists.")],
+    ));
     assert!(!said.contains("Quint"), "{said}");
 }
 
 #[test]
 fn an_ordinary_error_keeps_what_helps() {
-    let fields = error_of(b"42703", &[(field::HINT, "Perhaps you meant"), (b'F', "parse_relation.c"), (b's', "hidden")]);
+    let fields = error_of(
+        b"42703",
+        &[
+            (field::HINT, "Perhaps you meant"),
+            (b'F', "parse_relation.c"),
+            (b's', "hidden"),
+        ],
+    );
     let said = said(&fields);
-    assert!(said.contains("Perhaps you meant") && said.contains("000023757x"), "{said}");
-    assert!(!said.contains("parse_relation.c") && !said.contains("hidden"), "{said}");
+    assert!(
+        said.contains("Perhaps you meant") && said.contains("000023757x"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("parse_relation.c") && !said.contains("hidden"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -60,6 +94,10 @@ fn notices_for_the_log_and_for_debugging_are_dropped() {
     ] {
         let mut out = BytesMut::new();
         Fields::new(severity, Sqlstate::new(b"00000").unwrap(), "plan: ...").encode_notice(&mut out);
-        assert_eq!(super::notice(frame::body(&out)).unwrap().is_some(), kept, "{severity:?}");
+        assert_eq!(
+            super::notice(frame::body(&out)).unwrap().is_some(),
+            kept,
+            "{severity:?}"
+        );
     }
 }

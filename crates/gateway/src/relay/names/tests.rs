@@ -12,7 +12,11 @@ fn what_is_on_its_way_hides_what_is_confirmed() {
     let second = names.sent(b"s", "second", 5).unwrap();
     assert_eq!(names.meaning(b"s"), Some(&"second"));
     names.failed(b"s", second);
-    assert_eq!(names.meaning(b"s"), Some(&"first"), "upstream refused the second: the first still stands");
+    assert_eq!(
+        names.meaning(b"s"),
+        Some(&"first"),
+        "upstream refused the second: the first still stands"
+    );
 }
 
 #[test]
@@ -45,7 +49,11 @@ fn an_answer_to_what_was_forgotten_confirms_nothing_newer() {
     let new = names.sent(b"s", "new", 3).unwrap();
     names.confirmed(b"s", old);
     names.failed(b"s", new);
-    assert_eq!(names.meaning(b"s"), None, "upstream may still hold the old text under this name");
+    assert_eq!(
+        names.meaning(b"s"),
+        None,
+        "upstream may still hold the old text under this name"
+    );
 }
 
 #[test]
