@@ -1,6 +1,9 @@
 //! Unmodified clients against a served demo: psql, psycopg 3 and node-postgres, with TLS and SCRAM, in policy mode.
 
-#![expect(clippy::unwrap_used, reason = "all of it is tests, also what is not marked as one")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of it is tests, also what is not marked as one"
+)]
 
 mod stage;
 
