@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Control;
 use crate::database::reading::Credentials;
 use crate::error::ControlError;
+use crate::store::GatewayState;
 
 /// The plan of one upstream's database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,8 +185,12 @@ impl Control {
                 .map_err(ControlError::ledger("recording what was applied"))?;
         }
         if moved {
-            self.known().moved(record);
+            self.known().moved(record.clone());
             self.0.store.publish(&next)?;
+            // So that who is told "applied" can log in. A gateway that is not there takes it up when it is.
+            let at_work = |state: &GatewayState| state.epoch >= next_epoch;
+            self.wait_until_gateways(&record, self.0.patience.first, at_work)
+                .await?;
         }
         Ok(AppliedPlans {
             plans,

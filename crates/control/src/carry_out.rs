@@ -19,6 +19,7 @@ use crate::applying::draft;
 use crate::database::ending::{Done, EndedRole, end_roles};
 use crate::error::ControlError;
 use crate::known::Accepted;
+use crate::store::GatewayState;
 
 mod acceptance;
 
@@ -154,20 +155,26 @@ impl Control {
         number: &DirectiveNumber,
         at_most: Duration,
     ) -> Result<BTreeSet<String>, ControlError> {
+        self.wait_until_gateways(epoch, at_most, |state| state.drained.contains(number))
+            .await
+    }
+
+    /// Waits until every gateway that was at work says what is wanted of it; returns those that have not in time.
+    pub(crate) async fn wait_until_gateways(
+        &self,
+        epoch: &EpochRecord,
+        at_most: Duration,
+        says: impl Fn(&GatewayState) -> bool,
+    ) -> Result<BTreeSet<String>, ControlError> {
         let deadline = tokio::time::sleep(at_most);
         tokio::pin!(deadline);
         // Before the first look, so that nothing said after it is missed.
         let mut spoken = self.0.store.gateways_watch()?;
         loop {
             let gateways = self.0.store.gateways()?;
-            let is_drained = |name: &str| {
-                gateways
-                    .get(name)
-                    .is_some_and(|state| state.drained.contains(number))
-            };
             let names = epoch.gateways.iter().map(Clipped::as_str);
             let waiting: BTreeSet<String> = names
-                .filter(|name| !is_drained(name))
+                .filter(|name| !gateways.get(*name).is_some_and(&says))
                 .map(str::to_owned)
                 .collect();
             if waiting.is_empty() {

@@ -244,6 +244,9 @@ async fn authenticate(
 ) -> Result<(), Stop> {
     let wrong = || Stop::Say(Say::wrong_password(&request.user));
     let current = policy.current();
+    if current.in_force().is_none() {
+        return Err(Stop::Say(Say::from_denied(&Denied::NoPolicy)));
+    }
     let text = request
         .officer
         .as_ref()

@@ -88,7 +88,7 @@ impl Current {
             .map_err(Denied::Refusal)
     }
 
-    fn in_force(&self) -> Option<&InForce> {
+    pub(crate) fn in_force(&self) -> Option<&InForce> {
         self.0.as_ref().map(Decider::in_force)
     }
 }
@@ -251,10 +251,15 @@ impl Follower {
     /// Waits for the sessions, records the drain of each directive that was not reported yet, and says so.
     async fn report(&self) -> Result<(), FollowError> {
         let current = Arc::clone(&self.current.borrow());
+        let (version, known) = self.state()?;
         let Some(in_force) = current.in_force() else {
-            return Ok(());
+            // There before any policy: whoever publishes the first knows that it has to be taken up here.
+            return if version.is_none() {
+                self.save(&known)
+            } else {
+                Ok(())
+            };
         };
-        let known = self.state()?.1;
         let ended: BTreeSet<_> = in_force
             .ended
             .iter()

@@ -54,7 +54,7 @@ impl Stage {
             .prefix("estop-e2e-")
             .tempdir_in("/tmp")
             .unwrap();
-        let mut child = Command::new(ESTOP)
+        let child = Command::new(ESTOP)
             .args(["demo", "--json", "--dir"])
             .arg(folder.path().join("demo"))
             .stdin(Stdio::null())
@@ -62,21 +62,24 @@ impl Stage {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
+        // Its own end is seen to from here on, also if it does not do what it must.
+        let facts = Value::Null;
+        let mut stage = Self { child, folder, facts };
         // One document, and then the demo serves without a word: the document ends where its braces do.
         let mut text = String::new();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = BufReader::new(stage.child.stdout.take().unwrap());
         while serde_json::from_str::<Value>(&text).is_err() {
             let read = lines.read_line(&mut text).unwrap();
             assert!(read > 0, "the demo ended before it served; it said: {text}");
         }
         // What it says later goes nowhere, so that it cannot block.
         std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
-        let facts: Value = serde_json::from_str(&text).unwrap();
+        stage.facts = serde_json::from_str(&text).unwrap();
         assert_eq!(
-            facts["holds"], true,
+            stage.facts["holds"], true,
             "every step of the demo did what it must: {text}"
         );
-        Self { child, folder, facts }
+        stage
     }
 
     pub fn pid(&self) -> u32 {

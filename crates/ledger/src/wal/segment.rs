@@ -43,11 +43,12 @@ pub(super) fn fill(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
 /// Writes zeros where there are none, up to the file's end. Returns whether anything had to be written.
 pub(super) fn blank(file: &dyn DiskFile, from: u64) -> io::Result<bool> {
     let mut chunk = vec![0; CHUNK_BYTES];
+    let zeros = vec![0; CHUNK_BYTES];
     let mut written = false;
     for_chunks(from, file.length()?, |at, length| {
         let chunk = chunk.get_mut(..length).unwrap_or_default();
         let read = file.read_at(chunk, at)?;
-        if chunk.iter().take(read).all(|byte| *byte == 0) && read == length {
+        if read == length && zeros.starts_with(chunk) {
             return Ok(());
         }
         chunk.fill(0);
