@@ -196,7 +196,7 @@ impl Follower {
     /// Reads the policy for the first time and says that this gateway is there.
     pub(crate) async fn begin(&self) -> Result<(), FollowError> {
         self.take_up()?;
-        self.report().await
+        self.report(|directive| self.cut_before(directive)).await
     }
 
     /// Wakes when the policy may have changed.
@@ -224,7 +224,8 @@ impl Follower {
         let mut current = self.current.subscribe();
         loop {
             current.borrow_and_update();
-            if self.report().await.is_err() {
+            // What was ended before the start has been reported at the start.
+            if self.report(|_| Ok(0)).await.is_err() {
                 let _ = tokio::time::timeout(RETRY, current.changed()).await;
             } else if current.changed().await.is_err() {
                 return;
@@ -248,8 +249,12 @@ impl Follower {
         Ok(())
     }
 
-    /// Waits for the sessions, records the drain of each directive that was not reported yet, and says so.
-    async fn report(&self) -> Result<(), FollowError> {
+    /// Waits for the sessions, records the drain of each directive that was not reported yet, and says so. `earlier` tells
+    /// how many sessions a directive cut before this gateway started.
+    async fn report(
+        &self,
+        earlier: impl Fn(&DirectiveNumber) -> Result<u64, FollowError>,
+    ) -> Result<(), FollowError> {
         let current = Arc::clone(&self.current.borrow());
         let (version, known) = self.state()?;
         let Some(in_force) = current.in_force() else {
@@ -272,7 +277,8 @@ impl Follower {
         // However long it takes: a session that has not recorded what it had received is not gone.
         self.sessions.settled(in_force.epoch).await;
         for directive in &news {
-            self.record_drain(in_force.epoch, directive).await?;
+            let cut = self.sessions.cuts(directive).saturating_add(earlier(directive)?);
+            self.record_drain(in_force.epoch, directive, cut).await?;
         }
         self.save(&GatewayState {
             epoch: in_force.epoch,
@@ -280,15 +286,17 @@ impl Follower {
         })
     }
 
-    async fn record_drain(&self, epoch: Epoch, directive: &DirectiveNumber) -> Result<(), FollowError> {
+    async fn record_drain(
+        &self,
+        epoch: Epoch,
+        directive: &DirectiveNumber,
+        sessions_cut: u64,
+    ) -> Result<(), FollowError> {
         let drained = Drained {
             gateway: self.id.as_str().into(),
             epoch,
             directive: directive.clone(),
-            sessions_cut: self
-                .sessions
-                .cuts(directive)
-                .saturating_add(self.cut_before(directive)?),
+            sessions_cut,
             at: self.clock.now(),
         };
         self.ledger.append(vec![Draft::of(&drained)?]).await?;
@@ -296,6 +304,7 @@ impl Follower {
     }
 
     /// Sessions that the directive cut before this gateway started: it, or its process, ended before it could say so.
+    /// Reads the whole ledger, so it is asked at the start only, never on the way of a cut.
     fn cut_before(&self, directive: &DirectiveNumber) -> Result<u64, FollowError> {
         let mut cut = 0_u64;
         for stored in self.ledger.entries(0..self.began)? {
