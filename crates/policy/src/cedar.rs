@@ -3,6 +3,8 @@
 //! The model has no hierarchies and no sets of entities, so that solvers decide it fast: one entity type for each data set
 //! (its columns are the attributes), officers with a required attribute `partner`, one `permit` for each share of each
 //! purpose of each agreement, and one for connecting. What a directive has ended is a `forbid`.
+//!
+//! Reading is decided for one row, one column, and whether a mask is before it: `context.column`, `context.masked`.
 
 mod text;
 

@@ -63,7 +63,13 @@ fn an_estate_that_shares_nothing_has_a_model() {
 fn reading_is_decided_by_row_column_and_purpose() {
     let estate = estate();
     let (schema, set) = check(&schema(&estate), &policies(&estate, &[])).unwrap();
-    let read = |partner: &str, agreement: &str, purpose: &str, column: &str, juvenile: bool, now: &str| {
+    let read = |partner: &str,
+                agreement: &str,
+                purpose: &str,
+                column: &str,
+                masked: bool,
+                juvenile: bool,
+                now: &str| {
         let uid = |kind: &str, id: &str| {
             EntityUid::from_type_name_and_id(kind.parse().unwrap(), cedar_policy::EntityId::new(id))
         };
@@ -97,6 +103,7 @@ fn reading_is_decided_by_row_column_and_purpose() {
                 "column".to_owned(),
                 RestrictedExpression::new_string(column.to_owned()),
             ),
+            ("masked".to_owned(), RestrictedExpression::new_bool(masked)),
         ];
         let request = Request::new(
             uid("Officer", "x"),
@@ -111,43 +118,46 @@ fn reading_is_decided_by_row_column_and_purpose() {
         answer.decision() == Decision::Allow
     };
     let (agreement, purpose, now) = ("state-police-2018", "missing-persons", "2026-11-23");
-    assert!(read("state-police", agreement, purpose, "name", false, now));
-    assert!(!read("federal-agency", agreement, purpose, "name", false, now));
-    assert!(!read("state-police", "federal-2019", purpose, "name", false, now));
-    assert!(!read("state-police", agreement, "other", "name", false, now));
+    let police = |column: &str, masked: bool, juvenile: bool, now: &str| {
+        read("state-police", agreement, purpose, column, masked, juvenile, now)
+    };
+    assert!(police("case_status", false, false, now));
+    assert!(!police("case_status", true, false, now));
+    // The agreement masks it.
+    assert!(police("name", true, false, now));
+    assert!(!police("name", false, false, now));
     assert!(!read(
-        "state-police",
+        "federal-agency",
         agreement,
         purpose,
-        "is_juvenile",
+        "name",
+        true,
         false,
         now
     ));
-    assert!(!read("state-police", agreement, purpose, "name", true, now));
     assert!(!read(
         "state-police",
-        agreement,
+        "federal-2019",
         purpose,
         "name",
+        true,
         false,
-        "2018-06-01T04:59:59.999Z"
-    ));
-    assert!(read(
-        "state-police",
-        agreement,
-        purpose,
-        "name",
-        false,
-        "2018-06-01T05:00:00Z"
+        now
     ));
     assert!(!read(
         "state-police",
         agreement,
-        purpose,
+        "other",
         "name",
+        true,
         false,
-        "2027-06-01T05:00:00Z"
+        now
     ));
+    assert!(!police("is_juvenile", false, false, now));
+    assert!(!police("name", true, true, now));
+    assert!(!police("name", true, false, "2018-06-01T04:59:59.999Z"));
+    assert!(police("name", true, false, "2018-06-01T05:00:00Z"));
+    assert!(!police("name", true, false, "2027-06-01T05:00:00Z"));
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Writing the schema and the policies.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cedar_policy::{Expression, PolicyId};
-use evidence::id::{PartnerId, PurposeId};
+use evidence::id::{DatasetId, PartnerId, PurposeId};
 use jiff::Timestamp;
 
 use crate::condition::{entity_declaration, entity_type};
-use crate::estate::{Agreement, Estate, Share, Validity};
+use crate::estate::{Agreement, Estate, Share, SharedColumn, Validity};
 use crate::in_force::EndedScope;
 
 /// The annotation that says whose permit it is; decisions are made on one partner's permits and all forbids.
@@ -31,7 +32,7 @@ pub fn schema(estate: &Estate) -> String {
         let _ = write!(
             text,
             "action read appliesTo {{\n  principal: Officer,\n  resource: [{}],\n  \
-             context: {{ agreement: Agreement, purpose: Purpose, now: datetime, case?: String, column: String }},\n}};\n",
+             context: {{ agreement: Agreement, purpose: Purpose, now: datetime, case?: String, column: String, masked: Bool }},\n}};\n",
             types.join(", ")
         );
     }
@@ -45,8 +46,8 @@ pub fn policies(estate: &Estate, ended: &[EndedScope]) -> String {
     for agreement in estate.agreements().values() {
         for purpose in &agreement.purposes {
             text.push_str(&permit_connect(agreement, purpose));
-            for share in agreement.shares_for(purpose) {
-                text.push_str(&permit_read(agreement, purpose, share));
+            for (share, id) in read_permits(agreement, purpose) {
+                text.push_str(&permit_read(agreement, purpose, share, &id));
             }
         }
     }
@@ -126,9 +127,31 @@ fn permit_connect(agreement: &Agreement, purpose: &PurposeId) -> String {
     )
 }
 
-fn permit_read(agreement: &Agreement, purpose: &PurposeId, share: &Share) -> String {
-    let column = |shared: &crate::estate::SharedColumn| {
-        format!("context.column == {}", string(shared.column.name.as_str()))
+/// The shares for one purpose, each with the id of its permit: of a second share of one data set, it ends in `/2`.
+pub(crate) fn read_permits<'a>(
+    agreement: &'a Agreement,
+    purpose: &'a PurposeId,
+) -> impl Iterator<Item = (&'a Share, String)> {
+    let mut of_dataset: BTreeMap<&DatasetId, usize> = BTreeMap::new();
+    agreement.shares_for(purpose).map(move |share| {
+        let count = of_dataset.entry(&share.dataset).or_default();
+        *count += 1;
+        let id = format!("{}/{purpose}/{}", agreement.id, share.dataset);
+        if *count == 1 {
+            (share, id)
+        } else {
+            (share, format!("{id}/{count}"))
+        }
+    })
+}
+
+fn permit_read(agreement: &Agreement, purpose: &PurposeId, share: &Share, id: &str) -> String {
+    let column = |shared: &SharedColumn| {
+        format!(
+            "context.column == {} && context.masked == {}",
+            string(shared.column.name.as_str()),
+            shared.mask.is_some()
+        )
     };
     let columns: Vec<String> = share.columns.iter().map(column).collect();
     let condition = share
@@ -137,7 +160,7 @@ fn permit_read(agreement: &Agreement, purpose: &PurposeId, share: &Share) -> Str
         .map(|condition| format!("\nwhen {{ {}\n}}", condition.cedar()));
     format!(
         "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"read\", resource is {})\nwhen {{ {} }}\nwhen {{ {} }}{};\n\n",
-        string(&format!("{}/{purpose}/{}", agreement.id, share.dataset)),
+        string(id),
         partner_annotation(&agreement.partner),
         string(&agreement.legal_basis),
         entity_type(&share.dataset),
