@@ -1,8 +1,8 @@
 //! Row conditions: a Cedar expression over a row, and the same condition as SQL.
 //!
 //! The language is the part of Cedar that means the same in both: `&&`, `||`, `!`, `if`-`then`-`else`, `==`, `!=`, `<`,
-//! `<=`, `>`, `>=`, `like`, `has`, `contains`, `containsAll`, `containsAny`, `isEmpty`, over `resource.COLUMN` and
-//! constants. Anything else is refused with its place; nothing is approximated.
+//! `<=`, `>`, `>=`, `lessThan` and its like, `like`, `has`, `contains`, `containsAll`, `containsAny`, `isEmpty`, over
+//! `resource.COLUMN` and constants. Anything else is refused with its place; nothing is approximated.
 //!
 //! How NULL agrees: a required column is an attribute that is always there and the catalog must say NOT NULL; an optional
 //! one is an attribute that may be missing, and `has` is `IS NOT NULL`. Cedar's strict validation insists on a `has`
@@ -10,6 +10,7 @@
 //! `(..) IS TRUE` around the whole is the belt to these braces.
 
 mod compile;
+mod decimal;
 mod explain;
 mod instant;
 mod lower;

@@ -90,7 +90,7 @@ pub struct DesiredView {
 /// What a view takes for granted of a column it reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseColumn {
-    /// Its type as PostgreSQL prints it, without a length.
+    /// Its type as PostgreSQL prints it: with precision and scale if they matter, else without any length.
     #[serde(rename = "type")]
     pub type_name: String,
     /// The view's condition counts on NOT NULL.
@@ -274,7 +274,7 @@ fn desired_view(dataset: &Dataset, share: &Share) -> DesiredView {
         Some((
             name,
             BaseColumn {
-                type_name: column.kind.sql().to_owned(),
+                type_name: column.kind.sql().into_owned(),
                 not_null,
                 compared,
             },

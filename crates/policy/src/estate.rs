@@ -5,6 +5,7 @@
 
 mod case_form;
 mod check;
+mod decimal;
 mod finding;
 mod hours;
 mod model;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use evidence::id::{AgreementId, DatasetId, PartnerId};
 
 pub use case_form::{CaseForm, CaseFormError};
+pub use decimal::{Decimal, DecimalError};
 pub use finding::{EstateErrors, Finding, Problem};
 pub use hours::{Hours, HoursError};
 pub use model::{

@@ -4,6 +4,7 @@
 //! mask hides. It is pure, calls `pg_catalog` functions only, by their full names, and has the sense that drivers expect
 //! of its type. Operators are not qualified: views are created with `search_path` set to `pg_catalog`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::estate::{Column, ColumnType};
@@ -133,6 +134,8 @@ impl Mask {
     pub fn shown_type(&self, kind: ColumnType) -> ColumnType {
         match self {
             Self::AgeBand { .. } => ColumnType::Text,
+            // Rounding can add a digit before the point.
+            Self::Round(_) if matches!(kind, ColumnType::Decimal(_)) => ColumnType::Numeric,
             _ => kind,
         }
     }
@@ -183,7 +186,10 @@ impl Mask {
             ),
             Self::AgeBand { .. } => (kind == ColumnType::Date, "`date`"),
             Self::Round(_) => (
-                matches!(kind, ColumnType::Numeric | ColumnType::DoublePrecision),
+                matches!(
+                    kind,
+                    ColumnType::Numeric | ColumnType::Decimal(_) | ColumnType::DoublePrecision
+                ),
                 "`numeric` and `double precision`",
             ),
         };
@@ -225,8 +231,8 @@ fn number(mask: &'static str, min: u8, max: u8, given: &str) -> Result<u8, MaskE
 }
 
 /// The type's full name, so that no schema of the search path can put another in its place.
-fn qualified(kind: ColumnType) -> &'static str {
-    match kind {
+fn qualified(kind: ColumnType) -> Cow<'static, str> {
+    let name = match kind {
         ColumnType::Boolean => "pg_catalog.bool",
         ColumnType::Smallint => "pg_catalog.int2",
         ColumnType::Integer => "pg_catalog.int4",
@@ -234,11 +240,13 @@ fn qualified(kind: ColumnType) -> &'static str {
         ColumnType::Text => "pg_catalog.text",
         ColumnType::Date => "pg_catalog.date",
         ColumnType::Timestamptz => "pg_catalog.timestamptz",
+        ColumnType::Decimal(decimal) => return format!("pg_catalog.{decimal}").into(),
         ColumnType::Numeric => "pg_catalog.numeric",
         ColumnType::DoublePrecision => "pg_catalog.float8",
         ColumnType::TextArray => "pg_catalog.text[]",
         ColumnType::Uuid => "pg_catalog.uuid",
-    }
+    };
+    name.into()
 }
 
 fn initials(value: &str) -> String {
@@ -288,7 +296,7 @@ fn age_band(years: u8, value: &str) -> String {
 }
 
 fn rounded(decimals: u8, value: &str, kind: ColumnType) -> String {
-    if kind == ColumnType::Numeric {
+    if kind != ColumnType::DoublePrecision {
         return format!("pg_catalog.round({value}, {decimals})");
     }
     // NaN is greater than every number in PostgreSQL, so it is not between these two either.

@@ -14,7 +14,7 @@ impl Lowering<'_> {
             | Expr::Set(_)
             | Expr::GetAttr { .. }
             | Expr::UnaryOp {
-                op: UnaryOp::Datetime,
+                op: UnaryOp::Datetime | UnaryOp::Decimal,
                 ..
             } => self.refuse(
                 "",
@@ -31,12 +31,6 @@ impl Lowering<'_> {
             Expr::UnaryOp { op: UnaryOp::Neg, .. } => self.refuse(
                 "-",
                 unsupported("`-` before anything but a number", "write the number it gives"),
-            ),
-            Expr::UnaryOp {
-                op: UnaryOp::Decimal, ..
-            } => self.refuse(
-                "decimal",
-                unsupported("`decimal`", "use a column of type `bigint`"),
             ),
             Expr::UnaryOp {
                 op:

@@ -11,7 +11,7 @@ use super::explain::unsupported;
 use super::refusal::{ConditionError, Reason};
 use super::schema::attribute_type;
 use super::term::{ColumnRef, Comparison, PatternPart, Scalar, Set, SetOp, Term};
-use super::{MAX_DEPTH, instant};
+use super::{MAX_DEPTH, decimal, instant};
 use crate::estate::{ColumnType, Dataset, SqlName};
 
 pub(super) type Lowered<T> = Result<T, ConditionError>;
@@ -135,6 +135,12 @@ impl Lowering<'_> {
             BinaryOp::LessEq => Comparison::LessOrEqual,
             BinaryOp::Greater => Comparison::Greater,
             BinaryOp::GreaterEq => Comparison::GreaterOrEqual,
+            BinaryOp::DecimalLessThan => return self.decimals(Comparison::Less, left, right, depth),
+            BinaryOp::DecimalLessEq => return self.decimals(Comparison::LessOrEqual, left, right, depth),
+            BinaryOp::DecimalGreater => return self.decimals(Comparison::Greater, left, right, depth),
+            BinaryOp::DecimalGreaterEq => {
+                return self.decimals(Comparison::GreaterOrEqual, left, right, depth);
+            }
             BinaryOp::Contains => return self.contains(left, right, depth),
             BinaryOp::ContainsAll => return self.sets(SetOp::ContainsAll, left, right, depth),
             BinaryOp::ContainsAny => return self.sets(SetOp::ContainsAny, left, right, depth),
@@ -168,9 +174,34 @@ impl Lowering<'_> {
             return Err(self.mixed(left_kind, right_kind));
         }
         let ordered = !matches!(op, Comparison::Equal | Comparison::NotEqual);
+        if ordered && left_kind == DECIMAL {
+            let sign = match op {
+                Comparison::Less => "<",
+                Comparison::LessOrEqual => "<=",
+                Comparison::Greater => ">",
+                _ => ">=",
+            };
+            return Err(self.refuse(
+                sign,
+                unsupported(
+                    "an operator between decimals",
+                    "write `.lessThan(..)`, `.lessThanOrEqual(..)`, `.greaterThan(..)` or `.greaterThanOrEqual(..)`",
+                ),
+            ));
+        }
         if ordered && left_kind == TEXT {
             // Cedar orders no strings; said here too, since PostgreSQL does, by the collation.
             return Err(self.mixed(left_kind, right_kind));
+        }
+        Ok(Term::Compare { op, left, right })
+    }
+
+    fn decimals(&mut self, op: Comparison, left: &Expr, right: &Expr, depth: usize) -> Lowered<Term> {
+        let (left, right) = (self.scalar(left, depth)?, self.scalar(right, depth)?);
+        for side in [&left, &right] {
+            if scalar_kind(side) != DECIMAL {
+                return Err(self.mixed(DECIMAL, scalar_kind(side)));
+            }
         }
         Ok(Term::Compare { op, left, right })
     }
@@ -269,6 +300,12 @@ impl Lowering<'_> {
             } => instant::fold(expr)
                 .map(|at| Value::Scalar(Scalar::Instant(at)))
                 .map_err(|(needle, reason)| self.refuse(needle, reason)),
+            Expr::UnaryOp {
+                op: UnaryOp::Decimal,
+                expr,
+            } => decimal::fold(expr)
+                .map(|number| Value::Scalar(Scalar::Decimal(number)))
+                .map_err(|reason| self.refuse("decimal", reason)),
             Expr::GetAttr { .. } => match self.column(expr)? {
                 column if column.kind == ColumnType::TextArray => Ok(Value::Set(Set::Column(column))),
                 column if column.kind == ColumnType::Boolean => {
@@ -402,10 +439,12 @@ impl Lowering<'_> {
 }
 
 const TEXT: &str = "a string";
+const DECIMAL: &str = "a decimal";
 
 fn scalar_kind(scalar: &Scalar) -> &'static str {
     match scalar {
         Scalar::Long(_) => "a number",
+        Scalar::Decimal(_) => DECIMAL,
         Scalar::Text(_) => TEXT,
         Scalar::Instant(_) => "a date or time",
         Scalar::If { then, .. } => scalar_kind(then),
@@ -414,6 +453,7 @@ fn scalar_kind(scalar: &Scalar) -> &'static str {
             ColumnType::Text | ColumnType::Uuid => TEXT,
             ColumnType::Date | ColumnType::Timestamptz => "a date or time",
             ColumnType::Boolean => "a truth value",
+            ColumnType::Decimal(_) => DECIMAL,
             ColumnType::TextArray => "a set",
             ColumnType::Numeric | ColumnType::DoublePrecision => "a number with decimals",
         },

@@ -43,8 +43,8 @@ pub enum Reason {
     },
     /// A column that Cedar cannot hold.
     #[error(
-        "column `{column}` is `{}`, and conditions cannot ask for it: no Cedar type holds all its values; use a column of type `bigint`",
-        .kind.name()
+        "column `{column}` is `{}`, and conditions cannot ask for it: no Cedar type holds all its values; {}",
+        .kind.name(), instead(*.kind)
     )]
     ColumnType {
         /// The column.
@@ -73,7 +73,22 @@ pub enum Reason {
         "`{0}` is not a date or time within the years 1 to 9999, such as `2026-11-23` or `2026-11-23T06:00:00Z`"
     )]
     Date(String),
+    /// A decimal that Cedar cannot hold.
+    #[error(
+        "`{0}` is not a decimal with one to four digits after the point, from -922337203685477.5808 to 922337203685477.5807, such as `10.25`"
+    )]
+    Decimal(String),
     /// A character that no text of PostgreSQL's has.
     #[error("a text in PostgreSQL cannot hold the character NUL")]
     Nul,
+}
+
+/// What to use in a column's stead.
+fn instead(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Numeric => {
+            "say how many digits it has, as in `numeric(10,2)`: at most 4 after the point and 14 before it"
+        }
+        _ => "use a column of type `numeric(P,S)` or `bigint`",
+    }
 }

@@ -1,9 +1,11 @@
 //! From terms to SQL.
 //!
-//! Everything written here is total: no row makes it raise an error. Strings compare byte for byte because the catalog
+//! Everything written here is total: no row makes it raise an error. What is unknown stays unknown: a NULL where none
+//! should be, and a NaN, which no Cedar `decimal` is, make NULL of whatever hangs on them, `CASE` included. Strings compare byte for byte because the catalog
 //! must give their columns a deterministic collation; moments compare in UTC and in milliseconds, whatever the session's
 //! time zone, and dates are compared with them by PostgreSQL's own cross-type operators, which cannot overflow.
 
+use super::decimal;
 use super::term::{ColumnRef, Comparison, PatternPart, Scalar, Set, SetOp, Term};
 use crate::estate::ColumnType;
 use crate::sql::{ident, literal};
@@ -34,7 +36,7 @@ fn term_sql(term: &Term, alias: &str) -> String {
             otherwise,
         } => {
             format!(
-                "(CASE WHEN {} THEN {} ELSE {} END)",
+                "(CASE {} WHEN TRUE THEN {} WHEN FALSE THEN {} END)",
                 sub(cond),
                 sub(then),
                 sub(otherwise)
@@ -94,6 +96,7 @@ fn column_sql(column: &ColumnRef, alias: &str) -> String {
 fn scalar_sql(scalar: &Scalar, alias: &str) -> String {
     match scalar {
         Scalar::Long(number) => format!("'{number}'::pg_catalog.int8"),
+        Scalar::Decimal(number) => format!("'{}'::pg_catalog.numeric", decimal::digits(*number)),
         Scalar::Text(text) => format!("{}::pg_catalog.text", literal(text)),
         Scalar::Instant(at) => {
             let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
@@ -106,6 +109,8 @@ fn scalar_sql(scalar: &Scalar, alias: &str) -> String {
             let sql = column_sql(column, alias);
             match column.kind {
                 ColumnType::Uuid => format!("{sql}::pg_catalog.text"),
+                // A NaN would be greater than any number.
+                ColumnType::Decimal(_) => format!("NULLIF({sql}, 'NaN'::pg_catalog.numeric)"),
                 // Cedar counts milliseconds; PostgreSQL keeps microseconds.
                 ColumnType::Timestamptz => {
                     format!("pg_catalog.date_trunc('milliseconds', pg_catalog.timezone('UTC', {sql}))")
@@ -118,7 +123,7 @@ fn scalar_sql(scalar: &Scalar, alias: &str) -> String {
             then,
             otherwise,
         } => format!(
-            "(CASE WHEN {} THEN {} ELSE {} END)",
+            "(CASE {} WHEN TRUE THEN {} WHEN FALSE THEN {} END)",
             term_sql(cond, alias),
             branch_sql(then, alias),
             branch_sql(otherwise, alias)
@@ -187,7 +192,7 @@ fn members(set: &Set, alias: &str) -> String {
         Set::Constants(_) => set_sql(set, alias),
         // Not `array_remove`, which raises an error for arrays of several dimensions; `unnest` takes them as they come.
         Set::Column(_) => format!(
-            "ARRAY(SELECT m.m FROM pg_catalog.unnest({}) AS m(m) WHERE m.m IS NOT NULL)",
+            "(CASE WHEN {0} IS NOT NULL THEN ARRAY(SELECT m.m FROM pg_catalog.unnest({0}) AS m(m) WHERE m.m IS NOT NULL) END)",
             set_sql(set, alias)
         ),
     }

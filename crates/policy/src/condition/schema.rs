@@ -14,8 +14,8 @@ pub fn entity_type(dataset: &DatasetId) -> String {
     format!("Row_{}", dataset.as_str().replace('-', "_"))
 }
 
-/// The Cedar type of a column. `None`: none holds all its values (a Cedar `decimal` has four decimals), so it is no
-/// attribute and cannot be asked for. A `uuid` is a string, in the form PostgreSQL gives it.
+/// The Cedar type of a column. `None`: none holds all its values (a Cedar `decimal` has four digits after the
+/// point), so it is no attribute and cannot be asked for. A `uuid` is a string, in the form PostgreSQL gives it.
 #[must_use]
 pub fn attribute_type(kind: ColumnType) -> Option<&'static str> {
     match kind {
@@ -24,6 +24,7 @@ pub fn attribute_type(kind: ColumnType) -> Option<&'static str> {
         ColumnType::Text | ColumnType::Uuid => Some("String"),
         ColumnType::Date | ColumnType::Timestamptz => Some("datetime"),
         ColumnType::TextArray => Some("Set<String>"),
+        ColumnType::Decimal(_) => Some("decimal"),
         ColumnType::Numeric | ColumnType::DoublePrecision => None,
     }
 }

@@ -61,6 +61,8 @@ pub(super) enum Term {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Scalar {
     Long(i64),
+    /// In ten-thousandths.
+    Decimal(i64),
     Text(String),
     /// Milliseconds since 1970 in UTC, within the years 1 to 9999.
     Instant(jiff::Timestamp),

@@ -24,6 +24,11 @@ fn dataset() -> Dataset {
         ("flags", ColumnType::TextArray, false),
         ("height", ColumnType::DoublePrecision, false),
         ("fee", ColumnType::Numeric, false),
+        (
+            "price",
+            ColumnType::Decimal(crate::estate::Decimal::new(10, 2).unwrap()),
+            false,
+        ),
     ];
     Dataset {
         id: "in".parse().unwrap(),
@@ -89,7 +94,7 @@ fn what_is_written() {
         ),
         (
             "if resource.juvenile then false else resource.charge > 1 // why",
-            r#"(CASE WHEN "r"."juvenile" THEN FALSE ELSE ("r"."charge" > '1'::pg_catalog.int8) END) IS TRUE"#,
+            r#"(CASE "r"."juvenile" WHEN TRUE THEN FALSE WHEN FALSE THEN ("r"."charge" > '1'::pg_catalog.int8) END) IS TRUE"#,
         ),
     ] {
         assert_eq!(sql(cedar), expected);
@@ -187,6 +192,41 @@ fn types_are_checked() {
 }
 
 #[test]
+fn decimals_are_compared_by_method() {
+    assert_eq!(
+        sql("resource.price.lessThan(decimal(\"10.5\"))"),
+        r#"(NULLIF("r"."price", 'NaN'::pg_catalog.numeric) < '10.5000'::pg_catalog.numeric) IS TRUE"#
+    );
+    refused("resource.price < decimal(\"1.0\")", "<", "`.lessThan(..)`");
+    refused("resource.price >= resource.price", ">=", "`.lessThan(..)`");
+    refused(
+        "resource.price == 1",
+        "resource.price == 1",
+        "a decimal and a number",
+    );
+    refused(
+        "resource.charge.lessThan(decimal(\"1.0\"))",
+        "resource.charge.lessThan(decimal(\"1.0\"))",
+        "a decimal and a number",
+    );
+    refused(
+        "resource.price == decimal(\"1.00000\")",
+        "decimal",
+        "one to four digits after the point",
+    );
+    refused(
+        "resource.price == decimal(resource.name)",
+        "decimal",
+        "computed from a column",
+    );
+    refused(
+        "resource.fee.lessThan(decimal(\"1.0\"))",
+        "fee",
+        "as in `numeric(10,2)`",
+    );
+}
+
+#[test]
 fn columns_without_a_cedar_type_say_so() {
     refused(
         "resource.height > 1",
@@ -241,7 +281,7 @@ fn what_has_no_equal_in_sql_is_refused_where_it_is() {
     );
     refused("resource.name == \"a\\0b\"", "\"", "NUL");
     refused(
-        "decimal(\"1.0\").lessThan(decimal(\"2.0\"))",
+        "ip(\"::1\").isInRange(ip(\"::1\"))",
         ".",
         "no column has its type",
     );

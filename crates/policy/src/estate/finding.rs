@@ -9,6 +9,7 @@ use evidence::signers::SignersFault;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 
 use super::case_form::CaseFormError;
+use super::decimal::DecimalError;
 use super::hours::HoursError;
 use super::model::{ColumnType, Isolation};
 use super::names::NameError;
@@ -233,6 +234,9 @@ pub enum Problem {
     /// No such type.
     #[error("`{0}` is not a type of column that can be shared")]
     ColumnType(String),
+    /// A `numeric(P,S)` that conditions could not compare.
+    #[error(transparent)]
+    Decimal(#[from] DecimalError),
     /// No such isolation.
     #[error("`{0}` is not a way of isolation")]
     Isolation(String),
@@ -323,9 +327,14 @@ impl Problem {
             ),
             Self::FileName { id, .. } => Some(format!("call the file `{id}.toml`, or change the id")),
             Self::ColumnType(_) => Some(format!(
-                "the types are {}",
+                "the types are {}, and `numeric(P,S)`",
                 quoted(ColumnType::ALL.map(ColumnType::name))
             )),
+            Self::Decimal(_) => Some(
+                "at most 4 digits after the point and 14 before it, such as `numeric(10,2)`; or `numeric`, which can be \
+                 shared and not asked for"
+                    .to_owned(),
+            ),
             Self::Isolation(_) => {
                 let Isolation::InPlace = Isolation::InPlace;
                 Some("`in-place` is".to_owned())
@@ -350,7 +359,7 @@ impl Problem {
     }
 }
 
-fn quoted<const N: usize>(names: [&str; N]) -> String {
+fn quoted<const N: usize>(names: [std::borrow::Cow<'static, str>; N]) -> String {
     names.map(|name| format!("`{name}`")).join(", ")
 }
 

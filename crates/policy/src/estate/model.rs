@@ -3,6 +3,7 @@
 //! The fields are public because these are plain values; what makes them right is that they stand in an
 //! [`Estate`](super::Estate), which only checking makes.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -12,6 +13,8 @@ use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
 use super::case_form::CaseForm;
+use super::decimal::Decimal;
+use super::finding::Problem;
 use super::hours::Hours;
 use super::names::{SqlName, view_name};
 use super::verifier::ScramVerifierText;
@@ -173,8 +176,10 @@ pub enum ColumnType {
     Date,
     /// `timestamptz`, `timestamp with time zone`
     Timestamptz,
-    /// `numeric`
+    /// `numeric` of any precision, which conditions cannot ask for.
     Numeric,
+    /// `numeric(P,S)` that a Cedar `decimal` holds.
+    Decimal(Decimal),
     /// `double precision`
     DoublePrecision,
     /// `text[]`
@@ -184,7 +189,7 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// All of them.
+    /// All of them, but for the many [`ColumnType::Decimal`].
     pub const ALL: [Self; 11] = [
         Self::Boolean,
         Self::Smallint,
@@ -201,17 +206,18 @@ impl ColumnType {
 
     /// The name in an estate's files.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Timestamptz => "timestamptz",
+            Self::Timestamptz => "timestamptz".into(),
             _ => self.sql(),
         }
     }
 
     /// The name as PostgreSQL's `format_type` gives it (PostgreSQL documentation, 9.27).
     #[must_use]
-    pub fn sql(self) -> &'static str {
-        match self {
+    pub fn sql(self) -> Cow<'static, str> {
+        let name = match self {
+            Self::Decimal(decimal) => return decimal.to_string().into(),
             Self::Boolean => "boolean",
             Self::Smallint => "smallint",
             Self::Integer => "integer",
@@ -223,15 +229,22 @@ impl ColumnType {
             Self::DoublePrecision => "double precision",
             Self::TextArray => "text[]",
             Self::Uuid => "uuid",
-        }
+        };
+        name.into()
     }
 
     /// The type an estate's file calls by this name: [`ColumnType::name`] or [`ColumnType::sql`].
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    /// No type has this name, or it is a `numeric(P,S)` that conditions could not compare.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        if let Some(decimal) = Decimal::parse(text) {
+            return Ok(Self::Decimal(decimal?));
+        }
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == text || kind.sql() == text)
+            .ok_or_else(|| Problem::ColumnType(text.to_owned()))
     }
 }
 

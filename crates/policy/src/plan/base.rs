@@ -77,7 +77,7 @@ fn column_of(
     wanted: &BaseColumn,
 ) {
     let place = format!("`{}.{}.{}`", relation.schema, relation.name, column.name);
-    if without_length(&column.type_name) != wanted.type_name {
+    if !is_of_type(&column.type_name, &wanted.type_name) {
         draft.blocks(
             format!(
                 "data set `{}` says that {place} is {}, the database says {}",
@@ -108,6 +108,11 @@ fn column_of(
             Vec::new(),
         );
     }
+}
+
+/// Whether a column's type is the wanted one. One with a length, as in `numeric(10,2)`, is meant with it.
+fn is_of_type(type_name: &str, wanted: &str) -> bool {
+    type_name == wanted || without_length(type_name) == wanted
 }
 
 /// A type as `format_type` prints it, without its length or precision: `numeric(10,2)` is `numeric`.

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod agree;
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod rows;

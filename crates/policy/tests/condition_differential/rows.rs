@@ -1,19 +1,17 @@
-//! Random rows, in Cedar and in SQL, and random conditions on them.
+//! Random rows, in Cedar and in SQL.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityUid, Expression, Request, RestrictedExpression,
-};
+use cedar_policy::{Context, Entities, Entity, EntityId, EntityUid, Request, RestrictedExpression};
 use policy::condition::entity_type;
-use policy::estate::{Column, ColumnType, Dataset, Relation};
+use policy::estate::{Column, ColumnType, Dataset, Decimal, Relation};
 use policy::sql::{ident, literal};
 
 use super::random::Random;
 
 /// Name, type, optional.
-const COLUMNS: [(&str, ColumnType, bool); 18] = [
+pub(crate) const COLUMNS: [(&str, ColumnType, bool); 20] = [
     ("b", ColumnType::Boolean, false),
     ("b opt", ColumnType::Boolean, true),
     ("s", ColumnType::Smallint, false),
@@ -32,9 +30,18 @@ const COLUMNS: [(&str, ColumnType, bool); 18] = [
     ("u", ColumnType::Uuid, false),
     ("u_opt", ColumnType::Uuid, true),
     ("n", ColumnType::Integer, false),
+    ("f", decimal(10, 2), false),
+    ("f_opt", decimal(18, 4), true),
 ];
 
-const TEXTS: [&str; 20] = [
+const fn decimal(precision: u8, scale: u8) -> ColumnType {
+    match Decimal::new(precision, scale) {
+        Some(decimal) => ColumnType::Decimal(decimal),
+        None => panic!("Cedar holds these"),
+    }
+}
+
+pub(crate) const TEXTS: [&str; 20] = [
     "",
     "a",
     "A",
@@ -56,7 +63,7 @@ const TEXTS: [&str; 20] = [
     "say \"q\"",
     "axb",
 ];
-const LONGS: [i64; 13] = [
+pub(crate) const LONGS: [i64; 13] = [
     0,
     1,
     -1,
@@ -71,7 +78,7 @@ const LONGS: [i64; 13] = [
     i64::MAX,
     i64::MIN,
 ];
-const DAYS: [&str; 8] = [
+pub(crate) const DAYS: [&str; 8] = [
     "2024-02-29",
     "1970-01-01",
     "1969-12-31",
@@ -82,7 +89,7 @@ const DAYS: [&str; 8] = [
     "2024-02-28",
 ];
 /// Microseconds since 1970.
-const INSTANTS: [i64; 12] = [
+pub(crate) const INSTANTS: [i64; 12] = [
     0,
     -1,
     -1_000,
@@ -96,7 +103,22 @@ const INSTANTS: [i64; 12] = [
     -62_135_596_800_000_000,
     960_000_000_123_456,
 ];
-const UUIDS: [&str; 3] = [
+/// The first of them fit `numeric(10,2)`, all fit `numeric(18,4)`.
+pub(crate) const DECIMALS: [&str; 12] = [
+    "0.0",
+    "0.01",
+    "-0.01",
+    "1.0",
+    "1.5",
+    "-1.5",
+    "99999999.99",
+    "-99999999.99",
+    "0.0001",
+    "1.4999",
+    "99999999999999.9999",
+    "-99999999999999.9999",
+];
+pub(crate) const UUIDS: [&str; 3] = [
     "00000000-0000-0000-0000-000000000000",
     "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
     "ffffffff-ffff-ffff-ffff-ffffffffffff",
@@ -129,6 +151,7 @@ enum Value {
     Text(String),
     Day(&'static str),
     Instant(i64),
+    Decimal(&'static str),
     /// With NULL elements.
     Array(Vec<Option<String>>),
 }
@@ -187,6 +210,10 @@ impl Value {
             ColumnType::Uuid => Self::Text((random.pick(&UUIDS)).to_owned()),
             ColumnType::Date => Self::Day(random.pick(&DAYS)),
             ColumnType::Timestamptz => Self::Instant(random.pick(&INSTANTS)),
+            ColumnType::Decimal(decimal) if decimal.scale() == 2 => {
+                Self::Decimal(random.pick(&DECIMALS[..8]))
+            }
+            ColumnType::Decimal(_) => Self::Decimal(random.pick(&DECIMALS)),
             ColumnType::TextArray => {
                 let element =
                     |random: &mut Random| (!random.one_in(6)).then(|| (random.pick(&TEXTS[..8])).to_owned());
@@ -203,6 +230,7 @@ impl Value {
             Self::Text(text) => RestrictedExpression::new_string(text.clone()),
             Self::Day(day) => RestrictedExpression::new_datetime(*day),
             Self::Instant(micros) => RestrictedExpression::new_datetime(instant(*micros)),
+            Self::Decimal(number) => RestrictedExpression::new_decimal(*number),
             Self::Array(members) => RestrictedExpression::new_set(
                 members
                     .iter()
@@ -222,6 +250,7 @@ impl Value {
             Self::Instant(micros) => {
                 format!("timestamptz '1970-01-01 00:00:00+00' + interval '{micros} microseconds'")
             }
+            Self::Decimal(number) => (*number).to_owned(),
             Self::Array(members) => {
                 let member =
                     |member: &Option<String>| member.as_ref().map_or("NULL".to_owned(), |text| literal(text));
@@ -235,7 +264,7 @@ impl Value {
 }
 
 /// What a row's moment is to Cedar, which counts milliseconds: the last one before it.
-fn instant(micros: i64) -> String {
+pub(crate) fn instant(micros: i64) -> String {
     let at = jiff::Timestamp::from_millisecond(micros.div_euclid(1000)).unwrap();
     format!("{at:.3}")
 }
@@ -299,6 +328,7 @@ pub(crate) fn extremes() -> String {
             ColumnType::Timestamptz => format!("'{moment}'"),
             ColumnType::TextArray => "ARRAY[[NULL,'a'],['b',NULL]]".to_owned(),
             ColumnType::Uuid => literal(UUIDS[0]),
+            ColumnType::Decimal(_) => "'NaN'".to_owned(),
             _ => "''".to_owned(),
         };
         let values: Vec<String> = COLUMNS.iter().map(value).collect();
@@ -310,173 +340,4 @@ pub(crate) fn extremes() -> String {
         .unwrap();
     }
     sql
-}
-
-/// A condition that is valid for [`dataset`].
-pub(crate) fn condition(random: &mut Random) -> String {
-    boolean(random, 3)
-}
-
-fn boolean(random: &mut Random, depth: usize) -> String {
-    if depth == 0 {
-        return atom(random);
-    }
-    let below = depth - 1;
-    match random.below(9) {
-        0 | 1 => format!("({} && {})", boolean(random, below), boolean(random, below)),
-        2 | 3 => format!("({} || {})", boolean(random, below), boolean(random, below)),
-        4 => format!("!({})", boolean(random, below)),
-        5 => format!(
-            "(if {} then {} else {})",
-            boolean(random, below),
-            boolean(random, below),
-            boolean(random, below)
-        ),
-        6 => format!(
-            "({}) {} ({})",
-            boolean(random, below),
-            random.pick(&["==", "!="]),
-            boolean(random, below)
-        ),
-        _ => atom(random),
-    }
-}
-
-/// Something about one column, guarded if the column is optional.
-fn atom(random: &mut Random) -> String {
-    let (name, kind, nullable) = random.pick(&COLUMNS);
-    let quoted = string(name);
-    let column = format!("resource[{quoted}]");
-    let test = test(random, &column, kind);
-    let has = format!("resource has {quoted}");
-    if !nullable {
-        return if random.one_in(8) {
-            format!("({has} && {test})")
-        } else {
-            format!("({test})")
-        };
-    }
-    match random.below(5) {
-        0 => has,
-        1 => format!("!({has})"),
-        2 => format!(
-            "(if {has} then {test} else {})",
-            random.pick(&["true", "false", "resource.b"])
-        ),
-        _ => format!("({has} && {test})"),
-    }
-}
-
-fn test(random: &mut Random, column: &str, kind: ColumnType) -> String {
-    let order = ["==", "!=", "<", "<=", ">", ">="];
-    match kind {
-        ColumnType::Boolean => match random.below(3) {
-            0 => column.to_owned(),
-            1 => format!("!{column}"),
-            _ => format!("{column} == {}", random.pick(&["true", "false", "resource.b"])),
-        },
-        ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => {
-            if random.one_in(4) {
-                let members: Vec<String> = (0..1 + random.below(3)).map(|_| long(random)).collect();
-                return format!("[{}].contains({column})", members.join(", "));
-            }
-            format!("{column} {} {}", random.pick(&order), long(random))
-        }
-        ColumnType::Text => match random.below(4) {
-            0 => format!("{column} like {}", pattern(random)),
-            1 => {
-                let members: Vec<String> = (0..1 + random.below(3))
-                    .map(|_| string(random.pick(&TEXTS)))
-                    .collect();
-                format!("[{}].contains({column})", members.join(", "))
-            }
-            2 => format!("resource.a.contains({column})"),
-            _ => format!("{column} {} {}", random.pick(&order[..2]), text(random)),
-        },
-        ColumnType::Uuid => format!(
-            "{column} {} {}",
-            random.pick(&order[..2]),
-            string(random.pick(&UUIDS))
-        ),
-        ColumnType::Date | ColumnType::Timestamptz => {
-            format!("{column} {} {}", random.pick(&order), moment(random))
-        }
-        ColumnType::TextArray => array(random, column),
-        ColumnType::Numeric | ColumnType::DoublePrecision => unreachable!("conditions cannot ask for it"),
-    }
-}
-
-fn array(random: &mut Random, column: &str) -> String {
-    let members: Vec<String> = (0..1 + random.below(3))
-        .map(|_| string(random.pick(&TEXTS[..8])))
-        .collect();
-    let other = if random.one_in(3) {
-        "resource.a".to_owned()
-    } else {
-        format!("[{}]", members.join(", "))
-    };
-    match random.below(7) {
-        0 => format!("{column}.contains({})", string(random.pick(&TEXTS[..8]))),
-        1 => format!("{column}.containsAll({other})"),
-        2 => format!("{other}.containsAll({column})"),
-        3 => format!("{column}.containsAny({other})"),
-        4 => format!("{column}.isEmpty()"),
-        5 => format!("{column} != {other}"),
-        _ => format!("{column} == {other}"),
-    }
-}
-
-fn long(random: &mut Random) -> String {
-    match random.below(5) {
-        0 => "resource.s".to_owned(),
-        1 => "resource.l".to_owned(),
-        2 => format!("(if resource.b then resource.n else {})", random.pick(&LONGS)),
-        _ => random.pick(&LONGS).to_string(),
-    }
-}
-
-fn text(random: &mut Random) -> String {
-    match random.below(5) {
-        0 => "resource.t".to_owned(),
-        1 => format!(
-            "(if resource.b then resource.t else {})",
-            string(random.pick(&TEXTS))
-        ),
-        _ => string(random.pick(&TEXTS)),
-    }
-}
-
-fn moment(random: &mut Random) -> String {
-    match random.below(7) {
-        0 => "resource.d".to_owned(),
-        1 => "resource.ts".to_owned(),
-        2 => "(if resource.b then resource.d else resource.ts)".to_owned(),
-        3 => format!("datetime(\"{}\")", random.pick(&DAYS[..4])),
-        4 => format!(
-            "datetime(\"{}\").offset(duration(\"-1d1ms\"))",
-            random.pick(&DAYS[4..])
-        ),
-        5 => "datetime(\"2024-02-29T23:30:00.500+0130\").toDate()".to_owned(),
-        _ => format!("datetime(\"{}\")", instant(random.pick(&INSTANTS))),
-    }
-}
-
-fn pattern(random: &mut Random) -> String {
-    let mut pattern = String::from("\"");
-    for _ in 0..random.below(5) {
-        match random.below(3) {
-            0 => pattern.push('*'),
-            _ => {
-                let text = string(random.pick(&["a", "b", "%", "_", "\\", "日", "\n", "'", "x", "*"]));
-                let inner = text.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
-                pattern.push_str(&inner.replace('*', "\\*"));
-            }
-        }
-    }
-    pattern.push('"');
-    pattern
-}
-
-fn string(text: &str) -> String {
-    Expression::new_string(text.to_owned()).to_string()
 }

@@ -249,11 +249,7 @@ fn column(
     findings: &mut Vec<Finding>,
 ) -> Option<Column> {
     let name = file.parsed(name, str::parse::<SqlName>, findings);
-    let kind = file.parsed(
-        &raw.kind,
-        |text| ColumnType::parse(text).ok_or_else(|| Problem::ColumnType(text.to_owned())),
-        findings,
-    );
+    let kind = file.parsed(&raw.kind, ColumnType::parse, findings);
     let tags = tags(file, &raw.tags, findings);
     Some(Column {
         name: name?,
