@@ -18,7 +18,8 @@ use cedar_policy::{
 use evidence::id::{AgreementId, OfficerId, PartnerId, PurposeId};
 use jiff::Timestamp;
 
-pub use text::{PARTNER_ANNOTATION, forbid, forbid_id, policies, schema};
+pub use text::{PARTNER_ANNOTATION, forbid, forbid_id, policies, schema, schema_of};
+pub(crate) use text::{datetime, read_permits};
 
 /// Why Cedar text does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +113,7 @@ impl Connect<'_> {
         // Officers' ids are unique within a partner only.
         let officer = uid("Officer", &format!("{}/{}", self.partner, self.officer))?;
         let purpose = RestrictedExpression::new_entity_uid(uid("Purpose", self.purpose.as_str())?);
-        let now = RestrictedExpression::new_datetime(text::datetime(self.now));
+        let now = RestrictedExpression::new_datetime(datetime(self.now));
         let mut context = vec![
             (
                 "agreement".to_owned(),

@@ -25,11 +25,13 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::estate::{Dataset, SqlName};
-use term::Term;
 
+pub(crate) use lower::residual;
 pub use refusal::{ConditionError, Reason};
+pub(crate) use render::{boolean as boolean_sql, is_false as is_false_sql};
 pub(crate) use schema::entity_declaration;
 pub use schema::{attribute_type, entity_type};
+pub(crate) use term::Term;
 
 /// Longest condition, in bytes. Statutes are longer; conditions on a row are not.
 pub const MAX_CONDITION_BYTES: usize = 8 * 1024;
@@ -37,6 +39,9 @@ pub const MAX_CONDITION_BYTES: usize = 8 * 1024;
 /// Deepest nesting of a condition, chains of `&&` and of `||` counted once: beyond what anyone can read, and far from
 /// what would exhaust a stack here or in PostgreSQL.
 pub const MAX_DEPTH: usize = 48;
+
+/// How much deeper what remains of a policy may be than the condition it is made of: Cedar writes `a >= b` as `!(a < b)`.
+const RESIDUAL_DEPTH: usize = MAX_DEPTH + 8;
 
 /// A condition on the rows of one data set, valid against its columns, and translated.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,12 +7,9 @@ use evidence::id::{AgreementId, DatasetId, DirectiveNumber, PartnerId, PurposeId
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Grantee, Object};
-use crate::estate::{Agreement, Dataset, Estate, Relation, Share, SqlName, role_name};
+use crate::estate::{Agreement, Dataset, Estate, Share, SqlName, role_name};
 use crate::in_force::EndedScope;
-use crate::sql::ident;
-
-/// Alias of the base relation in every view.
-const BASE: &str = "base";
+use crate::shared_view::SharedView;
 
 /// Most that one session of a partner may put into temporary files. A superuser's setting: the role cannot undo it.
 const TEMP_FILE_LIMIT: &str = "256MB";
@@ -220,9 +217,10 @@ fn desired_role(
     let standing = end.map_or(Standing::InForce, |scope| {
         Standing::Ended(scope.directive.clone())
     });
-    let views = agreement
-        .shares_for(purpose)
-        .filter_map(|share| Some(desired_view(estate.dataset_of(share)?, share)));
+    let views = estate
+        .views(&agreement.id, purpose)
+        .iter()
+        .filter_map(|view| Some(desired_view(estate.datasets().get(view.dataset())?, view)));
     let connections = if standing == Standing::InForce {
         agreement.limits.sessions
     } else {
@@ -260,22 +258,15 @@ fn settings(agreement: &Agreement, schema: &SqlName) -> BTreeMap<String, String>
         .collect()
 }
 
-fn desired_view(dataset: &Dataset, share: &Share) -> DesiredView {
-    let compared = |name: &SqlName| {
-        share
-            .condition
-            .as_ref()
-            .is_some_and(|c| c.columns().contains(name))
-    };
-    let read = share.base_columns().into_iter().filter_map(|name| {
+fn desired_view(dataset: &Dataset, view: &SharedView) -> DesiredView {
+    let read = view.base_columns().into_iter().filter_map(|name| {
         let column = dataset.column(name.as_str())?;
-        let compared = compared(&name);
-        let not_null = compared && !column.nullable;
+        let compared = view.asked().contains(&name);
         Some((
             name,
             BaseColumn {
                 type_name: column.kind.sql().into_owned(),
-                not_null,
+                not_null: compared && !column.nullable,
                 compared,
             },
         ))
@@ -283,35 +274,12 @@ fn desired_view(dataset: &Dataset, share: &Share) -> DesiredView {
     DesiredView {
         name: dataset.view_name(),
         dataset: dataset.id.clone(),
-        definition: definition(&dataset.relation, share),
+        definition: view.definition(&dataset.relation),
         base_schema: dataset.relation.schema.clone(),
         base_relation: dataset.relation.name.clone(),
         base_columns: read.collect(),
-        columns: share
-            .columns
-            .iter()
-            .map(|shared| shared.column.name.clone())
-            .collect(),
+        columns: view.columns().cloned().collect(),
     }
-}
-
-fn definition(relation: &Relation, share: &Share) -> String {
-    let shown: Vec<String> = share
-        .columns
-        .iter()
-        .map(|shared| format!("{} AS {}", shared.sql(BASE), shared.column.name.quoted()))
-        .collect();
-    let condition = share
-        .condition
-        .as_ref()
-        .map(|c| format!(" WHERE {}", c.sql(BASE)))
-        .unwrap_or_default();
-    format!(
-        "SELECT {} FROM {} AS {}{condition}",
-        shown.join(", "),
-        relation.quoted(),
-        ident(BASE)
-    )
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use evidence::id::{AgreementId, DatasetId, PartnerId};
+use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
+
+use crate::shared_view::SharedView;
 
 pub use case_form::{CaseForm, CaseFormError};
 pub use decimal::{Decimal, DecimalError};
@@ -53,6 +55,7 @@ pub struct Estate {
     partners: BTreeMap<PartnerId, Partner>,
     agreements: BTreeMap<AgreementId, Agreement>,
     guardrails: Vec<Guardrail>,
+    views: BTreeMap<AgreementId, BTreeMap<PurposeId, Vec<SharedView>>>,
     signers: Option<String>,
 }
 
@@ -111,6 +114,14 @@ impl Estate {
     #[must_use]
     pub fn guardrails(&self) -> &[Guardrail] {
         &self.guardrails
+    }
+
+    /// What is shown for one purpose of one agreement: a view for each data set, in the order of the shares. Empty only for
+    /// another estate's.
+    #[must_use]
+    pub fn views(&self, agreement: &AgreementId, purpose: &PurposeId) -> &[SharedView] {
+        let views = self.views.get(agreement).and_then(|views| views.get(purpose));
+        views.map_or(&[], Vec::as_slice)
     }
 
     /// The text of `authorities/allowed_signers`, if there is one: `evidence::signers::AllowedSigners` can read it.

@@ -12,4 +12,6 @@ pub mod harden;
 pub mod in_force;
 pub mod mask;
 pub mod plan;
+pub mod row_filter;
+pub mod shared_view;
 pub mod sql;

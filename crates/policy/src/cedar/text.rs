@@ -8,7 +8,7 @@ use evidence::id::{DatasetId, PartnerId, PurposeId};
 use jiff::Timestamp;
 
 use crate::condition::{entity_declaration, entity_type};
-use crate::estate::{Agreement, Estate, Share, SharedColumn, Validity};
+use crate::estate::{Agreement, Dataset, Estate, Share, SharedColumn, Validity};
 use crate::in_force::EndedScope;
 
 /// The annotation that says whose permit it is; decisions are made on one partner's permits and all forbids.
@@ -17,17 +17,24 @@ pub const PARTNER_ANNOTATION: &str = "partner";
 /// The Cedar schema of an estate.
 #[must_use]
 pub fn schema(estate: &Estate) -> String {
+    schema_of(estate.datasets().values())
+}
+
+/// The Cedar schema of an estate with these data sets.
+#[must_use]
+pub fn schema_of<'a>(datasets: impl IntoIterator<Item = &'a Dataset>) -> String {
+    let mut types = Vec::new();
     let mut text = String::from(
         "entity Partner;\nentity Purpose;\nentity Agreement;\nentity Officer = { partner: Partner };\n\n",
     );
-    for dataset in estate.datasets().values() {
+    for dataset in datasets {
         text.push_str(&entity_declaration(dataset));
+        types.push(entity_type(&dataset.id));
     }
     text.push_str(
         "\naction connect appliesTo {\n  principal: Officer,\n  resource: Agreement,\n  \
          context: { agreement: Agreement, purpose: Purpose, now: datetime, case?: String },\n};\n",
     );
-    let types: Vec<String> = estate.datasets().keys().map(entity_type).collect();
     if !types.is_empty() {
         let _ = write!(
             text,
@@ -93,7 +100,7 @@ pub fn forbid_id(scope: &EndedScope) -> PolicyId {
 }
 
 /// `2026-11-23T00:00:00.000Z`, as Cedar's `datetime` reads it: whole milliseconds, the rest cut off.
-pub(super) fn datetime(at: Timestamp) -> String {
+pub(crate) fn datetime(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 

@@ -16,6 +16,9 @@ type Refused = (&'static str, Reason);
 
 /// The moment that `datetime("..")`, `.offset(duration(".."))` and `.toDate()` of constants give.
 pub(super) fn fold(expr: &Expr) -> Result<Timestamp, Refused> {
+    if let Some(at) = normalized(expr).filter(is_written) {
+        return Ok(at);
+    }
     let text = constant(expr).ok_or((
         "datetime",
         Reason::Unsupported {
@@ -28,12 +31,44 @@ pub(super) fn fold(expr: &Expr) -> Result<Timestamp, Refused> {
     let at = evaluate(&since_1970)
         .and_then(|millis| Timestamp::from_millisecond(millis).ok())
         .ok_or_else(refused)?;
-    let year = at.to_zoned(jiff::tz::TimeZone::UTC).year();
-    if YEARS.contains(&year) {
-        Ok(at)
-    } else {
-        Err(refused())
+    if is_written(&at) { Ok(at) } else { Err(refused()) }
+}
+
+/// The moment of `datetime("1970-01-01").offset(duration("..ms"))`, the one form in which Cedar's partial evaluation leaves
+/// moments: without evaluating it once more.
+fn normalized(expr: &Expr) -> Option<Timestamp> {
+    let Expr::BinaryOp {
+        op: BinaryOp::Offset,
+        left,
+        right,
+    } = expr
+    else {
+        return None;
+    };
+    let (
+        Expr::UnaryOp {
+            op: UnaryOp::Datetime,
+            expr: epoch,
+        },
+        Expr::UnaryOp {
+            op: UnaryOp::Duration,
+            expr: millis,
+        },
+    ) = (left.as_ref(), right.as_ref())
+    else {
+        return None;
+    };
+    let millis = plain(millis)?.strip_suffix("ms")?;
+    let digits = millis.strip_prefix('-').unwrap_or(millis);
+    if plain(epoch)? != "1970-01-01" || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
     }
+    Timestamp::from_millisecond(millis.parse().ok()?).ok()
+}
+
+/// Whether it can be written as a constant.
+fn is_written(at: &Timestamp) -> bool {
+    YEARS.contains(&at.to_zoned(jiff::tz::TimeZone::UTC).year())
 }
 
 /// The expression as text again, if it is made of constants only.

@@ -11,7 +11,7 @@ use super::explain::unsupported;
 use super::refusal::{ConditionError, Reason};
 use super::schema::attribute_type;
 use super::term::{ColumnRef, Comparison, PatternPart, Scalar, Set, SetOp, Term};
-use super::{MAX_DEPTH, decimal, instant};
+use super::{MAX_DEPTH, RESIDUAL_DEPTH, decimal, instant};
 use crate::estate::{ColumnType, Dataset, SqlName};
 
 pub(super) type Lowered<T> = Result<T, ConditionError>;
@@ -21,15 +21,28 @@ pub(super) fn lower(expr: &Expr, source: &str, dataset: &Dataset) -> Lowered<(Te
     let mut lowering = Lowering {
         source,
         dataset,
+        max_depth: MAX_DEPTH,
         columns: BTreeSet::new(),
     };
     let term = lowering.boolean(expr, 0)?;
     Ok((term, lowering.columns))
 }
 
+/// The term of what Cedar's partial evaluation left of a policy. It has no text, so a refusal has no place.
+pub(crate) fn residual(expr: &Expr, dataset: &Dataset) -> Lowered<Term> {
+    let mut lowering = Lowering {
+        source: "",
+        dataset,
+        max_depth: RESIDUAL_DEPTH,
+        columns: BTreeSet::new(),
+    };
+    lowering.boolean(expr, 0)
+}
+
 pub(super) struct Lowering<'a> {
     pub(super) source: &'a str,
     dataset: &'a Dataset,
+    max_depth: usize,
     columns: BTreeSet<SqlName>,
 }
 
@@ -69,7 +82,7 @@ impl Lowering<'_> {
             Expr::UnaryOp {
                 op: UnaryOp::Not,
                 expr,
-            } => Ok(Term::Not(Box::new(self.boolean(expr, below)?))),
+            } => Ok(self.boolean(expr, below)?.negated()),
             Expr::UnaryOp {
                 op: UnaryOp::IsEmpty,
                 expr,
@@ -81,8 +94,7 @@ impl Lowering<'_> {
                 op: op @ (BinaryOp::And | BinaryOp::Or),
                 ..
             } => {
-                let mut operands = Vec::new();
-                self.chain(*op, expr, below, &mut operands)?;
+                let operands = self.chain(*op, expr, below)?;
                 Ok(if *op == BinaryOp::And {
                     Term::All(operands)
                 } else {
@@ -104,27 +116,21 @@ impl Lowering<'_> {
         }
     }
 
-    /// `a && b && c` as one: a long list is not deep. The chain hangs to the left as Cedar parses it.
-    fn chain(&mut self, op: BinaryOp, expr: &Expr, depth: usize, operands: &mut Vec<Term>) -> Lowered<()> {
-        let mut last_first = Vec::new();
-        let mut rest = expr;
-        while let Expr::BinaryOp {
-            op: same,
-            left,
-            right,
-        } = rest
-        {
-            if *same != op {
-                break;
+    /// `a && b && c` as one, however it is nested: a long list is not deep.
+    fn chain(&mut self, op: BinaryOp, expr: &Expr, depth: usize) -> Lowered<Vec<Term>> {
+        let mut operands = Vec::new();
+        let mut rest = vec![expr];
+        while let Some(expr) = rest.pop() {
+            match expr {
+                Expr::BinaryOp {
+                    op: same,
+                    left,
+                    right,
+                } if *same == op => rest.extend([right.as_ref(), left.as_ref()]),
+                operand => operands.push(self.boolean(operand, depth)?),
             }
-            last_first.push(right.as_ref());
-            rest = left.as_ref();
         }
-        last_first.push(rest);
-        for operand in last_first.into_iter().rev() {
-            operands.push(self.boolean(operand, depth)?);
-        }
-        Ok(())
+        Ok(operands)
     }
 
     fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr, depth: usize) -> Lowered<Term> {
@@ -430,7 +436,7 @@ impl Lowering<'_> {
     }
 
     fn check_depth(&self, depth: usize) -> Lowered<()> {
-        if depth > MAX_DEPTH {
+        if depth > self.max_depth {
             Err(self.refuse("", Reason::TooDeep))
         } else {
             Ok(())

@@ -11,12 +11,21 @@ use crate::estate::ColumnType;
 use crate::sql::{ident, literal};
 
 /// `(..) IS TRUE`
-pub(super) fn boolean(term: &Term, alias: &str) -> String {
+pub(crate) fn boolean(term: &Term, alias: &str) -> String {
+    format!("{} IS TRUE", in_parentheses(term, alias))
+}
+
+/// `(..) IS FALSE`
+pub(crate) fn is_false(term: &Term, alias: &str) -> String {
+    format!("{} IS FALSE", in_parentheses(term, alias))
+}
+
+fn in_parentheses(term: &Term, alias: &str) -> String {
     let sql = term_sql(term, alias);
     match term {
-        Term::Constant(_) | Term::Column(_) => format!("({sql}) IS TRUE"),
-        // Everything else brings its own parentheses.
-        _ => format!("{sql} IS TRUE"),
+        Term::Constant(_) | Term::Column(_) => format!("({sql})"),
+        // Everything else brings its own.
+        _ => sql,
     }
 }
 

@@ -4,14 +4,14 @@ use crate::estate::{ColumnType, SqlName};
 
 /// A column of the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ColumnRef {
-    pub(super) name: SqlName,
-    pub(super) kind: ColumnType,
+pub(crate) struct ColumnRef {
+    pub(crate) name: SqlName,
+    pub(crate) kind: ColumnType,
 }
 
 /// Something true or false.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Term {
+pub(crate) enum Term {
     Constant(bool),
     Column(ColumnRef),
     Has(ColumnRef),
@@ -57,9 +57,30 @@ pub(super) enum Term {
     Empty(Set),
 }
 
+impl Term {
+    /// Its opposite; where it is neither true nor false, that is neither.
+    pub(super) fn negated(self) -> Self {
+        match self {
+            Self::Constant(value) => Self::Constant(!value),
+            Self::Not(inner) => *inner,
+            Self::Same { negated, left, right } => Self::Same {
+                negated: !negated,
+                left,
+                right,
+            },
+            Self::Compare { op, left, right } => Self::Compare {
+                op: op.negated(),
+                left,
+                right,
+            },
+            other => Self::Not(Box::new(other)),
+        }
+    }
+}
+
 /// A value of a row, or a constant, or a choice of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Scalar {
+pub(crate) enum Scalar {
     Long(i64),
     /// In ten-thousandths.
     Decimal(i64),
@@ -76,19 +97,19 @@ pub(super) enum Scalar {
 
 /// A set of strings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Set {
+pub(crate) enum Set {
     Constants(Vec<String>),
     Column(ColumnRef),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PatternPart {
+pub(crate) enum PatternPart {
     Char(char),
     Any,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(crate) enum Comparison {
     Equal,
     NotEqual,
     Less,
@@ -97,8 +118,21 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
+impl Comparison {
+    fn negated(self) -> Self {
+        match self {
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::Less => Self::GreaterOrEqual,
+            Self::LessOrEqual => Self::Greater,
+            Self::Greater => Self::LessOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SetOp {
+pub(crate) enum SetOp {
     Equal,
     NotEqual,
     ContainsAll,

@@ -6,13 +6,15 @@ mod parts;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use evidence::id::{AgreementId, PurposeId};
 use evidence::signers::AllowedSigners;
 use serde::de::DeserializeOwned;
 
 use super::finding::{EstateErrors, Finding, Problem};
 use super::raw::{AgreementFile, DatasetFile, EstopFile, PartnerFile, Text};
-use super::{Estate, Files, Guardrail, MAX_FILE_BYTES, MAX_FILES};
+use super::{Estate, Files, Guardrail, MAX_FILE_BYTES, MAX_FILES, Share};
 use crate::cedar;
+use crate::shared_view::{ReadPolicies, SharedView};
 
 const ESTOP_FILE: &str = "estop.toml";
 const SIGNERS_FILE: &str = "authorities/allowed_signers";
@@ -69,7 +71,7 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
     if !findings.is_empty() {
         return None;
     }
-    let estate = Estate {
+    let mut estate = Estate {
         custodian: settings.custodian,
         upstreams: settings.upstreams,
         gateway: settings.gateway,
@@ -78,13 +80,49 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         partners: known(partners),
         agreements,
         guardrails: sorted.guardrails,
+        views: BTreeMap::new(),
         signers: files.get(SIGNERS_FILE).cloned(),
     };
     // The model is made by this program from parts that are right; that it is valid is checked all the same.
-    if let Err(error) = cedar::check(&cedar::schema(&estate), &cedar::policies(&estate, &[])) {
-        findings.push(Finding::of_file(ESTOP_FILE, Problem::Model(error.to_string())));
+    match cedar::check(&cedar::schema(&estate), &cedar::policies(&estate, &[])) {
+        Ok((schema, policies)) => {
+            estate.views = views(&estate, &ReadPolicies::new(&schema, &policies), findings);
+        }
+        Err(error) => findings.push(Finding::of_file(ESTOP_FILE, Problem::Model(error.to_string()))),
     }
     Some(estate)
+}
+
+/// What each purpose of each agreement comes to.
+fn views(
+    estate: &Estate,
+    policies: &ReadPolicies<'_>,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<AgreementId, BTreeMap<PurposeId, Vec<SharedView>>> {
+    let mut views: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for agreement in estate.agreements.values() {
+        for purpose in &agreement.purposes {
+            let dataset_of = |share: &Share| estate.dataset_of(share);
+            match SharedView::of_purpose(agreement, purpose, dataset_of, policies) {
+                Ok(these) => {
+                    let of_agreement = views.entry(agreement.id.clone()).or_default();
+                    of_agreement.insert(purpose.clone(), these);
+                }
+                Err((dataset, error)) => {
+                    let problem = Problem::View {
+                        dataset: dataset.to_string(),
+                        purpose: purpose.to_string(),
+                        error,
+                    };
+                    findings.push(Finding::of_file(
+                        &format!("agreements/{}.toml", agreement.id),
+                        problem,
+                    ));
+                }
+            }
+        }
+    }
+    views
 }
 
 /// What is known by an id: `None` if its file is there and wrong, so that references to it are not reported too.

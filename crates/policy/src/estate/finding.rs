@@ -17,6 +17,7 @@ use super::verifier::VerifierTextError;
 use super::{MAX_FILE_BYTES, MAX_FILES};
 use crate::condition::ConditionError;
 use crate::mask::MaskError;
+use crate::shared_view::{MAX_SHARES, SharedViewError};
 
 /// One thing that is wrong. As a [`Diagnostic`] it brings the lines it is about.
 #[derive(Debug, Clone)]
@@ -287,13 +288,35 @@ pub enum Problem {
     /// A verifier that is none.
     #[error(transparent)]
     Verifier(#[from] VerifierTextError),
-    /// One data set twice for one purpose: two views of one name.
-    #[error("data set `{dataset}` is shared twice for purpose `{purpose}`: two views would have one name")]
-    ViewTwice {
+    /// One data set shared too often for one purpose.
+    #[error("data set `{dataset}` has more than {MAX_SHARES} shares for purpose `{purpose}`")]
+    TooManyShares {
         /// The data set.
         dataset: String,
         /// The purpose.
         purpose: String,
+    },
+    /// Two shares whose masks of one column show two types.
+    #[error(
+        "column `{column}` would be `{first}` by another share of its data set and `{second}` by this one"
+    )]
+    ShownTypes {
+        /// The column.
+        column: String,
+        /// The first share's type of it.
+        first: String,
+        /// This one's.
+        second: String,
+    },
+    /// Shares that come to no view.
+    #[error("the shares of data set `{dataset}` for purpose `{purpose}`: {error}")]
+    View {
+        /// The data set.
+        dataset: String,
+        /// The purpose.
+        purpose: String,
+        /// Why.
+        error: SharedViewError,
     },
     /// A purpose for which nothing is shared.
     #[error("nothing is shared for purpose `{0}`")]
@@ -342,9 +365,18 @@ impl Problem {
             Self::TimeZone(_) => {
                 Some("a name of the IANA database, such as `America/Chicago` or `UTC`".to_owned())
             }
-            Self::ViewTwice { .. } => {
-                Some("join the two conditions with `||`, or give each share its own `purposes`".to_owned())
+            Self::TooManyShares { .. } => {
+                Some("join conditions with `||`, or give shares their own `purposes`".to_owned())
             }
+            Self::ShownTypes { .. } => Some(
+                "they are one view: mask it in both so that the type is the same, or give each share its own `purposes`"
+                    .to_owned(),
+            ),
+            Self::View {
+                error: SharedViewError::TooLong,
+                ..
+            } => Some("share fewer columns, or say the conditions in fewer words".to_owned()),
+            Self::View { .. } => Some("please report it with the estate".to_owned()),
             Self::NothingShared(_) => Some("add a share for it, or leave the purpose out".to_owned()),
             Self::MaskNotShared(_) => Some("add it to `columns`, or leave the mask out".to_owned()),
             Self::Window { .. } => {

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cedar;
-use crate::estate::{Agreement, Estate, Limits, Officer, ScramVerifierText, SqlName, Validity, role_name};
+use crate::estate::{
+    Agreement, Dataset, Estate, Limits, Officer, ScramVerifierText, SqlName, Validity, role_name,
+};
+use crate::shared_view::SharedView;
 
 /// What is in force since one moment: everything a gateway needs to decide on a session. Made from an estate and the
 /// directives carried out so far; a JSON document.
@@ -88,7 +91,7 @@ pub struct ViewInForce {
     pub dataset: DatasetId,
     /// Its columns, in order.
     pub columns: Vec<SqlName>,
-    /// The one of them, not masked, that says whom a row is about.
+    /// The one of them that says whom a row is about, if it is bare in every row.
     pub subject_key: Option<SqlName>,
 }
 
@@ -292,37 +295,25 @@ fn in_force(estate: &Estate, agreement: &Agreement) -> AgreementInForce {
 
 fn purpose_in_force(estate: &Estate, agreement: &Agreement, purpose: &PurposeId) -> PurposeInForce {
     let role = role_name(&agreement.id, purpose);
-    let shared = || {
-        agreement
-            .shares_for(purpose)
-            .filter_map(|share| Some((share, estate.dataset_of(share)?)))
+    let views: Vec<(&SharedView, &Dataset)> = estate
+        .views(&agreement.id, purpose)
+        .iter()
+        .filter_map(|view| Some((view, estate.datasets().get(view.dataset())?)))
+        .collect();
+    let in_force = |(view, dataset): &(&SharedView, &Dataset)| ViewInForce {
+        name: dataset.view_name(),
+        dataset: dataset.id.clone(),
+        columns: view.columns().cloned().collect(),
+        subject_key: view.subject_key(dataset),
     };
-    let views = shared().map(|(share, dataset)| {
-        let bare = |name: &&SqlName| {
-            share
-                .columns
-                .iter()
-                .any(|shared| shared.column.name == **name && shared.mask.is_none())
-        };
-        ViewInForce {
-            name: dataset.view_name(),
-            dataset: dataset.id.clone(),
-            columns: share
-                .columns
-                .iter()
-                .map(|shared| shared.column.name.clone())
-                .collect(),
-            subject_key: dataset.subject_key.as_ref().filter(bare).cloned(),
-        }
-    });
     PurposeInForce {
         id: purpose.clone(),
-        upstream: shared()
-            .next()
+        upstream: views
+            .first()
             .map(|(_, dataset)| dataset.upstream.clone())
             .unwrap_or_default(),
         schema: role.clone(),
         role,
-        views: views.collect(),
+        views: views.iter().map(in_force).collect(),
     }
 }

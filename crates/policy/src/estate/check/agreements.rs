@@ -1,6 +1,6 @@
 //! Agreements: followed to their partners, data sets and columns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
@@ -14,9 +14,10 @@ use crate::condition::{Condition, ConditionError};
 use crate::estate::case_form::CaseForm;
 use crate::estate::finding::{Finding, Problem};
 use crate::estate::hours::Hours;
-use crate::estate::model::{Agreement, Dataset, Limits, Partner, Share, SharedColumn, Validity};
+use crate::estate::model::{Agreement, ColumnType, Dataset, Limits, Partner, Share, SharedColumn, Validity};
 use crate::estate::raw::{AgreementFile, ShareTable, Text};
 use crate::mask::Mask;
+use crate::shared_view::MAX_SHARES;
 
 type File<'a> = Shaped<'a, AgreementFile>;
 
@@ -224,20 +225,18 @@ fn check_purpose(
     around: &Around<'_>,
     findings: &mut Vec<Finding>,
 ) {
-    let mut datasets = BTreeSet::new();
+    let mut datasets: BTreeMap<&DatasetId, Vec<&Share>> = BTreeMap::new();
     let mut upstream: Option<&str> = None;
     for (share, place) in shares
         .iter()
         .zip(places)
         .filter(|(share, _)| share.purposes.contains(purpose))
     {
-        if !datasets.insert(&share.dataset) {
-            let problem = Problem::ViewTwice {
-                dataset: share.dataset.to_string(),
-                purpose: purpose.to_string(),
-            };
+        let before = datasets.entry(&share.dataset).or_default();
+        if let Some(problem) = beside(share, before, purpose) {
             findings.push(file.finding(place.clone(), problem));
         }
+        before.push(share);
         let Some(second) = around.datasets.get(&share.dataset).and_then(Option::as_ref) else {
             continue;
         };
@@ -256,6 +255,30 @@ fn check_purpose(
         let span = file.raw.agreement.purposes.span();
         findings.push(file.finding(span, Problem::NothingShared(purpose.to_string())));
     }
+}
+
+/// What keeps a share from being one view with those before it.
+fn beside(share: &Share, before: &[&Share], purpose: &PurposeId) -> Option<Problem> {
+    if before.len() == MAX_SHARES {
+        return Some(Problem::TooManyShares {
+            dataset: share.dataset.to_string(),
+            purpose: purpose.to_string(),
+        });
+    }
+    let shown = |shared: &SharedColumn| match shared.shown_type() {
+        ColumnType::Decimal(_) => ColumnType::Numeric,
+        kind => kind,
+    };
+    share.columns.iter().find_map(|second| {
+        let mut others = before.iter().flat_map(|share| &share.columns);
+        let first =
+            others.find(|first| first.column.name == second.column.name && shown(first) != shown(second))?;
+        Some(Problem::ShownTypes {
+            column: second.column.name.to_string(),
+            first: shown(first).name().into_owned(),
+            second: shown(second).name().into_owned(),
+        })
+    })
 }
 
 fn share(

@@ -296,7 +296,7 @@ fn a_conditions_fault_is_shown_where_it_is() {
 }
 
 #[test]
-fn one_purpose_is_one_database_with_one_view_of_a_name() {
+fn one_purpose_is_one_database_and_shares_of_one_data_set_fit_together() {
     refused(
         POLICE,
         "\"field-incidents\"\npurposes = [\"criminal-investigation\"]\ncolumns = [\"incident_id\", \"happened_at\"]",
@@ -304,10 +304,17 @@ fn one_purpose_is_one_database_with_one_view_of_a_name() {
         "elsewhere",
         "one session is in one database",
     );
-    let again = "[[share]]\ndataset = \"people\"\npurposes = [\"missing-persons\"]\ncolumns = [\"name\"] # again\n\n[limits]";
+    let again = "[[share]]\ndataset = \"people\"\npurposes = [\"missing-persons\"]\ncolumns = [\"name\", \"birth_date\"]\nmask = { birth_date = \"age-band\" } # again\n\n[limits]";
     let found = problems(&files_with(POLICE, "[limits]", again));
     assert!(
-        matches!(&found[..], [(_, _, Problem::ViewTwice { .. })]),
+        matches!(&found[..], [(_, _, Problem::ShownTypes { column, first, second })]
+            if column == "birth_date" && first == "date" && second == "text"),
+        "{found:?}"
+    );
+    let many = "[[share]]\ndataset = \"people\"\ncolumns = [\"name\"]\n\n".repeat(16) + "[limits]";
+    let found = problems(&files_with(POLICE, "[limits]", &many));
+    assert!(
+        matches!(&found[..], [(_, _, Problem::TooManyShares { .. }), ..]),
         "{found:?}"
     );
     let narrow = "purposes = [\"criminal-investigation\"]\ncolumns = [\"person_id\", \"name\", ";
