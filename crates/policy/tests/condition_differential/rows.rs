@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use cedar_policy::{Context, Entities, Entity, EntityId, EntityUid, Request, RestrictedExpression};
+use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
 use policy::condition::entity_type;
 use policy::estate::{Column, ColumnType, Dataset, Decimal, Relation};
 use policy::sql::{ident, literal};
 
+use super::policy_sets::uid;
 use super::random::Random;
 
 /// Name, type, optional.
@@ -156,8 +157,16 @@ enum Value {
     Array(Vec<Option<String>>),
 }
 
+pub(crate) fn officer() -> EntityUid {
+    uid("Officer", "police/kim")
+}
+
+pub(crate) fn read() -> EntityUid {
+    uid("Action", "read")
+}
+
 pub(crate) struct Row {
-    id: usize,
+    pub(crate) id: usize,
     values: Vec<Option<Value>>,
 }
 
@@ -176,26 +185,24 @@ impl Row {
         }
     }
 
-    /// The question whether this row may be read.
-    pub(crate) fn question(&self) -> (Request, Entities) {
+    /// The row, and who asks for it.
+    pub(crate) fn entities(&self) -> Entities {
         let attribute = |(value, (name, ..)): (&Option<Value>, &(&str, ColumnType, bool))| {
             value.as_ref().map(|value| ((*name).to_owned(), value.to_cedar()))
         };
         let attributes: HashMap<String, RestrictedExpression> =
             self.values.iter().zip(&COLUMNS).filter_map(attribute).collect();
-        let uid =
-            |kind: &str, id: &str| EntityUid::from_type_name_and_id(kind.parse().unwrap(), EntityId::new(id));
-        let row = uid(&entity_type(&dataset().id), &self.id.to_string());
-        let entity = Entity::new(row.clone(), attributes, HashSet::new()).unwrap();
-        let request = Request::new(
-            uid("Nobody", ""),
-            uid("Action", "read"),
-            row,
-            Context::empty(),
-            None,
-        )
-        .unwrap();
-        (request, Entities::from_entities([entity], None).unwrap())
+        let partner = RestrictedExpression::new_entity_uid(uid("Partner", "police"));
+        let of_officer = [("partner".to_owned(), partner)].into();
+        let entities = [
+            Entity::new(self.uid(), attributes, HashSet::new()).unwrap(),
+            Entity::new(officer(), of_officer, HashSet::new()).unwrap(),
+        ];
+        Entities::from_entities(entities, None).unwrap()
+    }
+
+    pub(crate) fn uid(&self) -> EntityUid {
+        uid(&entity_type(&dataset().id), &self.id.to_string())
     }
 }
 
