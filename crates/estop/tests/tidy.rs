@@ -16,21 +16,24 @@ use toml::Table;
 const FILE_LINES: usize = 500;
 
 /// Who may use whom (ARCHITECTURE.md). Gateway and control never use each other: they meet in the ledger's epoch.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("control", &["evidence", "ledger", "policy"]),
     (
         "estop",
-        &["control", "evidence", "gateway", "ledger", "policy", "wire"],
+        &[
+            "control", "evidence", "gateway", "ledger", "policy", "proof", "wire",
+        ],
     ),
     ("evidence", &[]),
     ("gateway", &["evidence", "ledger", "policy", "wire"]),
     ("ledger", &["evidence"]),
     ("policy", &["evidence"]),
+    ("proof", &["evidence", "policy"]),
     ("wire", &[]),
 ];
 
 /// What a crate must not contain, by the crates that would bring it in. Tests of a crate are as free as their author.
-const DIETS: [(&str, &[&str]); 6] = [
+const DIETS: [(&str, &[&str]); 7] = [
     ("control", &["pg_query", "rustls", "tokio-rustls"]),
     ("evidence", PURE),
     (
@@ -42,6 +45,17 @@ const DIETS: [(&str, &[&str]); 6] = [
         &["axum", "cedar-policy", "hyper", "pg_query", "tokio-postgres"],
     ),
     ("policy", PURE),
+    (
+        "proof",
+        &[
+            "axum",
+            "hyper",
+            "pg_query",
+            "rusqlite",
+            "rustls",
+            "tokio-postgres",
+        ],
+    ),
     ("wire", PURE),
 ];
 

@@ -1,0 +1,7 @@
+//! What is proved of an estate by solvers: queries, scripts, verdicts, the evidence folder and its re-check.
+//!
+//! Runs two solver programs and writes files. No database, no ledger, no session; the clock is handed in.
+
+pub mod script;
+pub mod solver;
+pub mod symbolic;
