@@ -24,13 +24,16 @@ use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
 
 use crate::shared_view::SharedView;
 
+use crate::guardrail::Statute;
+
 pub use case_form::{CaseForm, CaseFormError};
+pub(crate) use check::line;
 pub use decimal::{Decimal, DecimalError};
 pub use finding::{EstateErrors, Finding, Problem};
 pub use hours::{Hours, HoursError};
 pub use model::{
-    Agreement, Column, ColumnType, CustodianSection, Dataset, Gateway, Guardrail, Isolation, Limits, Officer,
-    Partner, Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity,
+    Agreement, Column, ColumnType, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer, Partner,
+    Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity,
 };
 pub use names::{NameError, SqlName, role_name, view_name};
 pub use verifier::{ScramVerifierText, VerifierTextError};
@@ -54,8 +57,8 @@ pub struct Estate {
     datasets: BTreeMap<DatasetId, Dataset>,
     partners: BTreeMap<PartnerId, Partner>,
     agreements: BTreeMap<AgreementId, Agreement>,
-    guardrails: Vec<Guardrail>,
     views: BTreeMap<AgreementId, BTreeMap<PurposeId, Vec<SharedView>>>,
+    statute: Statute,
     signers: Option<String>,
 }
 
@@ -110,10 +113,10 @@ impl Estate {
         &self.agreements
     }
 
-    /// The guardrails, in the order of their files' names.
+    /// The guardrails.
     #[must_use]
-    pub fn guardrails(&self) -> &[Guardrail] {
-        &self.guardrails
+    pub fn statute(&self) -> &Statute {
+        &self.statute
     }
 
     /// What is shown for one purpose of one agreement: a view for each data set, in the order of the shares. Empty only for

@@ -8,6 +8,7 @@ pub mod condition;
 pub mod desired;
 pub mod ending;
 pub mod estate;
+pub mod guardrail;
 pub mod harden;
 pub mod in_force;
 pub mod mask;

@@ -2,6 +2,8 @@
 //!
 //! Runs two solver programs and writes files. No database, no ledger, no session; the clock is handed in.
 
+pub mod case;
+pub mod run;
 pub mod script;
 pub mod solver;
 pub mod symbolic;

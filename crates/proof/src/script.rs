@@ -70,7 +70,7 @@ fn tokens(script: &str) -> impl Iterator<Item = Token<'_>> {
 enum Expression<'a> {
     Atom(&'a str),
     Space(&'a str),
-    List(Vec<Expression<'a>>),
+    List(Vec<Self>),
 }
 
 /// Scripts are one command a line, none of them deep: symcc names each subterm.

@@ -25,7 +25,7 @@ fn right(estate: &Estate, console: Console) -> Result<Exit, Failure> {
         ("data sets", estate.datasets().len()),
         ("partners", estate.partners().len()),
         ("agreements", estate.agreements().len()),
-        ("guardrails", estate.guardrails().len()),
+        ("guardrails", estate.statute().guardrails().len()),
     ];
     let said: Vec<_> = counts
         .iter()
@@ -64,7 +64,7 @@ fn notes(estate: &Estate) -> Vec<String> {
             )
         })
         .collect();
-    if !estate.guardrails().is_empty() {
+    if !estate.statute().guardrails().is_empty() {
         notes.push(
             "guardrails: their syntax is right; they are not proved against the agreements yet".to_owned(),
         );

@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::finding::{EstateErrors, Finding, Problem};
 use super::raw::{AgreementFile, DatasetFile, EstopFile, PartnerFile, Text};
-use super::{Estate, Files, Guardrail, MAX_FILE_BYTES, MAX_FILES, Share};
+use super::{Estate, Files, MAX_FILE_BYTES, MAX_FILES, Share};
 use crate::cedar;
+use crate::guardrail::{GuardrailFault, GuardrailFile, MAX_GUARDRAIL_BYTES, Statute, policies_of, too_deep};
 use crate::shared_view::{ReadPolicies, SharedView};
 
 const ESTOP_FILE: &str = "estop.toml";
@@ -79,8 +80,8 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         datasets: known(datasets),
         partners: known(partners),
         agreements,
-        guardrails: sorted.guardrails,
         views: BTreeMap::new(),
+        statute: Statute::default(),
         signers: files.get(SIGNERS_FILE).cloned(),
     };
     // The model is made by this program from parts that are right; that it is valid is checked all the same.
@@ -89,6 +90,10 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
             estate.views = views(&estate, &ReadPolicies::new(&schema, &policies), findings);
         }
         Err(error) => findings.push(Finding::of_file(ESTOP_FILE, Problem::Model(error.to_string()))),
+    }
+    match Statute::compile(&estate, &sorted.guardrails) {
+        Ok(statute) => estate.statute = statute,
+        Err(wrong) => findings.extend(wrong),
     }
     Some(estate)
 }
@@ -187,7 +192,7 @@ impl<T> Shaped<'_, T> {
     }
 }
 
-fn line(text: &str, what: &'static str) -> Result<String, Problem> {
+pub(crate) fn line(text: &str, what: &'static str) -> Result<String, Problem> {
     if text.trim().is_empty() {
         return Err(Problem::Empty(what));
     }
@@ -207,7 +212,7 @@ struct Sorted<'a> {
     datasets: Vec<Shaped<'a, DatasetFile>>,
     partners: Vec<Shaped<'a, PartnerFile>>,
     agreements: Vec<Shaped<'a, AgreementFile>>,
-    guardrails: Vec<Guardrail>,
+    guardrails: Vec<GuardrailFile>,
     /// Names of files whose shape is wrong: what refers to them is not to blame.
     misshapen: Vec<&'a str>,
 }
@@ -296,9 +301,25 @@ fn signers(path: &str, text: &str, findings: &mut Vec<Finding>) {
     findings.push(Finding::new(path, text, span, Problem::Signers(error.fault)));
 }
 
-fn guardrail(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<Guardrail> {
+fn guardrail(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<GuardrailFile> {
+    if let Some(at) = too_deep(text) {
+        findings.push(Finding::new(path, text, at..at + 1, GuardrailFault::TooDeep));
+        return None;
+    }
+    if let Some(long) = policies_of(text)
+        .into_iter()
+        .find(|span| span.len() > MAX_GUARDRAIL_BYTES)
+    {
+        findings.push(Finding::new(
+            path,
+            text,
+            long.start..long.start + 1,
+            GuardrailFault::TooLong,
+        ));
+        return None;
+    }
     let Err(error) = text.parse::<cedar_policy::PolicySet>() else {
-        return Some(Guardrail {
+        return Some(GuardrailFile {
             file: path.to_owned(),
             text: text.to_owned(),
         });
@@ -310,7 +331,7 @@ fn guardrail(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<Guar
             path,
             text,
             span,
-            Problem::Guardrail(error.to_string()),
+            GuardrailFault::Syntax(error.to_string()),
         ));
     }
     None

@@ -16,6 +16,7 @@ use super::names::NameError;
 use super::verifier::VerifierTextError;
 use super::{MAX_FILE_BYTES, MAX_FILES};
 use crate::condition::ConditionError;
+use crate::guardrail::GuardrailFault;
 use crate::mask::MaskError;
 use crate::shared_view::{MAX_SHARES, SharedViewError};
 
@@ -32,7 +33,8 @@ pub struct Finding {
 
 impl Finding {
     /// A problem at these bytes of this file.
-    pub(super) fn new(file: &str, text: &str, span: Range<usize>, problem: Problem) -> Self {
+    pub(crate) fn new(file: &str, text: &str, span: Range<usize>, problem: impl Into<Problem>) -> Self {
+        let problem = problem.into();
         let (line, column) = position(text, span.start);
         let source = Some(Arc::new(NamedSource::new(file, text.to_owned())));
         Self {
@@ -46,7 +48,7 @@ impl Finding {
     }
 
     /// A problem of the folder, or with a file that is not there.
-    pub(super) fn of_file(file: &str, problem: Problem) -> Self {
+    pub(crate) fn of_file(file: &str, problem: Problem) -> Self {
         Self {
             file: file.to_owned(),
             source: None,
@@ -173,9 +175,9 @@ pub enum Problem {
     /// Not TOML, or not the TOML that is wanted.
     #[error("{0}")]
     Toml(String),
-    /// Not Cedar.
-    #[error("{0}")]
-    Guardrail(String),
+    /// A guardrail that is none.
+    #[error(transparent)]
+    Guardrail(#[from] GuardrailFault),
     /// Not a file of allowed signers.
     #[error("{0}")]
     Signers(SignersFault),
@@ -385,6 +387,7 @@ impl Problem {
             Self::Verifier(_) => Some(
                 "a verifier, never a password: what PostgreSQL keeps in `pg_authid.rolpassword`".to_owned(),
             ),
+            Self::Guardrail(fault) => fault.help(),
             Self::Model(_) => Some("please report it with the estate".to_owned()),
             _ => None,
         }

@@ -155,7 +155,7 @@ pub(crate) fn files() -> Files {
         ("agreements/federal-2001.toml", FEDERAL_OLD.to_owned()),
         (
             "guardrails/juveniles.cedar",
-            "@citation(\"705 ILCS 405/1-7\")\nforbid (principal, action, resource);\n".to_owned(),
+            "@id(\"juvenile-records\")\n@citation(\"705 ILCS 405/1-7\")\nforbid (principal, action, resource) when { resource.is_juvenile };\n".to_owned(),
         ),
         (
             "authorities/allowed_signers",

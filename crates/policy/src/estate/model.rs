@@ -424,12 +424,3 @@ impl Limits {
     /// Most rows in a day that may be written.
     pub const MAX_ROWS_PER_DAY: u64 = 1_000_000_000_000;
 }
-
-/// A file of `guardrails/`: Cedar text whose syntax is right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guardrail {
-    /// Path of the file.
-    pub file: String,
-    /// Its text.
-    pub text: String,
-}

@@ -29,7 +29,7 @@ fn the_fixture_is_read() {
     assert_eq!(estate.custodian().name.as_str(), "records.example.org");
     assert_eq!(estate.gateway().listen.port(), 6432);
     assert_eq!(estate.state().dir, "../state");
-    assert_eq!(estate.guardrails().len(), 1);
+    assert_eq!(estate.statute().guardrails().len(), 1);
     assert!(estate.signers().unwrap().starts_with("mayor"));
     assert_eq!(estate.partners().len(), 2);
 

@@ -1,0 +1,145 @@
+//! What is to be proved: texts, and claims over them.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Effect, PolicyId, PolicySet, Schema};
+use serde::{Deserialize, Serialize};
+
+use crate::symbolic::{Asks, Model, SymbolicError};
+
+/// The schema's name among the texts.
+pub const SCHEMA: &str = "schema.cedarschema";
+
+/// A claim: what is asked of the policies in some texts against those in others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Its name, such as `guardrails`.
+    pub name: String,
+    /// The claim in words.
+    pub words: String,
+    /// What is asked.
+    pub asks: Asks,
+    /// The texts whose policies are on the left.
+    pub left: Vec<String>,
+    /// The texts whose policies are on the right.
+    pub right: Vec<String>,
+}
+
+/// Texts and claims.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Case {
+    /// The texts by their names, the schema among them. Each ends a line.
+    pub texts: BTreeMap<String, String>,
+    /// The claims.
+    pub claims: Vec<Claim>,
+}
+
+/// A text that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// A claim is about a text that is not there.
+    #[error("there is no text `{0}`")]
+    NoText(String),
+    /// It is not what its name says.
+    #[error("`{name}` cannot be read: {why}")]
+    Text {
+        /// Which.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The schema cannot be encoded.
+    #[error(transparent)]
+    Symbolic(#[from] SymbolicError),
+}
+
+/// A case, read.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The schema.
+    pub model: Model,
+    /// The claims, each with its two sets.
+    pub claims: Vec<(Claim, PolicySet, PolicySet)>,
+}
+
+impl Case {
+    /// Reads all texts.
+    ///
+    /// # Errors
+    /// A text is missing or is not Cedar.
+    pub fn prepare(&self) -> Result<Prepared, CaseError> {
+        let text = |name: &str| {
+            self.texts
+                .get(name)
+                .ok_or_else(|| CaseError::NoText(name.to_owned()))
+        };
+        let (schema, _warnings) =
+            Schema::from_cedarschema_str(text(SCHEMA)?).map_err(|error| CaseError::Text {
+                name: SCHEMA.to_owned(),
+                why: error.to_string(),
+            })?;
+        let model = Model::new(&schema)?;
+        let mut read: BTreeMap<&str, PolicySet> = BTreeMap::new();
+        for claim in &self.claims {
+            for name in claim.left.iter().chain(&claim.right) {
+                if !read.contains_key(name.as_str()) {
+                    read.insert(name, policies(name, text(name)?)?);
+                }
+            }
+        }
+        let joined = |names: &[String]| {
+            let mut whole = PolicySet::new();
+            for name in names {
+                for policy in read.get(name.as_str()).into_iter().flat_map(PolicySet::policies) {
+                    whole
+                        .add(policy.clone())
+                        .map_err(|error| unreadable(name, error.to_string()))?;
+                }
+            }
+            Ok::<_, CaseError>(whole)
+        };
+        let claims = self
+            .claims
+            .iter()
+            .map(|claim| Ok((claim.clone(), joined(&claim.left)?, joined(&claim.right)?)))
+            .collect::<Result<_, CaseError>>()?;
+        Ok(Prepared { model, claims })
+    }
+}
+
+fn unreadable(name: &str, why: String) -> CaseError {
+    CaseError::Text {
+        name: name.to_owned(),
+        why,
+    }
+}
+
+/// The policies of a text, by their `@id`.
+fn policies(name: &str, text: &str) -> Result<PolicySet, CaseError> {
+    let parsed: PolicySet = text
+        .parse()
+        .map_err(|error: cedar_policy::ParseErrors| unreadable(name, error.to_string()))?;
+    if parsed.templates().next().is_some() {
+        return Err(unreadable(name, "templates are not used".to_owned()));
+    }
+    let mut named = PolicySet::new();
+    for policy in parsed.policies() {
+        let id = policy
+            .annotation("id")
+            .ok_or_else(|| unreadable(name, format!("{} has no `@id`", policy.id())))?;
+        named
+            .add(policy.new_id(PolicyId::new(id)))
+            .map_err(|error| unreadable(name, error.to_string()))?;
+    }
+    Ok(named)
+}
+
+/// A set with only those permits whose ids are named, and every forbid.
+#[must_use]
+pub fn only(set: &PolicySet, permits: &[PolicyId]) -> PolicySet {
+    let kept = set
+        .policies()
+        .filter(|policy| policy.effect() == Effect::Forbid || permits.contains(policy.id()));
+    PolicySet::from_policies(kept.cloned()).unwrap_or_default()
+}

@@ -1,0 +1,340 @@
+//! Putting every claim to both solvers, for every request environment.
+
+use std::sync::Arc;
+
+use cedar_policy::PolicySet;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+
+use crate::case::{CaseError, Prepared};
+use crate::script;
+use crate::solver::{Fault, Run, SolverName, Solvers};
+use crate::symbolic::{Answer, Asks, Encoded, Environment, Posed, Query, SymbolicError};
+
+/// What is known of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Both solvers say that there is no counterexample, or there was nothing to ask.
+    Holds,
+    /// There is a counterexample.
+    Fails,
+    /// A solver failed, does not know, or the two contradict each other.
+    Undecided,
+}
+
+impl Verdict {
+    /// The verdict on the whole: it holds if every part does.
+    #[must_use]
+    pub fn of_all(parts: impl IntoIterator<Item = Self>) -> Self {
+        parts
+            .into_iter()
+            .fold(Self::Holds, |whole, part| match (whole, part) {
+                (Self::Fails, _) | (_, Self::Fails) => Self::Fails,
+                (Self::Undecided, _) | (_, Self::Undecided) => Self::Undecided,
+                (Self::Holds, Self::Holds) => Self::Holds,
+            })
+    }
+}
+
+/// How one question was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// By symcc, without a script.
+    Folded(Answer),
+    /// By asking both solvers.
+    Asked(Asked),
+}
+
+/// A script, and what both solvers say of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The script as the encoder writes it.
+    pub script: String,
+    /// What cvc5 says.
+    pub cvc5: Run,
+    /// What z3 says, of the same script, rewritten where it has sets.
+    pub z3: Run,
+}
+
+/// What two answers come to. Only two `unsat` are a "holds".
+#[must_use]
+pub fn verdict_of(cvc5: &Result<Answer, Fault>, z3: &Result<Answer, Fault>) -> Verdict {
+    match (cvc5, z3) {
+        (Ok(Answer::Unsat), Ok(Answer::Unsat)) => Verdict::Holds,
+        (Ok(Answer::Sat), Ok(Answer::Sat) | Err(_)) | (Err(_), Ok(Answer::Sat)) => Verdict::Fails,
+        _ => Verdict::Undecided,
+    }
+}
+
+impl Settled {
+    /// What it comes to.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Folded(Answer::Unsat) => Verdict::Holds,
+            Self::Folded(Answer::Sat) => Verdict::Fails,
+            Self::Asked(asked) => verdict_of(&asked.cvc5.outcome, &asked.z3.outcome),
+        }
+    }
+
+    /// Why nothing is known, if so.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let Self::Asked(asked) = self else {
+            return None;
+        };
+        if self.verdict() != Verdict::Undecided {
+            return None;
+        }
+        let said = |name: SolverName, run: &Run| match &run.outcome {
+            Ok(Answer::Sat) => format!("{name} answered `sat`"),
+            Ok(Answer::Unsat) => format!("{name} answered `unsat`"),
+            Err(fault) => format!("{name} {fault}"),
+        };
+        Some(format!(
+            "{}; {}",
+            said(SolverName::Cvc5, &asked.cvc5),
+            said(SolverName::Z3, &asked.z3)
+        ))
+    }
+}
+
+/// One question and how it was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The environment, by its place among the model's.
+    pub environment: usize,
+    /// The one policy it is about, where each is asked of alone.
+    pub policy: Option<String>,
+    /// How it was settled.
+    pub settled: Settled,
+}
+
+/// What came of one claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proved {
+    /// What was asked, in the order of the environments. Where each policy is asked of alone, what symcc settled as holding
+    /// is counted, not listed.
+    pub checks: Vec<Check>,
+    /// For each environment, how many policies symcc settled by itself, where each is asked of alone.
+    pub folded: Vec<usize>,
+}
+
+impl Proved {
+    /// The verdict on the claim.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of_all(self.checks.iter().map(|check| check.settled.verdict()))
+    }
+}
+
+/// Why nothing was proved.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The policies cannot be encoded.
+    #[error(transparent)]
+    Symbolic(#[from] SymbolicError),
+    /// A text cannot be read.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// A part of the work ended before its end: a fault of ours.
+    #[error("a part of the proof broke off, which is a fault of this program: {0}")]
+    Broken(String),
+    /// A question about a part has no answer.
+    #[error("nothing is known of `{what}`: {why}")]
+    Undecided {
+        /// Of what.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// A counterexample of a solver's that Cedar's own authorizer does not confirm.
+    #[error("the solvers' counterexample for `{what}` is none to Cedar's authorizer: {why}")]
+    NotReplayed {
+        /// For what.
+        what: String,
+        /// What the authorizer says.
+        why: String,
+    },
+}
+
+/// How far the work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Questions settled.
+    pub done: usize,
+    /// Questions known so far.
+    pub all: usize,
+}
+
+/// One question, posed.
+#[derive(Debug)]
+struct Posing {
+    claim: usize,
+    environment: usize,
+    policy: Option<String>,
+    posed: Posed,
+}
+
+/// Puts every claim to both solvers, for every environment. Cancel safe: what runs is killed.
+///
+/// # Errors
+/// Policies cannot be encoded. A solver's fault is no error: it is in the verdict.
+pub async fn prove(
+    prepared: &Arc<Prepared>,
+    solvers: &Solvers,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Vec<Proved>, RunError> {
+    let environments = prepared.model.environments().len();
+    let mut proved: Vec<Proved> = prepared
+        .claims
+        .iter()
+        .map(|_| Proved {
+            checks: Vec::new(),
+            folded: vec![0; environments],
+        })
+        .collect();
+    let mut done = Progress { done: 0, all: 0 };
+    let posings = stream::iter(0..environments).map(|environment| {
+        let prepared = Arc::clone(prepared);
+        async move {
+            tokio::task::spawn_blocking(move || pose(&prepared, environment))
+                .await
+                .map_err(|error| RunError::Broken(error.to_string()))?
+        }
+    });
+    let mut posings = std::pin::pin!(posings.buffer_unordered(solvers.at_once()));
+    let mut settling = stream::FuturesUnordered::new();
+    let mut posing = true;
+    while posing || !settling.is_empty() {
+        tokio::select! {
+            posed = posings.next(), if posing => match posed {
+                None => posing = false,
+                Some(posed) => {
+                    let (posed, folded) = posed?;
+                    for (claim, environment, count) in folded {
+                        if let Some(place) = proved.get_mut(claim).and_then(|proved| proved.folded.get_mut(environment)) {
+                            *place = count;
+                        }
+                    }
+                    done.all += posed.len();
+                    settling.extend(posed.into_iter().map(|posing| settled(posing, solvers)));
+                }
+            },
+            Some((claim, check)) = settling.next(), if !settling.is_empty() => {
+                done.done += 1;
+                progress(done);
+                if let Some(proved) = proved.get_mut(claim) {
+                    proved.checks.push(check);
+                }
+            }
+        }
+    }
+    for proved in &mut proved {
+        proved
+            .checks
+            .sort_by(|a, b| (a.environment, &a.policy).cmp(&(b.environment, &b.policy)));
+    }
+    Ok(proved)
+}
+
+/// All questions of an environment, and how many policies of which claim symcc settled by itself.
+type PosedAll = (Vec<Posing>, Vec<(usize, usize, usize)>);
+
+fn pose(prepared: &Prepared, index: usize) -> Result<PosedAll, RunError> {
+    let Some(environment) = prepared.model.environments().get(index) else {
+        return Ok(PosedAll::default());
+    };
+    let (mut posed, mut folded) = (Vec::new(), Vec::new());
+    // Several claims are about the same sets.
+    let mut encoded: Vec<(&[String], Encoded)> = Vec::new();
+    for (claim_index, (claim, left, right)) in prepared.claims.iter().enumerate() {
+        if claim.asks == Asks::NeverErrs {
+            let (asked, count) = never_errs(prepared, index, environment, claim_index, left)?;
+            posed.extend(asked);
+            folded.push((claim_index, index, count));
+            continue;
+        }
+        for (names, set) in [(&claim.left, left), (&claim.right, right)] {
+            if !encoded.iter().any(|(known, _)| *known == names.as_slice()) {
+                encoded.push((names, prepared.model.encode(environment, set)?));
+            }
+        }
+        let of = |names: &[String]| {
+            encoded
+                .iter()
+                .find(|(known, _)| *known == names)
+                .map(|(_, encoded)| encoded)
+        };
+        let (Some(left), Some(right)) = (of(&claim.left), of(&claim.right)) else {
+            continue;
+        };
+        let query = Query {
+            environment,
+            asks: claim.asks,
+            left,
+            right,
+        };
+        posed.push(Posing {
+            claim: claim_index,
+            environment: index,
+            policy: None,
+            posed: query.pose()?,
+        });
+    }
+    Ok((posed, folded))
+}
+
+fn never_errs(
+    prepared: &Prepared,
+    index: usize,
+    environment: &Environment,
+    claim: usize,
+    policies: &PolicySet,
+) -> Result<(Vec<Posing>, usize), RunError> {
+    let (mut asked, mut folded) = (Vec::new(), 0);
+    for policy in policies.policies() {
+        match prepared.model.never_errs(environment, policy)? {
+            None => {}
+            Some(Posed::Folded(Answer::Unsat)) => folded += 1,
+            Some(posed) => asked.push(Posing {
+                claim,
+                environment: index,
+                policy: Some(policy.id().to_string()),
+                posed,
+            }),
+        }
+    }
+    Ok((asked, folded))
+}
+
+async fn settled(posing: Posing, solvers: &Solvers) -> (usize, Check) {
+    let settled = settle(posing.posed, solvers).await;
+    let check = Check {
+        environment: posing.environment,
+        policy: posing.policy,
+        settled,
+    };
+    (posing.claim, check)
+}
+
+/// Settles one question.
+pub(crate) async fn settle(posed: Posed, solvers: &Solvers) -> Settled {
+    match posed {
+        Posed::Folded(answer) => Settled::Folded(answer),
+        Posed::Script(script) => {
+            let (cvc5, z3) = ask(&script, &script::for_z3(&script), solvers).await;
+            Settled::Asked(Asked { script, cvc5, z3 })
+        }
+    }
+}
+
+/// Asks both solvers at the same time, each with its script.
+pub(crate) async fn ask(cvc5: &str, z3: &str, solvers: &Solvers) -> (Run, Run) {
+    tokio::join!(
+        solvers.run(SolverName::Cvc5, cvc5),
+        solvers.run(SolverName::Z3, z3)
+    )
+}
