@@ -4,11 +4,12 @@ CARGO ?= cargo
 # Passed on to the demo, as in `make demo ARGS=--once`.
 ARGS ?=
 
-.PHONY: help demo test bench fmt lint doc check
+.PHONY: help demo test soak bench fmt lint doc check
 
 help:
 	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
 	@echo 'make test    all tests'
+	@echo 'make soak    what takes longer: all PostgreSQL versions'
 	@echo 'make bench   the gateway against a direct connection, with pgbench'
 	@echo 'make fmt     format the code'
 	@echo 'make check   all that .ci/run checks'
@@ -20,6 +21,10 @@ demo:
 test:
 	@scripts/prerequisites test
 	$(CARGO) test --workspace --locked
+
+soak:
+	@scripts/prerequisites test
+	scripts/versions
 
 bench:
 	@scripts/prerequisites test

@@ -19,8 +19,12 @@ pub(crate) struct Server {
     settings: Vec<(&'static str, &'static str)>,
 }
 
-/// A folder with PostgreSQL's own programs: `pg_config`'s, Debian's newest, or the search path's.
+/// A folder with PostgreSQL's own programs: the one that `ESTOP_POSTGRES_BIN` names (`scripts/versions` sets it), or
+/// `pg_config`'s, or Debian's newest.
 fn bin() -> PathBuf {
+    if let Some(chosen) = std::env::var_os("ESTOP_POSTGRES_BIN") {
+        return chosen.into();
+    }
     let asked = Command::new("pg_config").arg("--bindir").output().ok();
     let asked = asked.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")

@@ -6,6 +6,9 @@ use std::process::Command;
 
 use super::PostgresError;
 
+/// Names a directory with PostgreSQL's programs that is to be taken and no other, as when several versions are tried.
+const CHOSEN: &str = "ESTOP_POSTGRES_BIN";
+
 /// Debian keeps one directory for each major version here.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
@@ -16,21 +19,28 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Looks at `pg_config --bindir`, then `/usr/lib/postgresql/*/bin` from the newest version down, then `PATH`.
+    /// The directory that the variable `ESTOP_POSTGRES_BIN` names, and only that; without it `pg_config --bindir`, then
+    /// `/usr/lib/postgresql/*/bin` from the newest version down, then `PATH`.
     ///
     /// # Errors
     /// [`PostgresError::Missing`], which names the command that installs it.
     pub fn find() -> Result<Self, PostgresError> {
+        if let Some(chosen) = std::env::var_os(CHOSEN) {
+            return Self::first_of([PathBuf::from(chosen)]);
+        }
         let path = std::env::var_os("PATH").unwrap_or_default();
-        pg_config()
-            .into_iter()
-            .chain(newest_first(Path::new(DEBIAN)))
-            .chain(std::env::split_paths(&path))
-            .find(|directory| {
-                ["initdb", "postgres"]
-                    .iter()
-                    .all(|program| directory.join(program).is_file())
-            })
+        let known = pg_config().into_iter().chain(newest_first(Path::new(DEBIAN)));
+        Self::first_of(known.chain(std::env::split_paths(&path)))
+    }
+
+    fn first_of(places: impl IntoIterator<Item = PathBuf>) -> Result<Self, PostgresError> {
+        let complete = |directory: &PathBuf| {
+            ["initdb", "postgres"]
+                .iter()
+                .all(|program| directory.join(program).is_file())
+        };
+        let found = places.into_iter().find(complete);
+        found
             .map(|directory| Self { directory })
             .ok_or(PostgresError::Missing)
     }
@@ -82,6 +92,24 @@ mod tests {
             .map(|v| top.path().join(v).join("bin"))
             .collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_directory_without_both_programs_is_passed_over() {
+        let top = tempfile::tempdir().unwrap();
+        let place = |name: &str, programs: &[&str]| {
+            let place = top.path().join(name);
+            fs::create_dir(&place).unwrap();
+            for program in programs {
+                fs::write(place.join(program), "").unwrap();
+            }
+            place
+        };
+        let client = place("client", &["initdb"]);
+        let whole = place("whole", &["initdb", "postgres"]);
+        assert!(Binaries::first_of([client.clone()]).is_err());
+        let found = Binaries::first_of([client, whole.clone()]).unwrap();
+        assert_eq!(found.program("initdb"), whole.join("initdb"));
     }
 
     #[test]

@@ -121,7 +121,9 @@ impl Scratch {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.bin.join(program));
+        let own = self.bin.join(program);
+        // Servers come without psql where several versions are kept; any psql will do.
+        let mut command = Command::new(if own.is_file() { own } else { program.into() });
         command.current_dir(self.dir.path());
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
@@ -144,7 +146,11 @@ impl Drop for Scratch {
     }
 }
 
+/// The folder that `ESTOP_POSTGRES_BIN` names (`scripts/versions` sets it), or `pg_config`'s, Debian's newest, the search path's.
 fn binaries() -> Option<PathBuf> {
+    if let Some(chosen) = std::env::var_os("ESTOP_POSTGRES_BIN") {
+        return Some(chosen.into());
+    }
     let told = Command::new("pg_config").arg("--bindir").output().ok();
     let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
@@ -160,9 +166,7 @@ fn binaries() -> Option<PathBuf> {
     let in_path = in_path.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let in_path = in_path.and_then(|path| path.parent().map(Path::to_path_buf));
     let mut places = told.into_iter().chain(debian.into_iter().rev()).chain(in_path);
-    places.find(|place| {
-        place.join("initdb").is_file() && place.join("pg_ctl").is_file() && place.join("psql").is_file()
-    })
+    places.find(|place| place.join("initdb").is_file() && place.join("pg_ctl").is_file())
 }
 
 fn postgres_user() -> Option<(u32, u32)> {
