@@ -4,7 +4,8 @@
 //! (its columns are the attributes), officers with a required attribute `partner`, one `permit` for each share of each
 //! purpose of each agreement, and one for connecting. What a directive has ended is a `forbid`.
 //!
-//! Reading is decided for one row, one column, and whether a mask is before it: `context.column`, `context.masked`.
+//! Reading is decided for one row, one column, and whether a mask is before it: `context.column`, `context.masked`; and
+//! whether it is read to be counted among others only: `context.aggregate`.
 
 mod text;
 

@@ -11,6 +11,7 @@ mod hours;
 mod model;
 mod names;
 mod raw;
+mod shape;
 mod verifier;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use model::{
     Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity,
 };
 pub use names::{NameError, SqlName, role_name, view_name};
+pub use shape::{Aggregate, ShareError, ShareKind, SmallGroups, Timing};
 pub use verifier::{ScramVerifierText, VerifierTextError};
 
 /// The files of an estate: path relative to its folder, with `/`, to the text.

@@ -31,6 +31,8 @@ pub struct Question<'a> {
     pub column: &'a str,
     /// Whether a mask is shown in the column's stead.
     pub masked: bool,
+    /// Whether the rows are counted by it, and not shown.
+    pub aggregate: bool,
 }
 
 /// Why policies cannot be compiled.

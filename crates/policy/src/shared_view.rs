@@ -15,7 +15,7 @@ use evidence::id::{DatasetId, PurposeId};
 
 use crate::cedar::read_permits;
 use crate::condition::Condition;
-use crate::estate::{Agreement, Column, Dataset, Relation, Share, SqlName};
+use crate::estate::{Aggregate, Agreement, Column, Dataset, Relation, Share, SmallGroups, SqlName, Timing};
 use crate::row_filter::{Question, RowFilter, RowFilterError, Rows};
 use crate::sql::ident;
 
@@ -29,6 +29,9 @@ pub const MAX_SHARES: usize = 16;
 /// each statement.
 pub const MAX_DEFINITION_BYTES: usize = 1 << 20;
 
+/// Keeps a view's SELECT whole: PostgreSQL moves no condition into a subquery with OFFSET, not even one that cannot leak.
+const BARRIER: &str = " OFFSET 0";
+
 /// Alias of the base relation in every view.
 pub const BASE: &str = "base";
 
@@ -39,6 +42,8 @@ pub struct SharedView {
     cells: Vec<Cell>,
     rows: Rows,
     asked: BTreeSet<SqlName>,
+    aggregate: Option<Aggregate>,
+    timing: Timing,
 }
 
 /// Why shares come to no view.
@@ -86,6 +91,7 @@ impl SharedView {
                 purpose,
                 column: "",
                 masked: false,
+                aggregate: shares.iter().any(|(share, _)| share.aggregate().is_some()),
             };
             compile(dataset, shares, &question, policies).map_err(|error| (dataset.id.clone(), error))
         };
@@ -104,9 +110,16 @@ impl SharedView {
         &self.cells
     }
 
-    /// The names of its columns.
+    /// The names of its columns. An aggregate's count comes last.
     pub fn columns(&self) -> impl Iterator<Item = &SqlName> {
-        self.cells.iter().map(|cell| &cell.column().name)
+        let count = self.aggregate.iter().map(|aggregate| &aggregate.count);
+        self.cells.iter().map(|cell| &cell.column().name).chain(count)
+    }
+
+    /// How it counts, if it does not show rows.
+    #[must_use]
+    pub fn aggregate(&self) -> Option<&Aggregate> {
+        self.aggregate.as_ref()
     }
 
     /// The rows it shows.
@@ -127,13 +140,20 @@ impl SharedView {
     pub fn base_columns(&self) -> BTreeSet<SqlName> {
         let shown = self.cells.iter().filter(|cell| cell.reads_base());
         let shown = shown.map(|cell| &cell.column().name);
-        shown.chain(&self.asked).cloned().collect()
+        let counted = self
+            .aggregate
+            .iter()
+            .filter_map(|aggregate| aggregate.subjects.as_ref());
+        shown.chain(&self.asked).chain(counted).cloned().collect()
     }
 
-    /// The subject key, if it is one of the columns, and bare in every row.
+    /// The subject key, if it is one of the columns, and bare in every row. A count is about nobody.
     #[must_use]
     pub fn subject_key(&self, dataset: &Dataset) -> Option<SqlName> {
-        let key = dataset.subject_key.as_ref()?;
+        let key = dataset
+            .subject_key
+            .as_ref()
+            .filter(|_| self.aggregate.is_none())?;
         let cell = self.cells.iter().find(|cell| cell.column().name == *key)?;
         cell.is_bare_in(&self.rows).then(|| key.clone())
     }
@@ -158,13 +178,35 @@ impl SharedView {
         } else {
             format!(" WHERE {}", self.rows.sql(BASE))
         };
-        format!(
-            "SELECT {} FROM {} AS {}{rows}",
-            shown.join(", "),
-            relation.quoted(),
-            ident(BASE)
-        )
+        let from = format!("FROM {} AS {}{rows}", relation.quoted(), ident(BASE));
+        match (&self.aggregate, self.timing) {
+            (Some(aggregate), _) => counts(aggregate, &shown, &from),
+            (None, Timing::Opaque) => format!("SELECT {} {from}{BARRIER}", shown.join(", ")),
+            (None, Timing::Open) => format!("SELECT {} {from}", shown.join(", ")),
+        }
     }
+}
+
+/// One row for each group, with the number of its rows where it is not small. The partner's conditions stay outside,
+/// always: how long it takes to count one group would tell how large it is.
+fn counts(aggregate: &Aggregate, shown: &[String], from: &str) -> String {
+    let rows = "pg_catalog.count(*)";
+    let size = aggregate.subjects.as_ref().map_or_else(
+        || rows.to_owned(),
+        |subject| format!("pg_catalog.count(DISTINCT {}.{})", ident(BASE), subject.quoted()),
+    );
+    let enough = format!("{size} >= {}", aggregate.min_group);
+    let (count, having) = match aggregate.small_groups {
+        SmallGroups::Null => (format!("CASE WHEN {enough} THEN {rows} END"), String::new()),
+        SmallGroups::Absent => (rows.to_owned(), format!(" HAVING {enough}")),
+    };
+    let places: Vec<String> = (1..=shown.len()).map(|place| place.to_string()).collect();
+    format!(
+        "SELECT {}, {count} AS {} {from} GROUP BY {}{having}{BARRIER}",
+        shown.join(", "),
+        aggregate.count.quoted(),
+        places.join(", ")
+    )
 }
 
 fn compile(
@@ -209,6 +251,13 @@ fn compile(
         cells,
         rows,
         asked: asked.cloned().collect(),
+        // Whatever else is shared of a relation that is counted has been refused; what is the same comes to one view.
+        aggregate: shares.iter().find_map(|(share, _)| share.aggregate().cloned()),
+        timing: if shares.iter().any(|(share, _)| share.timing == Timing::Opaque) {
+            Timing::Opaque
+        } else {
+            Timing::Open
+        },
     };
     if view.definition(&dataset.relation).len() > MAX_DEFINITION_BYTES {
         return Err(SharedViewError::TooLong);

@@ -104,6 +104,7 @@ fn reading_is_decided_by_row_column_and_purpose() {
                 RestrictedExpression::new_string(column.to_owned()),
             ),
             ("masked".to_owned(), RestrictedExpression::new_bool(masked)),
+            ("aggregate".to_owned(), RestrictedExpression::new_bool(false)),
         ];
         let request = Request::new(
             uid("Officer", "x"),
@@ -181,4 +182,22 @@ fn text_that_does_not_hold_is_refused() {
         with("@id(\"a\") permit (principal == ?principal, action, resource);"),
         Err(CedarError::Policies(_))
     ));
+}
+
+#[test]
+fn counts_are_permitted_as_counts_and_not_as_rows() {
+    let files = crate::estate::fixture::files_with(
+        "agreements/federal-2001.toml",
+        "columns = [\"person_id\"]",
+        "kind = \"aggregate\"\ngroup_by = [\"case_status\"]",
+    );
+    let files = files
+        .into_iter()
+        .filter(|(path, _)| path != "agreements/federal-2019.toml")
+        .collect();
+    let estate = crate::estate::Estate::parse(&files).unwrap();
+    let (_, set) = check(&schema(&estate), &policies(&estate, &[])).unwrap();
+    let permit = |id: &str| set.policy(&id.parse().unwrap()).unwrap().to_string();
+    assert!(permit("federal-2001/immigration-enforcement/people").contains("&& context.aggregate }"));
+    assert!(permit("state-police-2018/missing-persons/people").contains("&& !context.aggregate }"));
 }

@@ -39,7 +39,7 @@ pub fn schema_of<'a>(datasets: impl IntoIterator<Item = &'a Dataset>) -> String 
         let _ = write!(
             text,
             "action read appliesTo {{\n  principal: Officer,\n  resource: [{}],\n  \
-             context: {{ agreement: Agreement, purpose: Purpose, now: datetime, case?: String, column: String, masked: Bool }},\n}};\n",
+             context: {{ agreement: Agreement, purpose: Purpose, now: datetime, case?: String, column: String, masked: Bool, aggregate: Bool }},\n}};\n",
             types.join(", ")
         );
     }
@@ -166,12 +166,17 @@ fn permit_read(agreement: &Agreement, purpose: &PurposeId, share: &Share, id: &s
         .as_ref()
         .map(|condition| format!("\nwhen {{ {}\n}}", condition.cedar()));
     format!(
-        "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"read\", resource is {})\nwhen {{ {} }}\nwhen {{ {} }}{};\n\n",
+        "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"read\", resource is {})\nwhen {{ {} && {} }}\nwhen {{ {} }}{};\n\n",
         string(id),
         partner_annotation(&agreement.partner),
         string(&agreement.legal_basis),
         entity_type(&share.dataset),
         under(agreement, purpose),
+        if share.aggregate().is_some() {
+            "context.aggregate"
+        } else {
+            "!context.aggregate"
+        },
         columns.join(" || "),
         condition.unwrap_or_default(),
     )

@@ -7,14 +7,17 @@ use crate::estate::Files;
 
 const SCRAM: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 
-fn estate() -> Estate {
-    let files: Files = BTreeMap::from([
+fn files() -> Files {
+    BTreeMap::from([
         ("estop.toml".to_owned(), "[custodian]\nname = \"records.example.org\"\ntitle = \"Records\"\n\n[upstream.main]\nurl = \"postgresql://a@localhost/records\"\nisolation = \"in-place\"\n\n[gateway]\nlisten = \"127.0.0.1:6432\"\ntls_certificate = \"tls/cert.pem\"\ntls_key = \"tls/key.pem\"\npublic_name = \"gateway.example.org\"\n\n[state]\ndir = \"state\"\n".to_owned()),
         ("datasets/people.toml".to_owned(), "[dataset]\nid = \"people\"\nupstream = \"main\"\nrelation = \"app.people\"\nsubject_key = \"id\"\n\n[columns]\nid = { type = \"bigint\" }\nname = { type = \"text\", optional = true }\nsealed = { type = \"boolean\" }\nssn = { type = \"text\", optional = true }\n".to_owned()),
         ("partners/police.toml".to_owned(), format!("[partner]\nid = \"police\"\ntitle = \"Police\"\n\n[[officer]]\nid = \"ada\"\nname = \"Ada King\"\nscram = \"{SCRAM}\"\n")),
         ("agreements/police-2018.toml".to_owned(), "[agreement]\nid = \"police-2018\"\npartner = \"police\"\nlegal_basis = \"ISA 2018-044\"\nvalid = { from = \"2018-06-01\", until = \"2031-05-31\" }\npurposes = [\"investigation\", \"audit\"]\n\n[[share]]\ndataset = \"people\"\ncolumns = [\"id\", \"name\"]\nmask = { name = \"initials\" }\nwhen = '!resource.sealed'\n\n[limits]\nsessions = 7\nstatement_seconds = 30\n".to_owned()),
-    ]);
-    Estate::parse(&files).unwrap()
+    ])
+}
+
+fn estate() -> Estate {
+    Estate::parse(&files()).unwrap()
 }
 
 #[test]
@@ -80,4 +83,52 @@ fn roles_of_another_upstream_are_left_alone() {
     let desired = Desired::new(&estate(), "other", &[]);
     assert!(desired.roles.is_empty());
     assert_eq!(desired.elsewhere.len(), 2);
+}
+
+/// The definition of the view if the share has these lines.
+fn definition_with(share: &str) -> String {
+    let mut files = files();
+    let text = files.get_mut("agreements/police-2018.toml").unwrap();
+    *text = text.replacen(
+        "columns = [\"id\", \"name\"]\nmask = { name = \"initials\" }",
+        share,
+        1,
+    );
+    let desired = Desired::new(&Estate::parse(&files).unwrap(), "main", &[]);
+    desired.roles[0].views[0].definition.clone()
+}
+
+#[test]
+fn an_opaque_share_lets_no_condition_in() {
+    let open = definition_with("columns = [\"id\"]");
+    assert!(!open.contains("OFFSET"));
+    assert_eq!(
+        definition_with("columns = [\"id\"]\ntiming = \"opaque\""),
+        format!("{open} OFFSET 0")
+    );
+}
+
+#[test]
+fn an_aggregate_counts_subjects_after_the_condition() {
+    let counts = definition_with("kind = \"aggregate\"\ngroup_by = [\"name\"]\nmin_group = 7");
+    let size = "pg_catalog.count(DISTINCT \"base\".\"id\") >= 7";
+    assert!(
+        counts.starts_with("SELECT \"base\".\"name\" AS \"name\", CASE WHEN "),
+        "{counts}"
+    );
+    assert!(
+        counts.contains(&format!(
+            "CASE WHEN {size} THEN pg_catalog.count(*) END AS \"count\" FROM"
+        )),
+        "{counts}"
+    );
+    assert!(counts.ends_with("IS TRUE GROUP BY 1 OFFSET 0"), "{counts}");
+    let absent = definition_with(
+        "kind = \"aggregate\"\ngroup_by = [\"name\"]\nmin_group = 7\nsmall_groups = \"absent\"",
+    );
+    assert!(absent.contains("pg_catalog.count(*) AS \"count\""), "{absent}");
+    assert!(
+        absent.ends_with(&format!("GROUP BY 1 HAVING {size} OFFSET 0")),
+        "{absent}"
+    );
 }

@@ -2,6 +2,7 @@
 
 mod agreements;
 mod parts;
+mod shape;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -13,6 +13,7 @@ use super::decimal::DecimalError;
 use super::hours::HoursError;
 use super::model::{ColumnType, Isolation};
 use super::names::NameError;
+use super::shape::ShareError;
 use super::verifier::VerifierTextError;
 use super::{MAX_FILE_BYTES, MAX_FILES};
 use crate::condition::ConditionError;
@@ -281,6 +282,9 @@ pub enum Problem {
     /// A condition that is refused.
     #[error("condition: {0}")]
     Condition(ConditionError),
+    /// A share whose shape is refused.
+    #[error(transparent)]
+    Share(#[from] ShareError),
     /// A case form that is none.
     #[error(transparent)]
     CaseForm(#[from] CaseFormError),
@@ -381,6 +385,7 @@ impl Problem {
             Self::View { .. } => Some("please report it with the estate".to_owned()),
             Self::NothingShared(_) => Some("add a share for it, or leave the purpose out".to_owned()),
             Self::MaskNotShared(_) => Some("add it to `columns`, or leave the mask out".to_owned()),
+            Self::Share(error) => error.help().map(str::to_owned),
             Self::Window { .. } => {
                 Some("`valid = { from = \"2026-01-01\", until = \"2027-12-31\" }`".to_owned())
             }

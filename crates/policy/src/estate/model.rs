@@ -17,6 +17,7 @@ use super::decimal::Decimal;
 use super::finding::Problem;
 use super::hours::Hours;
 use super::names::{SqlName, view_name};
+use super::shape::{Aggregate, ShareKind, Timing};
 use super::verifier::ScramVerifierText;
 use crate::condition::Condition;
 use crate::mask::Mask;
@@ -345,13 +346,26 @@ pub struct Share {
     pub dataset: DatasetId,
     /// For which of the agreement's purposes; all of them if the file does not say.
     pub purposes: BTreeSet<PurposeId>,
-    /// Which columns, in the order the partner sees them: at least one.
+    /// Whether it shows rows or counts.
+    pub kind: ShareKind,
+    /// Which columns, in the order the partner sees them: at least one. Of an aggregate: what it groups by.
     pub columns: Vec<SharedColumn>,
     /// Which rows; all of them if `None`.
     pub condition: Option<Condition>,
+    /// Whether the partner's conditions reach the base relation.
+    pub timing: Timing,
 }
 
 impl Share {
+    /// How it counts, if it does.
+    #[must_use]
+    pub fn aggregate(&self) -> Option<&Aggregate> {
+        match &self.kind {
+            ShareKind::Rows => None,
+            ShareKind::Aggregate(aggregate) => Some(aggregate),
+        }
+    }
+
     /// The columns of the base relation that the view reads, and that its owner therefore needs `SELECT` on: those
     /// shown (unless masked to something that needs no value), and those of the condition.
     #[must_use]

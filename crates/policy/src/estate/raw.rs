@@ -133,8 +133,14 @@ pub(super) struct ValidTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct ShareTable {
     pub(super) dataset: Text,
+    pub(super) kind: Option<Text>,
     pub(super) purposes: Option<Spanned<Vec<Text>>>,
-    pub(super) columns: Spanned<Vec<Text>>,
+    pub(super) columns: Option<Spanned<Vec<Text>>>,
+    pub(super) group_by: Option<Spanned<Vec<Text>>>,
+    pub(super) count: Option<Text>,
+    pub(super) min_group: Option<Spanned<i64>>,
+    pub(super) small_groups: Option<Text>,
+    pub(super) timing: Option<Text>,
     #[serde(default)]
     pub(super) mask: Table<Text>,
     pub(super) when: Option<Text>,

@@ -6,6 +6,7 @@ use super::fixture::{VERIFIER, estate, files, files_with};
 use super::*;
 
 mod hours;
+mod shapes;
 mod wrong;
 
 fn problems(files: &Files) -> Vec<(String, usize, Problem)> {

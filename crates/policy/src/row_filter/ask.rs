@@ -67,6 +67,7 @@ fn request(
             RestrictedExpression::new_string(question.column.to_owned()),
         ),
         ("masked", RestrictedExpression::new_bool(question.masked)),
+        ("aggregate", RestrictedExpression::new_bool(question.aggregate)),
     ];
     let context = context.map(|(name, value)| (name.to_owned(), value));
     let context = Context::from_pairs(context).map_err(cedar)?;

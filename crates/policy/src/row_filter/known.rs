@@ -111,7 +111,7 @@ fn attribute(var: &Var, attr: &str) -> Option<&'static str> {
     match (var, attr) {
         (Var::Resource, _)
         | (Var::Principal, "partner")
-        | (Var::Context, "agreement" | "purpose" | "column" | "masked") => None,
+        | (Var::Context, "agreement" | "purpose" | "column" | "masked" | "aggregate") => None,
         (Var::Context, "now") => Some(TIME),
         (Var::Context, "case") => Some(CASE),
         (Var::Principal, _) => Some(OFFICER),

@@ -57,6 +57,7 @@ impl Asked {
             purpose: &self.purpose,
             column: case.column,
             masked: case.masked,
+            aggregate: false,
         };
         match RowFilter::compile(&case.policies, &self.schema, &self.dataset, &question) {
             Ok(filter) => filter.rows().sql("r"),
@@ -75,6 +76,7 @@ impl Asked {
             ("case", RestrictedExpression::new_string("IL-2026-1".to_owned())),
             ("column", RestrictedExpression::new_string(column.to_owned())),
             ("masked", RestrictedExpression::new_bool(masked)),
+            ("aggregate", RestrictedExpression::new_bool(false)),
         ];
         Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).unwrap()
     }
@@ -184,7 +186,7 @@ fn columns(random: &mut Random) -> String {
         });
     }
     match random.below(6) {
-        0 => "when { context.masked || resource.b }".to_owned(),
+        0 => "when { (context.masked || resource.b) && !context.aggregate }".to_owned(),
         1 => format!(
             "unless {{ context.column == {} }}",
             random.pick(&["resource.t", "\"t\""])

@@ -1,7 +1,7 @@
 //! Agreements: followed to their partners, data sets and columns.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
 use jiff::civil::Date;
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::parts::{in_order, path};
-use super::{Known, Shaped};
+use super::{Known, Shaped, shape};
 use crate::condition::{Condition, ConditionError};
 use crate::estate::case_form::CaseForm;
 use crate::estate::finding::{Finding, Problem};
@@ -19,7 +19,7 @@ use crate::estate::raw::{AgreementFile, ShareTable, Text};
 use crate::mask::Mask;
 use crate::shared_view::MAX_SHARES;
 
-type File<'a> = Shaped<'a, AgreementFile>;
+pub(super) type File<'a> = Shaped<'a, AgreementFile>;
 
 /// Most purposes of an agreement: each is a role in the database.
 const MAX_PURPOSES: usize = 32;
@@ -45,6 +45,7 @@ pub(super) fn agreements(
             agreements.entry(id).or_insert(agreement);
         }
     }
+    shape::no_differencing(files, &agreements, around.datasets, findings);
     agreements
 }
 
@@ -296,7 +297,11 @@ fn share(
     let (id, dataset) = dataset?;
     // A data set whose own file is wrong has been reported; what is asked of it cannot be checked.
     let dataset = dataset?;
-    let columns = columns(file, raw, dataset, findings);
+    let (kind, timing) = (
+        shape::kind(file, raw, dataset, findings),
+        shape::timing(file, raw, findings),
+    );
+    let columns = shape::list(raw).and_then(|list| columns(file, raw, list, dataset, findings));
     let condition = match &raw.when {
         Some(when) => condition(file, when, dataset, findings).map(Some),
         None => Some(None),
@@ -304,23 +309,26 @@ fn share(
     Some(Share {
         dataset: id,
         purposes: purposes?.into_iter().collect(),
+        kind: kind?,
         columns: columns?,
         condition: condition?,
+        timing: timing?,
     })
 }
 
 fn columns(
     file: &File<'_>,
     raw: &ShareTable,
+    list: &Spanned<Vec<Text>>,
     dataset: &Dataset,
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<SharedColumn>> {
     let before = findings.len();
-    if raw.columns.get_ref().is_empty() {
-        findings.push(file.finding(raw.columns.span(), Problem::Empty("the list of columns")));
+    if list.get_ref().is_empty() {
+        findings.push(file.finding(list.span(), Problem::Empty("the list of columns")));
     }
     let mut columns: Vec<SharedColumn> = Vec::new();
-    for name in raw.columns.get_ref() {
+    for name in list.get_ref() {
         let Some(column) = dataset.column(name.get_ref()) else {
             let known = dataset
                 .columns
@@ -349,8 +357,7 @@ fn columns(
         });
     }
     for (name, mask) in in_order(&raw.mask) {
-        let listed = raw
-            .columns
+        let listed = list
             .get_ref()
             .iter()
             .any(|column| column.get_ref() == name.get_ref());
@@ -448,11 +455,22 @@ fn number(
     max: u64,
     findings: &mut Vec<Finding>,
 ) -> Option<u64> {
+    number_from(file, given, what, 1..=max, findings)
+}
+
+pub(super) fn number_from(
+    file: &File<'_>,
+    given: &Spanned<i64>,
+    what: &'static str,
+    range: RangeInclusive<u64>,
+    findings: &mut Vec<Finding>,
+) -> Option<u64> {
     let number = u64::try_from(*given.get_ref())
         .ok()
-        .filter(|number| (1..=max).contains(number));
+        .filter(|number| range.contains(number));
     if number.is_none() {
-        findings.push(file.finding(given.span(), Problem::Range { what, min: 1, max }));
+        let (min, max) = range.into_inner();
+        findings.push(file.finding(given.span(), Problem::Range { what, min, max }));
     }
     number
 }
