@@ -1,4 +1,7 @@
-//! Row conditions: a Cedar expression over a row, and the same condition as SQL.
+//! Row conditions: a Cedar expression over a row, and what has the same meaning in SQL.
+//!
+//! A condition is checked by itself, where it was written. What becomes SQL is what partial evaluation leaves of the policy
+//! it is part of ([`crate::row_filter`]), by the same translation.
 //!
 //! The language is the part of Cedar that means the same in both: `&&`, `||`, `!`, `if`-`then`-`else`, `==`, `!=`, `<`,
 //! `<=`, `>`, `>=`, `lessThan` and its like, `like`, `has`, `contains`, `containsAll`, `containsAny`, `isEmpty`, over
@@ -8,12 +11,16 @@
 //! one is an attribute that may be missing, and `has` is `IS NOT NULL`. Cedar's strict validation insists on a `has`
 //! guard before each access to an optional attribute, so that Cedar never errs where SQL would compute with NULL.
 //! `(..) IS TRUE` around the whole is the belt to these braces.
+//!
+//! What Cedar has no value for: a NaN in a `numeric` column makes every comparison with it unknown, and so whatever hangs on
+//! that. An infinite date or time is later, or earlier, than every other.
 
 mod compile;
 mod decimal;
 mod explain;
 mod instant;
 mod lower;
+mod nesting;
 mod refusal;
 mod render;
 mod schema;
@@ -30,7 +37,7 @@ pub(crate) use lower::residual;
 pub use refusal::{ConditionError, Reason};
 pub(crate) use render::{boolean as boolean_sql, is_false as is_false_sql};
 pub(crate) use schema::entity_declaration;
-pub use schema::{attribute_type, entity_type};
+pub use schema::{RowType, attribute_type, entity_type};
 pub(crate) use term::Term;
 
 /// Longest condition, in bytes. Statutes are longer; conditions on a row are not.
@@ -40,24 +47,41 @@ pub const MAX_CONDITION_BYTES: usize = 8 * 1024;
 /// what would exhaust a stack here or in PostgreSQL.
 pub const MAX_DEPTH: usize = 48;
 
+/// Most `&&` and `||` in a condition, and most steps of any other chain: Cedar's own code follows a chain by recursion, here,
+/// at each check and in each gateway, on threads whose stack is 2 MiB.
+pub const MAX_CHAIN: usize = 256;
+
 /// How much deeper what remains of a policy may be than the condition it is made of: Cedar writes `a >= b` as `!(a < b)`.
 const RESIDUAL_DEPTH: usize = MAX_DEPTH + 8;
 
-/// A condition on the rows of one data set, valid against its columns, and translated.
+/// A condition on the rows of one data set: valid against its columns, and sure to have the same meaning in SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     cedar: String,
     columns: BTreeSet<SqlName>,
-    term: Term,
 }
 
 impl Condition {
-    /// Parses, validates and translates a Cedar expression over `resource`, a row of this data set.
+    /// Parses, validates and tries to translate a Cedar expression over `resource`, a row of this data set.
     ///
     /// # Errors
     /// The text is not a Cedar expression, not valid for this data set, or uses what has no equal in SQL.
     pub fn compile(source: &str, dataset: &Dataset) -> Result<Self, ConditionError> {
-        compile::compile(source, dataset)
+        Self::compile_for(source, &RowType::new(dataset))
+    }
+
+    /// The same for one of many conditions on one data set's rows.
+    ///
+    /// # Errors
+    /// As [`Condition::compile`].
+    pub fn compile_for(source: &str, row: &RowType<'_>) -> Result<Self, ConditionError> {
+        if let Some(known) = row.known.borrow().get(source) {
+            return known.clone();
+        }
+        let compiled = compile::compile(source, row);
+        let mut known = row.known.borrow_mut();
+        known.insert(source.to_owned(), compiled.clone());
+        compiled
     }
 
     /// The condition in Cedar, as it was written. By itself an expression; a line's end must follow, since it may end in a
@@ -65,14 +89,6 @@ impl Condition {
     #[must_use]
     pub fn cedar(&self) -> &str {
         &self.cedar
-    }
-
-    /// The condition as an SQL boolean that is never NULL: `(..) IS TRUE`, reading the base row under this alias. Functions
-    /// and types are `pg_catalog`'s by name; operators are not qualified: views are created with `search_path` set to
-    /// `pg_catalog`.
-    #[must_use]
-    pub fn sql(&self, alias: &str) -> String {
-        render::boolean(&self.term, alias)
     }
 
     /// The columns it reads.

@@ -10,7 +10,7 @@
 mod ask;
 mod known;
 
-use cedar_policy::{PolicyId, PolicySet, Schema};
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema};
 use evidence::id::{AgreementId, PartnerId, PurposeId};
 
 use crate::condition::{ConditionError, Term, boolean_sql, is_false_sql};
@@ -82,9 +82,17 @@ impl RowFilter {
         dataset: &Dataset,
         question: &Question<'_>,
     ) -> Result<Self, RowFilterError> {
-        for policy in policies.policies() {
-            known::check(policy, question)?;
-        }
+        check_known(policies.policies(), question)?;
+        Self::compile_known(policies, schema, dataset, question)
+    }
+
+    /// The same of policies that are known to depend on nothing else: checked, or made of conditions, which ask only the row.
+    pub(crate) fn compile_known(
+        policies: &PolicySet,
+        schema: &Schema,
+        dataset: &Dataset,
+        question: &Question<'_>,
+    ) -> Result<Self, RowFilterError> {
         ask::ask(policies, schema, dataset, question)
     }
 
@@ -108,6 +116,16 @@ impl RowFilter {
         });
         rows
     }
+}
+
+/// Refuses policies that depend on something that is not known when a view is made.
+pub(crate) fn check_known<'a>(
+    policies: impl IntoIterator<Item = &'a Policy>,
+    question: &Question<'_>,
+) -> Result<(), RowFilterError> {
+    policies
+        .into_iter()
+        .try_for_each(|policy| known::check(policy, question))
 }
 
 /// Some of a data set's rows.

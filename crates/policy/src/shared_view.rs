@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema};
 use evidence::id::{DatasetId, PurposeId};
 
-use crate::cedar::read_permits;
+use crate::cedar::{CedarError, read_permits, schema_of};
 use crate::condition::Condition;
 use crate::estate::{Aggregate, Agreement, Column, Dataset, Relation, Share, SmallGroups, SqlName, Timing};
-use crate::row_filter::{Question, RowFilter, RowFilterError, Rows};
+use crate::row_filter::{Question, RowFilter, RowFilterError, Rows, check_known};
 use crate::sql::ident;
 
 pub use cell::{Cell, Level};
@@ -55,6 +55,9 @@ pub enum SharedViewError {
     /// A share has no permit: another estate's policies.
     #[error("no policy `{0}`")]
     NoPolicy(String),
+    /// A data set has no schema: another estate's.
+    #[error("no schema of data set `{0}`")]
+    NoSchema(String),
     /// More text than a view should have.
     #[error("its view would be longer than {MAX_DEFINITION_BYTES} bytes")]
     TooLong,
@@ -215,10 +218,13 @@ fn compile(
     question: &Question<'_>,
     policies: &ReadPolicies<'_>,
 ) -> Result<SharedView, SharedViewError> {
+    // The permits are this program's own, made of conditions.
+    check_known(policies.forbids.iter().copied(), question)?;
     let mut filters = Filters {
         known: BTreeMap::new(),
         slice: policies.slice(shares.iter().map(|(_, id)| id))?,
         policies,
+        schema: policies.schema(dataset)?,
         dataset,
     };
     let mut cells = Vec::new();
@@ -279,23 +285,39 @@ fn columns<'a>(shares: &[(&'a Share, PolicyId)]) -> Vec<&'a Column> {
 /// The policies that decide on reading.
 #[derive(Debug)]
 pub struct ReadPolicies<'a> {
-    schema: &'a Schema,
     policies: &'a PolicySet,
     forbids: Vec<&'a Policy>,
+    /// Each data set in a schema of its own: what partial evaluation costs grows with the schema.
+    schemas: BTreeMap<&'a DatasetId, Schema>,
 }
 
 impl<'a> ReadPolicies<'a> {
-    /// These policies, valid against this schema.
-    #[must_use]
-    pub fn new(schema: &'a Schema, policies: &'a PolicySet) -> Self {
+    /// These policies, valid against the schema of these data sets.
+    ///
+    /// # Errors
+    /// A data set is no schema, which is a fault of this program.
+    pub fn new(
+        policies: &'a PolicySet,
+        datasets: impl IntoIterator<Item = &'a Dataset>,
+    ) -> Result<Self, CedarError> {
+        let schema = |dataset: &'a Dataset| {
+            let schema = Schema::from_cedarschema_str(&schema_of([dataset]));
+            let (schema, _warnings) = schema.map_err(|error| CedarError::Schema(error.to_string()))?;
+            Ok((&dataset.id, schema))
+        };
         let forbids = policies
             .policies()
             .filter(|policy| policy.effect() == Effect::Forbid);
-        Self {
-            schema,
+        Ok(Self {
             policies,
             forbids: forbids.collect(),
-        }
+            schemas: datasets.into_iter().map(schema).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn schema(&self, dataset: &Dataset) -> Result<&Schema, SharedViewError> {
+        let schema = self.schemas.get(&dataset.id);
+        schema.ok_or_else(|| SharedViewError::NoSchema(dataset.id.to_string()))
     }
 
     /// The permits of these ids, and whatever forbids.
@@ -320,6 +342,7 @@ struct Filters<'a> {
     known: BTreeMap<Asked, RowFilter>,
     slice: PolicySet,
     policies: &'a ReadPolicies<'a>,
+    schema: &'a Schema,
     dataset: &'a Dataset,
 }
 
@@ -334,9 +357,9 @@ impl Filters<'_> {
         let key = (permits, (!self.policies.forbids.is_empty()).then(column));
         match self.known.entry(key) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => Ok(entry.insert(RowFilter::compile(
+            Entry::Vacant(entry) => Ok(entry.insert(RowFilter::compile_known(
                 &self.slice,
-                self.policies.schema,
+                self.schema,
                 self.dataset,
                 question,
             )?)),

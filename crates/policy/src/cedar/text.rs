@@ -177,9 +177,22 @@ fn permit_read(agreement: &Agreement, purpose: &PurposeId, share: &Share, id: &s
         } else {
             "!context.aggregate"
         },
-        columns.join(" || "),
+        any_of(&columns),
         condition.unwrap_or_default(),
     )
+}
+
+/// Most operands of `||` beside each other: Cedar follows a chain of them by recursion.
+const MAX_BESIDE: usize = 64;
+
+/// `a || b || ..`, in groups if there are many.
+fn any_of(terms: &[String]) -> String {
+    if terms.len() <= MAX_BESIDE {
+        return terms.join(" || ");
+    }
+    let groups = terms.chunks(MAX_BESIDE);
+    let groups: Vec<String> = groups.map(|group| format!("({})", group.join(" || "))).collect();
+    groups.join(" || ")
 }
 
 /// For this partner, under this agreement, for this purpose, while it is in force.

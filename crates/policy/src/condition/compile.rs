@@ -1,16 +1,17 @@
 //! From the text of a condition to the condition: parsed and validated by Cedar, then lowered.
 
 use cedar_policy::pst::{Clause, Expr};
-use cedar_policy::{Expression, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Expression, Policy, PolicyId, PolicySet, ValidationMode};
 use miette::Diagnostic;
 
 use super::lower::{Lowered, lower};
 use super::refusal::{ConditionError, Reason};
-use super::schema::{alone, entity_type};
-use super::{Condition, MAX_CONDITION_BYTES, MAX_DEPTH};
+use super::schema::{RowType, entity_type};
+use super::{Condition, MAX_CONDITION_BYTES, nesting};
 use crate::estate::Dataset;
 
-pub(super) fn compile(source: &str, dataset: &Dataset) -> Lowered<Condition> {
+pub(super) fn compile(source: &str, row: &RowType<'_>) -> Lowered<Condition> {
+    let dataset = row.dataset;
     let whole = |reason| ConditionError {
         span: 0..source.len(),
         reason,
@@ -18,7 +19,7 @@ pub(super) fn compile(source: &str, dataset: &Dataset) -> Lowered<Condition> {
     if source.len() > MAX_CONDITION_BYTES {
         return Err(whole(Reason::TooLong));
     }
-    check_nesting(source)?;
+    nesting::check(source)?;
     // As an expression alone first: what ends the clause early and opens another is none.
     let _: Expression = source
         .parse()
@@ -26,12 +27,11 @@ pub(super) fn compile(source: &str, dataset: &Dataset) -> Lowered<Condition> {
     let (policy, offset) = as_policy(source, dataset)?;
     let expr =
         the_clause(&policy).ok_or_else(|| whole(Reason::Syntax("one expression is wanted".to_owned())))?;
-    let (term, columns) = lower(&expr, source, dataset)?;
-    validate(&policy, source, offset, dataset)?;
+    let (_, columns) = lower(&expr, source, dataset)?;
+    validate(&policy, source, offset, row)?;
     Ok(Condition {
         cedar: source.trim().to_owned(),
         columns,
-        term,
     })
 }
 
@@ -55,15 +55,14 @@ fn the_clause(policy: &Policy) -> Option<Expr> {
     }
 }
 
-fn validate(policy: &Policy, source: &str, offset: usize, dataset: &Dataset) -> Lowered<()> {
+fn validate(policy: &Policy, source: &str, offset: usize, row: &RowType<'_>) -> Lowered<()> {
     let whole = |text: String| ConditionError {
         span: 0..source.len(),
         reason: Reason::Invalid(text),
     };
-    let (schema, _) =
-        Schema::from_cedarschema_str(&alone(dataset)).map_err(|error| whole(error.to_string()))?;
+    let validator = row.validator.as_ref().map_err(|error| whole(error.clone()))?;
     let set = PolicySet::from_policies([policy.clone()]).map_err(|error| whole(error.to_string()))?;
-    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
+    let result = validator.validate(&set, ValidationMode::Strict);
     match result.validation_errors().next() {
         None => Ok(()),
         Some(error) => Err(diagnosed(error, source, offset, Reason::Invalid)),
@@ -89,28 +88,4 @@ fn diagnosed(
         span,
         reason: reason(format!("{text}{help}")),
     }
-}
-
-/// Cedar's parser recurses; so does everything after it.
-fn check_nesting(source: &str) -> Lowered<()> {
-    let mut depth = 0_usize;
-    let mut in_string = false;
-    let mut escaped = false;
-    for (at, char) in source.char_indices() {
-        match (in_string, char) {
-            (true, _) if escaped => escaped = false,
-            (true, '\\') => escaped = true,
-            (_, '"') => in_string = !in_string,
-            (false, '(' | '[' | '{') => depth += 1,
-            (false, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            return Err(ConditionError {
-                span: at..at + char.len_utf8(),
-                reason: Reason::TooDeep,
-            });
-        }
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::estate::ColumnType;
 
-use super::{MAX_CONDITION_BYTES, MAX_DEPTH};
+use super::{MAX_CHAIN, MAX_CONDITION_BYTES, MAX_DEPTH};
 
 /// A condition that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,11 @@ pub enum Reason {
     /// Nested deeper than the bound.
     #[error("the condition is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    /// More operators than the bound.
+    #[error(
+        "the condition has more than {MAX_CHAIN} `&&` and `||`, or a longer chain of something else: a set is shorter, as in `[1, 2].contains(resource.COLUMN)`"
+    )]
+    TooMany,
     /// Not a Cedar expression.
     #[error("not a Cedar expression: {0}")]
     Syntax(String),

@@ -1,10 +1,14 @@
 //! A data set as a Cedar entity type.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use cedar_policy::Expression;
+use cedar_policy::{Expression, Schema, Validator};
 use evidence::id::DatasetId;
 
+use super::Condition;
+use super::refusal::ConditionError;
 use crate::estate::{ColumnType, Dataset};
 
 /// The Cedar entity type of a data set's rows: `Row_` and the id with `_` for `-`. A prefix, since an id may be a word that
@@ -43,8 +47,33 @@ pub(crate) fn entity_declaration(dataset: &Dataset) -> String {
     text
 }
 
-/// A schema with just this data set, to check a condition against.
-pub(super) fn alone(dataset: &Dataset) -> String {
+/// A data set's rows as Cedar's validator takes them: made once, to check many conditions against.
+#[derive(Debug)]
+pub struct RowType<'a> {
+    pub(super) dataset: &'a Dataset,
+    /// Or why there is none, which would be a fault of this program.
+    pub(super) validator: Result<Validator, String>,
+    /// What was compiled already: agreements are written after one another.
+    pub(super) known: RefCell<HashMap<String, Result<Condition, ConditionError>>>,
+}
+
+impl<'a> RowType<'a> {
+    /// The rows of this data set.
+    #[must_use]
+    pub fn new(dataset: &'a Dataset) -> Self {
+        let schema = Schema::from_cedarschema_str(&alone(dataset));
+        Self {
+            dataset,
+            validator: schema
+                .map(|(schema, _)| Validator::new(schema))
+                .map_err(|error| error.to_string()),
+            known: RefCell::default(),
+        }
+    }
+}
+
+/// A schema with just this data set.
+fn alone(dataset: &Dataset) -> String {
     format!(
         "entity Nobody;\n{}action read appliesTo {{ principal: Nobody, resource: {}, context: {{}} }};\n",
         entity_declaration(dataset),

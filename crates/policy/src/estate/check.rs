@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::finding::{EstateErrors, Finding, Problem};
 use super::raw::{AgreementFile, DatasetFile, EstopFile, PartnerFile, Text};
 use super::{Estate, Files, MAX_FILE_BYTES, MAX_FILES, Share};
-use crate::cedar;
+use crate::cedar::{self, CedarError};
 use crate::guardrail::{GuardrailFault, GuardrailFile, MAX_GUARDRAIL_BYTES, Statute, policies_of, too_deep};
 use crate::shared_view::{ReadPolicies, SharedView};
 
@@ -67,6 +67,7 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         datasets: &datasets,
         partners: &partners,
         zone: &zone,
+        rows: agreements::RowTypes::default(),
     };
     let agreements = agreements::agreements(&sorted.agreements, &around, findings);
     let settings = settings?;
@@ -86,11 +87,13 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         signers: files.get(SIGNERS_FILE).cloned(),
     };
     // The model is made by this program from parts that are right; that it is valid is checked all the same.
+    let model = |error: &CedarError| Finding::of_file(ESTOP_FILE, Problem::Model(error.to_string()));
     match cedar::check(&cedar::schema(&estate), &cedar::policies(&estate, &[])) {
-        Ok((schema, policies)) => {
-            estate.views = views(&estate, &ReadPolicies::new(&schema, &policies), findings);
-        }
-        Err(error) => findings.push(Finding::of_file(ESTOP_FILE, Problem::Model(error.to_string()))),
+        Ok((_, policies)) => match ReadPolicies::new(&policies, estate.datasets.values()) {
+            Ok(policies) => estate.views = views(&estate, &policies, findings),
+            Err(error) => findings.push(model(&error)),
+        },
+        Err(error) => findings.push(model(&error)),
     }
     match Statute::compile(&estate, &sorted.guardrails) {
         Ok(statute) => estate.statute = statute,

@@ -141,14 +141,35 @@ fn only_what_is_read_is_read() {
 }
 
 #[test]
-fn a_view_has_a_longest_definition() {
-    let long = |n: usize| {
+fn a_table_may_have_as_many_columns_as_postgresql_lets_it() {
+    let names: Vec<String> = (0..1600).map(|number| format!("c{number}")).collect();
+    let wide: Vec<String> = names
+        .iter()
+        .map(|name| format!("{name} = {{ type = \"text\" }}\n"))
+        .collect();
+    let mut files = files_with(
+        "datasets/elsewhere.toml",
+        "id = { type = \"uuid\" }",
+        &wide.concat(),
+    );
+    let listed: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    let share = |when: &str| {
         format!(
-            "columns = [\"name\", \"case_status\"]\nwhen = 'resource.name == \"{}\"'",
-            "x".repeat(8000 + n)
+            "[[share]]\ndataset = \"elsewhere\"\ncolumns = [{}]\nwhen = '{when}'\n\n",
+            listed.join(", ")
         )
     };
-    let shares: Vec<String> = (0..16).map(long).collect();
-    let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
-    assert!(definition(&shares).len() < MAX_DEFINITION_BYTES);
+    let agreement = files.get_mut("agreements/federal-2001.toml").unwrap();
+    let head = agreement.split("[[share]]").next().unwrap().to_owned();
+    *agreement = head.clone() + &share("resource.c1 == \"x\"");
+    let estate = estate(&files);
+    let purpose = "immigration-enforcement".parse().unwrap();
+    let views = estate.views(&"federal-2001".parse().unwrap(), &purpose);
+    assert_eq!(views[0].cells().len(), 1600);
+    // Conditions stand in each cell that one of several shares gives; there is a bound to that.
+    let long = |letter: &str| share(&format!("resource.c1 == \"{}\"", letter.repeat(7000)));
+    let narrow = "[[share]]\ndataset = \"elsewhere\"\ncolumns = [\"c1\"]\n";
+    *files.get_mut("agreements/federal-2001.toml").unwrap() = head + &long("x") + narrow;
+    let errors = Estate::parse(&files).unwrap_err();
+    assert!(format!("{errors:?}").contains("TooLong"), "{errors:?}");
 }

@@ -1,7 +1,9 @@
 //! Agreements: followed to their partners, data sets and columns.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
+use std::rc::Rc;
 
 use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
 use jiff::civil::Date;
@@ -10,7 +12,7 @@ use toml::Spanned;
 
 use super::parts::{in_order, path};
 use super::{Known, Shaped, shape};
-use crate::condition::{Condition, ConditionError};
+use crate::condition::{Condition, ConditionError, RowType};
 use crate::estate::case_form::CaseForm;
 use crate::estate::finding::{Finding, Problem};
 use crate::estate::hours::Hours;
@@ -29,6 +31,20 @@ pub(super) struct Around<'a> {
     pub(super) datasets: &'a Known<DatasetId, Dataset>,
     pub(super) partners: &'a Known<PartnerId, Partner>,
     pub(super) zone: &'a TimeZone,
+    pub(super) rows: RowTypes<'a>,
+}
+
+/// The data sets' rows for the conditions on them, each made when it is first asked for.
+pub(super) type RowTypes<'a> = RefCell<BTreeMap<&'a DatasetId, Rc<RowType<'a>>>>;
+
+impl<'a> Around<'a> {
+    fn rows(&self, dataset: &'a Dataset) -> Rc<RowType<'a>> {
+        let mut rows = self.rows.borrow_mut();
+        let row = rows
+            .entry(&dataset.id)
+            .or_insert_with(|| Rc::new(RowType::new(dataset)));
+        Rc::clone(row)
+    }
 }
 
 pub(super) fn agreements(
@@ -303,7 +319,7 @@ fn share(
     );
     let columns = shape::list(raw).and_then(|list| columns(file, raw, list, dataset, findings));
     let condition = match &raw.when {
-        Some(when) => condition(file, when, dataset, findings).map(Some),
+        Some(when) => condition(file, when, &around.rows(dataset), findings).map(Some),
         None => Some(None),
     };
     Some(Share {
@@ -379,10 +395,10 @@ fn columns(
 fn condition(
     file: &File<'_>,
     when: &Text,
-    dataset: &Dataset,
+    row: &RowType<'_>,
     findings: &mut Vec<Finding>,
 ) -> Option<Condition> {
-    Condition::compile(when.get_ref(), dataset)
+    Condition::compile_for(when.get_ref(), row)
         .map_err(|error| {
             findings.push(file.finding(within(file.text, when, &error), Problem::Condition(error)))
         })
