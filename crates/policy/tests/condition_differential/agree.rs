@@ -199,7 +199,7 @@ fn compiled(conditions: &[String]) -> Vec<String> {
 #[test]
 fn what_hangs_on_a_nan_does_not_hold() {
     let server = Scratch::start();
-    server.psql(&rows::table(&[]));
+    server.psql(&rows::table::<Row>(&[]));
     server.psql(&rows::extremes());
     let one = "decimal(\"1.0\")";
     let mut wheres = compiled(&[
@@ -236,7 +236,7 @@ fn what_hangs_on_a_nan_does_not_hold() {
 fn no_row_makes_a_condition_raise_an_error() {
     let server = Scratch::start();
     let mut random = Random::new(7);
-    server.psql(&rows::table(&[]));
+    server.psql(&rows::table::<Row>(&[]));
     server.psql(&rows::extremes());
     let asked = Asked::new();
     let wheres: Vec<String> = (0..500)

@@ -16,3 +16,5 @@ mod rows;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod views;

@@ -1,5 +1,6 @@
 //! Random rows, in Cedar and in SQL.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
@@ -277,7 +278,7 @@ pub(crate) fn instant(micros: i64) -> String {
 }
 
 /// The table with these rows.
-pub(crate) fn table(rows: &[Row]) -> String {
+pub(crate) fn table<R: Borrow<Row>>(rows: &[R]) -> String {
     let mut sql = String::from(
         "DROP SCHEMA IF EXISTS estop CASCADE; CREATE SCHEMA estop; CREATE TABLE estop.records (id bigint",
     );
@@ -292,7 +293,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         .unwrap();
     }
     sql.push_str(");\n");
-    for row in rows {
+    for row in rows.iter().map(Borrow::borrow) {
         let values: Vec<String> = row
             .values
             .iter()
