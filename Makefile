@@ -9,7 +9,7 @@ ARGS ?=
 help:
 	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
 	@echo 'make test    all tests'
-	@echo 'make soak    what takes longer: all PostgreSQL versions'
+	@echo 'make soak    what takes longer: all PostgreSQL versions, random policy sets (ESTOP_SEEDS)'
 	@echo 'make bench   the gateway against a direct connection, with pgbench'
 	@echo 'make fmt     format the code'
 	@echo 'make check   all that .ci/run checks'
@@ -25,6 +25,7 @@ test:
 soak:
 	@scripts/prerequisites test
 	scripts/versions
+	$(CARGO) test --locked -p policy --test condition_differential -- --ignored --nocapture
 
 bench:
 	@scripts/prerequisites test

@@ -15,6 +15,7 @@
 //! What Cedar has no value for: a NaN in a `numeric` column makes every comparison with it unknown, and so whatever hangs on
 //! that. An infinite date or time is later, or earlier, than every other.
 
+mod compare;
 mod compile;
 mod decimal;
 mod explain;

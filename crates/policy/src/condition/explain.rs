@@ -4,8 +4,11 @@ use std::ops::Range;
 
 use cedar_policy::pst::{BinaryOp, Expr, Literal, UnaryOp, Var};
 
+use super::compare::is_printed_uuid;
 use super::lower::Lowering;
 use super::refusal::{ConditionError, Reason};
+use super::term::Scalar;
+use crate::estate::ColumnType;
 
 impl Lowering<'_> {
     pub(super) fn not_boolean(&self, expr: &Expr) -> ConditionError {
@@ -110,6 +113,23 @@ impl Lowering<'_> {
 
     pub(super) fn mixed(&self, left: &'static str, right: &'static str) -> ConditionError {
         self.refuse("", Reason::Mixed { left, right })
+    }
+
+    /// A `uuid` is compared as the text PostgreSQL prints: refuses what it can never equal.
+    pub(super) fn check_uuid<'a>(
+        &self,
+        value: &Scalar,
+        constants: impl IntoIterator<Item = &'a Scalar>,
+    ) -> Result<(), ConditionError> {
+        let is_uuid = matches!(value, Scalar::Column(column) if column.kind == ColumnType::Uuid);
+        let mut texts = constants.into_iter().filter_map(|constant| match constant {
+            Scalar::Text(text) if is_uuid && !is_printed_uuid(text) => Some(text),
+            _ => None,
+        });
+        match texts.next() {
+            Some(text) => Err(self.refuse(text, Reason::Uuid(text.clone()))),
+            None => Ok(()),
+        }
     }
 
     /// A refusal placed at the first occurrence of what it is about; at the whole if there is none.

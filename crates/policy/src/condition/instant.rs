@@ -4,7 +4,8 @@ use cedar_policy::pst::{BinaryOp, Expr, Literal, UnaryOp};
 use cedar_policy::{
     Context, Entities, EntityId, EntityUid, EvalResult, Expression, Request, eval_expression,
 };
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
 
 use super::refusal::Reason;
 
@@ -15,7 +16,7 @@ const YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
 type Refused = (&'static str, Reason);
 
 /// The moment that `datetime("..")`, `.offset(duration(".."))` and `.toDate()` of constants give.
-pub(super) fn fold(expr: &Expr) -> Result<Timestamp, Refused> {
+pub(super) fn fold(expr: &Expr) -> Result<DateTime, Refused> {
     if let Some(at) = normalized(expr).filter(is_written) {
         return Ok(at);
     }
@@ -29,14 +30,14 @@ pub(super) fn fold(expr: &Expr) -> Result<Timestamp, Refused> {
     let refused = || ("datetime", Reason::Date(text.clone()));
     let since_1970 = format!("{text}.durationSince(datetime(\"1970-01-01\")).toMilliseconds()");
     let at = evaluate(&since_1970)
-        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
+        .and_then(since_1970_in_utc)
         .ok_or_else(refused)?;
     if is_written(&at) { Ok(at) } else { Err(refused()) }
 }
 
 /// The moment of `datetime("1970-01-01").offset(duration("..ms"))`, the one form in which Cedar's partial evaluation leaves
 /// moments: without evaluating it once more.
-fn normalized(expr: &Expr) -> Option<Timestamp> {
+fn normalized(expr: &Expr) -> Option<DateTime> {
     let Expr::BinaryOp {
         op: BinaryOp::Offset,
         left,
@@ -63,12 +64,20 @@ fn normalized(expr: &Expr) -> Option<Timestamp> {
     if plain(epoch)? != "1970-01-01" || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Timestamp::from_millisecond(millis.parse().ok()?).ok()
+    since_1970_in_utc(millis.parse().ok()?)
+}
+
+/// Not by way of a timestamp: those end a day early, so that each has a date in every time zone.
+fn since_1970_in_utc(millis: i64) -> Option<DateTime> {
+    date(1970, 1, 1)
+        .at(0, 0, 0, 0)
+        .checked_add(SignedDuration::from_millis(millis))
+        .ok()
 }
 
 /// Whether it can be written as a constant.
-fn is_written(at: &Timestamp) -> bool {
-    YEARS.contains(&at.to_zoned(jiff::tz::TimeZone::UTC).year())
+fn is_written(at: &DateTime) -> bool {
+    YEARS.contains(&at.year())
 }
 
 /// The expression as text again, if it is made of constants only.

@@ -179,6 +179,8 @@ impl Lowering<'_> {
         if left_kind != right_kind {
             return Err(self.mixed(left_kind, right_kind));
         }
+        self.check_uuid(&left, [&right])?;
+        self.check_uuid(&right, [&left])?;
         let ordered = !matches!(op, Comparison::Equal | Comparison::NotEqual);
         if ordered && left_kind == DECIMAL {
             let sign = match op {
@@ -231,6 +233,7 @@ impl Lowering<'_> {
             {
                 return Err(self.mixed(scalar_kind(&value), scalar_kind(other)));
             }
+            self.check_uuid(&value, &members)?;
             return Ok(Term::Among { value, members });
         }
         let set = self.set(set, depth)?;

@@ -83,6 +83,11 @@ pub enum Reason {
         "`{0}` is not a decimal with one to four digits after the point, from -922337203685477.5808 to 922337203685477.5807, such as `10.25`"
     )]
     Decimal(String),
+    /// A constant that no `uuid` is printed as.
+    #[error(
+        "`{0}` is not a `uuid` as PostgreSQL prints it, so that no value equals it: 32 hexadecimal digits in lower case, such as `a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11`"
+    )]
+    Uuid(String),
     /// A character that no text of PostgreSQL's has.
     #[error("a text in PostgreSQL cannot hold the character NUL")]
     Nul,

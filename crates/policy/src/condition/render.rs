@@ -5,8 +5,8 @@
 //! must give their columns a deterministic collation; moments compare in UTC and in milliseconds, whatever the session's
 //! time zone, and dates are compared with them by PostgreSQL's own cross-type operators, which cannot overflow.
 
-use super::decimal;
 use super::term::{ColumnRef, Comparison, PatternPart, Scalar, Set, SetOp, Term};
+use super::{compare, decimal};
 use crate::estate::ColumnType;
 use crate::sql::{ident, literal};
 
@@ -56,6 +56,9 @@ fn term_sql(term: &Term, alias: &str) -> String {
             format!("({} {op} {})", sub(left), sub(right))
         }
         Term::Compare { op, left, right } => {
+            if let Some(sql) = compare::indexable(*op, left, right, alias) {
+                return sql;
+            }
             format!(
                 "({} {} {})",
                 scalar_sql(left, alias),
@@ -67,6 +70,9 @@ fn term_sql(term: &Term, alias: &str) -> String {
             format!("({} LIKE {})", scalar_sql(value, alias), pattern_sql(pattern))
         }
         Term::Among { value, members } => {
+            if let Some(sql) = compare::among(value, members, alias) {
+                return sql;
+            }
             let members: Vec<String> = members.iter().map(|member| scalar_sql(member, alias)).collect();
             format!("({} IN ({}))", scalar_sql(value, alias), members.join(", "))
         }
@@ -87,7 +93,7 @@ fn joined(terms: &[Term], with: &str, alias: &str) -> String {
     format!("({})", parts.join(with))
 }
 
-fn operator(op: Comparison) -> &'static str {
+pub(super) fn operator(op: Comparison) -> &'static str {
     match op {
         Comparison::Equal => "=",
         Comparison::NotEqual => "<>",
@@ -98,7 +104,7 @@ fn operator(op: Comparison) -> &'static str {
     }
 }
 
-fn column_sql(column: &ColumnRef, alias: &str) -> String {
+pub(super) fn column_sql(column: &ColumnRef, alias: &str) -> String {
     format!("{}.{}", ident(alias), column.name.quoted())
 }
 
@@ -107,13 +113,7 @@ fn scalar_sql(scalar: &Scalar, alias: &str) -> String {
         Scalar::Long(number) => format!("'{number}'::pg_catalog.int8"),
         Scalar::Decimal(number) => format!("'{}'::pg_catalog.numeric", decimal::digits(*number)),
         Scalar::Text(text) => format!("{}::pg_catalog.text", literal(text)),
-        Scalar::Instant(at) => {
-            let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
-            format!(
-                "'{}'::pg_catalog.timestamp",
-                utc.strftime("%Y-%m-%d %H:%M:%S%.3f")
-            )
-        }
+        Scalar::Instant(at) => compare::instant(*at),
         Scalar::Column(column) => {
             let sql = column_sql(column, alias);
             match column.kind {

@@ -1,5 +1,7 @@
 //! Conditions after validation: the few things that can be said of a row, typed.
 
+use jiff::civil::DateTime;
+
 use crate::estate::{ColumnType, SqlName};
 
 /// A column of the row.
@@ -85,8 +87,8 @@ pub(crate) enum Scalar {
     /// In ten-thousandths.
     Decimal(i64),
     Text(String),
-    /// Milliseconds since 1970 in UTC, within the years 1 to 9999.
-    Instant(jiff::Timestamp),
+    /// In UTC, whole milliseconds, within the years 1 to 9999.
+    Instant(DateTime),
     Column(ColumnRef),
     If {
         cond: Box<Term>,
@@ -119,6 +121,17 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
+    /// The same with its sides changed.
+    pub(super) fn turned(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            Self::Equal | Self::NotEqual => self,
+        }
+    }
+
     fn negated(self) -> Self {
         match self {
             Self::Equal => Self::NotEqual,

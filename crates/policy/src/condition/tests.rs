@@ -28,6 +28,7 @@ fn dataset() -> Dataset {
         ("country", ColumnType::Text, true),
         ("at", ColumnType::Timestamptz, false),
         ("born", ColumnType::Date, false),
+        ("ref", ColumnType::Uuid, false),
         ("flags", ColumnType::TextArray, false),
         ("height", ColumnType::DoublePrecision, false),
         ("fee", ColumnType::Numeric, false),
@@ -271,6 +272,12 @@ fn what_has_no_equal_in_sql_is_refused_where_it_is() {
         ".",
         "no column has its type",
     );
+    refused(
+        "resource.ref == \"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11\"",
+        "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+        "in lower case",
+    );
+    refused("[\"x\"].contains(resource.ref)", "x", "in lower case");
     refused("resource has country.name", "has", "columns have no parts");
     refused(
         "resource.juvenile == -resource.charge > 1",

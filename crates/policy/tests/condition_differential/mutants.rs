@@ -3,9 +3,12 @@
 /// What it does wrong, and what it would have written instead.
 pub(crate) type Mutant = (&'static str, fn(&str) -> String);
 
-pub(crate) const MUTANTS: [Mutant; 27] = [
+pub(crate) const MUTANTS: [Mutant; 28] = [
     ("milliseconds are not cut", |sql| {
         sql.replace("date_trunc('milliseconds', ", "date_trunc('microseconds', ")
+    }),
+    ("the next millisecond is this one", |sql| {
+        sql.replace(".001'::pg_catalog.timestamp", ".000'::pg_catalog.timestamp")
     }),
     ("the zone is not UTC", |sql| {
         sql.replace("timezone('UTC'", "timezone('America/Chicago'")

@@ -91,7 +91,7 @@ pub(crate) const DAYS: [&str; 8] = [
     "2024-02-28",
 ];
 /// Microseconds since 1970.
-pub(crate) const INSTANTS: [i64; 12] = [
+pub(crate) const INSTANTS: [i64; 13] = [
     0,
     -1,
     -1_000,
@@ -104,6 +104,7 @@ pub(crate) const INSTANTS: [i64; 12] = [
     1_709_251_200_000_000,
     -62_135_596_800_000_000,
     960_000_000_123_456,
+    253_402_300_799_999_999,
 ];
 /// The first of them fit `numeric(10,2)`, all fit `numeric(18,4)`.
 pub(crate) const DECIMALS: [&str; 12] = [
@@ -273,8 +274,9 @@ impl Value {
 
 /// What a row's moment is to Cedar, which counts milliseconds: the last one before it.
 pub(crate) fn instant(micros: i64) -> String {
-    let at = jiff::Timestamp::from_millisecond(micros.div_euclid(1000)).unwrap();
-    format!("{at:.3}")
+    let since = jiff::SignedDuration::from_millis(micros.div_euclid(1000));
+    let at = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0) + since;
+    format!("{at:.3}Z")
 }
 
 /// The table with these rows.

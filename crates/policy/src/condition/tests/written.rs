@@ -148,23 +148,73 @@ fn what_may_be_missing() {
 }
 
 #[test]
-fn days_and_moments() {
-    let moment = r#"date_trunc('milliseconds', timezone('UTC', "r"."at"))"#;
+fn moments() {
+    let at = |constant: &str| format!("timezone('UTC', '{constant}'::timestamp)");
+    let (this, next) = (at("2026-01-01 00:00:00.000"), at("2026-01-01 00:00:00.001"));
+    // PostgreSQL keeps microseconds.
+    for (cedar, sql) in [
+        ("<", format!("{AT} < {this}")),
+        ("<=", format!("{AT} < {next}")),
+        (">", format!("{AT} >= {next}")),
+        (">=", format!("{AT} >= {this}")),
+        ("==", format!("{AT} >= {this} AND {AT} < {next}")),
+        ("!=", format!("{AT} < {this} OR {AT} >= {next}")),
+    ] {
+        written(
+            &format!("resource.at {cedar} datetime(\"2026-01-01\")"),
+            &format!("({sql}) IS TRUE"),
+        );
+    }
     written(
-        "resource.at < datetime(\"2026-01-01\")",
-        &format!("({moment} < '2026-01-01 00:00:00.000'::timestamp) IS TRUE"),
+        "datetime(\"2026-06-01T06:30:00.250+0200\") <= resource.at",
+        &format!("({AT} >= {}) IS TRUE", at("2026-06-01 04:30:00.250")),
     );
     written(
-        "resource.at >= datetime(\"2026-06-01T06:30:00.250+0200\")",
-        &format!("({moment} >= '2026-06-01 04:30:00.250'::timestamp) IS TRUE"),
+        "resource.at <= datetime(\"9999-12-31T23:59:59.999Z\")",
+        &format!("({AT} < {}) IS TRUE", at("10000-01-01 00:00:00.000")),
     );
+    written(
+        "resource.at == resource.born",
+        r#"(date_trunc('milliseconds', timezone('UTC', "r"."at")) = "r"."born") IS TRUE"#,
+    );
+}
+
+const AT: &str = "\"r\".\"at\"";
+
+#[test]
+fn days() {
     written(
         "resource.born <= datetime(\"2008-02-29\").offset(duration(\"-1d\"))",
         r#"("r"."born" <= '2008-02-28 00:00:00.000'::timestamp) IS TRUE"#,
     );
     written(
-        "resource.at == datetime(\"2026-06-01T06:30:00Z\").toDate()",
-        &format!("({moment} = '2026-06-01 00:00:00.000'::timestamp) IS TRUE"),
+        "resource.born == datetime(\"2026-06-01T06:30:00Z\").toDate()",
+        r#"("r"."born" = '2026-06-01 00:00:00.000'::timestamp) IS TRUE"#,
+    );
+    written(
+        "resource.born < datetime(\"9999-12-31\")",
+        r#"("r"."born" < '9999-12-31 00:00:00.000'::timestamp) IS TRUE"#,
+    );
+}
+
+#[test]
+fn uuids() {
+    let one = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+    written(
+        &format!("resource.ref == \"{one}\""),
+        &format!(r#"("r"."ref" = '{one}'::uuid) IS TRUE"#),
+    );
+    written(
+        &format!("[\"{one}\"].contains(resource.ref)"),
+        &format!(r#"("r"."ref" IN ('{one}'::uuid)) IS TRUE"#),
+    );
+    written(
+        "resource.ref like \"a0*\"",
+        r#"("r"."ref"::text LIKE 'a0%'::text) IS TRUE"#,
+    );
+    written(
+        "resource.ref == resource.name",
+        r#"("r"."ref"::text = "r"."name") IS TRUE"#,
     );
 }
 
