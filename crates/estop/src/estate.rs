@@ -4,8 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use evidence::hash::sha256;
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use policy::estate::{Estate, EstateErrors, Files, MAX_FILE_BYTES, MAX_FILES};
+use policy::estate::{Estate, EstateErrors, Files, MAX_ESTATE_BYTES, MAX_FILE_BYTES, MAX_FILES, document};
 
 use crate::failure::Failure;
 use crate::files::{self, FileError};
@@ -113,49 +114,126 @@ pub fn load(folder: &Path) -> Result<Loaded, Failure> {
     })
 }
 
-/// The files that make up the estate in a folder.
+/// The files that make up the estate in a folder, and the hashes of the documents that its agreements name.
 ///
 /// # Errors
-/// The folder is no estate, or a file of it cannot be read, is too long or not UTF-8.
+/// The folder is no estate, or a file of it lies outside of it, cannot be read, is too long or not UTF-8.
 pub fn read(folder: &Path) -> Result<Files, Failure> {
     if !folder.join(MAIN).is_file() {
         return Err(Failure::absent(format!(
             "no estate in `{}`: there is no `{MAIN}`",
             folder.display()
         ))
-        .help("say where it is with --estate DIR; `estop demo --dir DIR` makes one to look at"));
+        .help(
+            "say where it is with --estate DIR; `estop init DIR --upstream URL` writes a first one, `estop demo --dir DIR` \
+             makes one to look at",
+        ));
     }
-    let mut found = Files::new();
-    take(folder, MAIN.to_owned(), &mut found)?;
+    let mut reading = Reading {
+        root: fs::canonicalize(folder).map_err(|error| FileError::new("find", folder, error))?,
+        folder,
+        bytes: 0,
+        found: Files::new(),
+    };
+    reading.take(MAIN.to_owned())?;
     for (name, ending) in FOLDERS {
-        let within = folder.join(name);
+        reading.take_folder(name, ending)?;
+    }
+    for path in document::named(&reading.found) {
+        reading.take_document(path);
+    }
+    Ok(reading.found)
+}
+
+/// An estate that is being read.
+struct Reading<'a> {
+    folder: &'a Path,
+    /// The same without symbolic links: what is read must be below it.
+    root: PathBuf,
+    bytes: usize,
+    found: Files,
+}
+
+impl Reading<'_> {
+    fn take_folder(&mut self, name: &str, ending: &str) -> Result<(), Failure> {
+        let within = self.folder.join(name);
         let entries = match fs::read_dir(&within) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(FileError::new("list", &within, error).into()),
         };
         for entry in entries {
             let entry = entry.map_err(|error| FileError::new("list", &within, error))?;
-            let file = entry.file_name().to_string_lossy().into_owned();
-            if file.ends_with(ending) && !file.starts_with('.') {
-                take(folder, format!("{name}/{file}"), &mut found)?;
+            let file = entry.file_name();
+            let Some(file) = file.to_str() else {
+                return Err(Failure::wrong(format!(
+                    "the name of `{}` is not UTF-8",
+                    entry.path().display()
+                )));
+            };
+            // A name that differs in its case only is taken too: it is refused then, not passed over.
+            let belongs = file.to_lowercase().ends_with(ending);
+            if belongs && !file.starts_with('.') {
+                self.take(format!("{name}/{file}"))?;
             }
         }
+        Ok(())
     }
-    Ok(found)
-}
 
-fn take(folder: &Path, relative: String, found: &mut Files) -> Result<(), Failure> {
-    let path = folder.join(&relative);
-    if found.len() >= MAX_FILES {
-        return Err(Failure::wrong(format!(
-            "`{}` has more than {MAX_FILES} files",
-            folder.display()
-        )));
+    fn take(&mut self, relative: String) -> Result<(), Failure> {
+        if self.found.len() >= MAX_FILES {
+            let folder = self.folder.display();
+            return Err(Failure::wrong(format!(
+                "`{folder}` has more than {MAX_FILES} files"
+            )));
+        }
+        let path = self.folder.join(&relative);
+        self.check(&path).map_err(|why| {
+            Failure::wrong(format!("cannot read `{}`: {why}", path.display()))
+                .help("an estate consists of ordinary files in its own folder")
+        })?;
+        let text = files::read(&path, MAX_FILE_BYTES)?;
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.bytes > MAX_ESTATE_BYTES {
+            let folder = self.folder.display();
+            return Err(Failure::wrong(format!(
+                "the files of `{folder}` are longer than {MAX_ESTATE_BYTES} bytes together"
+            )));
+        }
+        self.found.insert(relative, text);
+        Ok(())
     }
-    let text = files::read(&path, MAX_FILE_BYTES)?;
-    found.insert(relative, text);
-    Ok(())
+
+    /// Takes a document's hash. That it is not there, or why it cannot be read, is said where it is named.
+    fn take_document(&mut self, relative: String) {
+        let path = self.folder.join(&relative);
+        let entry = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => document::unreadable(&error.to_string()),
+            Ok(_) => match self.check(&path) {
+                Err(why) => document::unreadable(&why),
+                Ok(()) => match files::read_bytes(&path, document::MAX_DOCUMENT_BYTES) {
+                    Ok(bytes) => document::found(&sha256(&bytes)),
+                    Err(error) => document::unreadable(&Failure::from(error).one_line()),
+                },
+            },
+        };
+        self.found.insert(relative, entry);
+    }
+
+    /// Whether a path is an ordinary file below the estate's folder: nothing that blocks, nothing that lies elsewhere.
+    fn check(&self, path: &Path) -> Result<(), String> {
+        let real = fs::canonicalize(path).map_err(|error| error.to_string())?;
+        if !real.starts_with(&self.root) {
+            return Err(format!("it lies outside the estate, at `{}`", real.display()));
+        }
+        let kind = fs::metadata(&real).map_err(|error| error.to_string())?;
+        if kind.is_file() {
+            Ok(())
+        } else {
+            Err("it is not an ordinary file".to_owned())
+        }
+    }
 }
 
 fn wrong(folder: &Path, errors: &EstateErrors) -> Failure {
@@ -181,6 +259,9 @@ pub fn report(errors: &EstateErrors, console: Console) -> String {
     for finding in errors.findings() {
         // Writing to a string cannot fail.
         let _ = handler.render_report(&mut text, finding);
+    }
+    if errors.has_more() {
+        text.push_str("... and more of them\n");
     }
     text
 }
@@ -218,6 +299,47 @@ mod tests {
             ("estop.toml", "a"),
         ];
         assert_eq!(read, files(&expected));
+    }
+
+    #[test]
+    fn documents_stand_by_their_hash_and_nothing_outside_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("estate");
+        for (path, text) in [
+            ("estop.toml", ""),
+            ("agreements/a.toml", "[agreement]\ndocument = \"documents/a.pdf\""),
+            ("agreements/b.toml", "[agreement]\ndocument = \"documents/b.pdf\""),
+            ("agreements/c.toml", "[agreement]\ndocument = \"documents/c.pdf\""),
+            ("agreements/d.toml", "[agreement]\ndocument = \"../secret\""),
+            ("agreements/e.TOML", "[agreement]"),
+            ("documents/a.pdf", "signed"),
+            ("../secret", "secret"),
+        ] {
+            fs::create_dir_all(inside.join(path).parent().unwrap()).unwrap();
+            fs::write(inside.join(path), text).unwrap();
+        }
+        let link =
+            |from: &str| std::os::unix::fs::symlink(folder.path().join("secret"), inside.join(from)).unwrap();
+        link("documents/b.pdf");
+        let found = read(&inside).unwrap();
+        assert_eq!(found["documents/a.pdf"], document::found(&sha256(b"signed")));
+        assert!(
+            found["documents/b.pdf"].contains("outside the estate"),
+            "{found:?}"
+        );
+        assert!(!found.contains_key("documents/c.pdf") && !found.contains_key("../secret"));
+        // Taken, so that it is refused.
+        assert!(found.contains_key("agreements/e.TOML"));
+        link("datasets.toml");
+        fs::create_dir(inside.join("datasets")).unwrap();
+        link("datasets/x.toml");
+        let refused = read(&inside).unwrap_err();
+        assert_eq!(refused.exit, Exit::Wrong);
+        assert!(
+            refused.message.contains("outside the estate"),
+            "{}",
+            refused.message
+        );
     }
 
     #[test]

@@ -304,11 +304,23 @@ pub struct Column {
     /// Its type as PostgreSQL prints it, such as `character varying(20)`.
     #[serde(rename = "type")]
     pub type_name: String,
+    /// What its type comes down to, if that is another: a domain's base type as PostgreSQL prints it, and `enum` for an
+    /// enumerated type or a domain over one.
+    #[serde(default)]
+    pub base_type: Option<String>,
     /// NOT NULL.
     pub not_null: bool,
     /// Its collation is not deterministic: different texts can count as equal.
     #[serde(default)]
     pub folds: bool,
+}
+
+impl Column {
+    /// What its type comes down to: a domain's base type, `enum` for an enumerated type.
+    #[must_use]
+    pub fn comes_down_to(&self) -> &str {
+        self.base_type.as_deref().unwrap_or(&self.type_name)
+    }
 }
 
 /// A function.

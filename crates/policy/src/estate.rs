@@ -5,12 +5,15 @@
 
 mod case_form;
 mod check;
+mod column_type;
 mod decimal;
+pub mod document;
 mod finding;
 mod hours;
 mod model;
 mod names;
 mod raw;
+pub mod schema;
 mod shape;
 mod verifier;
 
@@ -29,18 +32,21 @@ use crate::guardrail::Statute;
 
 pub use case_form::{CaseForm, CaseFormError};
 pub(crate) use check::line;
+pub use column_type::ColumnType;
 pub use decimal::{Decimal, DecimalError};
-pub use finding::{EstateErrors, Finding, Problem};
+pub(crate) use finding::position;
+pub use finding::{EstateErrors, Finding, Known, Problem};
 pub use hours::{Hours, HoursError};
 pub use model::{
-    Agreement, Column, ColumnType, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer, Partner,
+    Agreement, Column, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer, Onward, Partner,
     Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity,
 };
 pub use names::{NameError, SqlName, role_name, view_name};
 pub use shape::{Aggregate, ShareError, ShareKind, SmallGroups, Timing};
 pub use verifier::{ScramVerifierText, VerifierTextError};
 
-/// The files of an estate: path relative to its folder, with `/`, to the text.
+/// The files of an estate: path relative to its folder, with `/`, to the text. Of a document that an agreement names, the
+/// text is what [`document::found`] or [`document::unreadable`] says of it.
 pub type Files = BTreeMap<String, String>;
 
 /// Most files an estate may have: ten times what the largest imagined custodian (1,000 agreements) needs.
@@ -48,6 +54,9 @@ pub const MAX_FILES: usize = 16_384;
 
 /// Longest file of an estate, in bytes. An agreement is a page or two.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
+
+/// Longest files together, in bytes: an estate is held in memory as a whole.
+pub const MAX_ESTATE_BYTES: usize = 64 << 20;
 
 /// A custodian's configuration, checked: whatever refers to something refers to something that is there.
 #[derive(Debug, Clone)]

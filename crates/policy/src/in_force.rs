@@ -13,7 +13,8 @@ mod tests;
 
 pub use decider::{Decider, DeciderError, SessionRequest};
 pub use document::{
-    AgreementInForce, CedarText, EndedScope, InForce, MakeError, PartnerInForce, PurposeInForce, ViewInForce,
+    AgreementInForce, CedarText, DocumentInForce, EndedScope, InForce, MakeError, PartnerInForce,
+    PurposeInForce, ViewInForce,
 };
 pub use permit::Permit;
 pub use refusal::{Refusal, SqlState};

@@ -4,11 +4,10 @@
 //! mask hides. It is pure, calls `pg_catalog` functions only, by their full names, and has the sense that drivers expect
 //! of its type. Operators are not qualified: views are created with `search_path` set to `pg_catalog`.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::estate::{Column, ColumnType};
-use crate::sql::{ident, literal};
+use crate::sql::literal;
 
 #[cfg(test)]
 mod tests;
@@ -36,12 +35,12 @@ const MAX_CONSTANT_BYTES: usize = 200;
 pub enum Mask {
     /// `null`: nothing. Any type; the type stays.
     Null,
-    /// `constant:TEXT`: always this, NULL too. `text` only.
+    /// `constant:TEXT`: always this, NULL too. Texts only (`text`, `varchar`, `char`, `enum`), shown as `text`.
     Constant(String),
-    /// `initials`: of each word the first letter, `Ada King` as `A. K.`. `text` only.
+    /// `initials`: of each word the first letter, `Ada King` as `A. K.`. Texts only, shown as `text`.
     Initials,
-    /// `year`: the first of January of its year, and NULL for what is not within the years 1 to 9999. `date` and
-    /// `timestamptz` (of the year in UTC); the type stays.
+    /// `year`: the first of January of its year, and NULL for what is not within the years 1 to 9999. `date`,
+    /// `timestamptz` (of the year in UTC) and `timestamp`; the type stays.
     Year,
     /// `month`: the first of its month, else like `year`.
     Month,
@@ -51,10 +50,10 @@ pub enum Mask {
         /// Width of a band.
         years: u8,
     },
-    /// `first:N`: the first N characters. `text` only.
+    /// `first:N`: the first N characters. Texts only, shown as `text`.
     First(u8),
-    /// `round:N`: rounded to N decimals, a coordinate for example: three are some 100 m. `numeric` and
-    /// `double precision` (NULL for what is not within ± 10^15, infinities and NaN too); the type stays.
+    /// `round:N`: rounded to N decimals, a coordinate for example: three are some 100 m. `numeric`,
+    /// `double precision` and `real` (of the latter two NULL for what is not within ± 10^15, infinities and NaN too); the type stays.
     Round(u8),
 }
 
@@ -116,9 +115,9 @@ impl Mask {
     /// The SQL expression, reading the base row under this alias. The column's type must be one the mask was parsed for.
     #[must_use]
     pub fn sql(&self, column: &Column, alias: &str) -> String {
-        let value = format!("{}.{}", ident(alias), column.name.quoted());
+        let value = column.sql(alias);
         match self {
-            Self::Null => format!("NULL::{}", qualified(column.kind)),
+            Self::Null => format!("NULL::{}", column.kind.qualified()),
             Self::Constant(text) => format!("{}::pg_catalog.text", literal(text)),
             Self::Initials => initials(&value),
             Self::Year => truncated("year", &value, column.kind),
@@ -133,10 +132,10 @@ impl Mask {
     #[must_use]
     pub fn shown_type(&self, kind: ColumnType) -> ColumnType {
         match self {
-            Self::AgeBand { .. } => ColumnType::Text,
+            Self::AgeBand { .. } | Self::Constant(_) | Self::Initials | Self::First(_) => ColumnType::Text,
             // Rounding can add a digit before the point.
             Self::Round(_) if matches!(kind, ColumnType::Decimal(_)) => ColumnType::Numeric,
-            _ => kind,
+            Self::Null | Self::Year | Self::Month | Self::Round(_) => kind.shown(),
         }
     }
 
@@ -179,18 +178,26 @@ impl Mask {
     fn wanted(&self, kind: ColumnType) -> Option<&'static str> {
         let (fits, wanted) = match self {
             Self::Null => (true, "any column"),
-            Self::Constant(_) | Self::Initials | Self::First(_) => (kind == ColumnType::Text, "`text`"),
+            Self::Constant(_) | Self::Initials | Self::First(_) => {
+                (kind.is_text(), "`text`, `varchar`, `char` and `enum`")
+            }
             Self::Year | Self::Month => (
-                matches!(kind, ColumnType::Date | ColumnType::Timestamptz),
-                "`date` and `timestamptz`",
+                matches!(
+                    kind,
+                    ColumnType::Date | ColumnType::Timestamptz | ColumnType::Timestamp
+                ),
+                "`date`, `timestamptz` and `timestamp`",
             ),
             Self::AgeBand { .. } => (kind == ColumnType::Date, "`date`"),
             Self::Round(_) => (
                 matches!(
                     kind,
-                    ColumnType::Numeric | ColumnType::Decimal(_) | ColumnType::DoublePrecision
+                    ColumnType::Numeric
+                        | ColumnType::Decimal(_)
+                        | ColumnType::DoublePrecision
+                        | ColumnType::Real
                 ),
-                "`numeric` and `double precision`",
+                "`numeric`, `double precision` and `real`",
             ),
         };
         (!fits).then_some(wanted)
@@ -230,25 +237,6 @@ fn number(mask: &'static str, min: u8, max: u8, given: &str) -> Result<u8, MaskE
         .ok_or_else(refused)
 }
 
-/// The type's full name, so that no schema of the search path can put another in its place.
-fn qualified(kind: ColumnType) -> Cow<'static, str> {
-    let name = match kind {
-        ColumnType::Boolean => "pg_catalog.bool",
-        ColumnType::Smallint => "pg_catalog.int2",
-        ColumnType::Integer => "pg_catalog.int4",
-        ColumnType::Bigint => "pg_catalog.int8",
-        ColumnType::Text => "pg_catalog.text",
-        ColumnType::Date => "pg_catalog.date",
-        ColumnType::Timestamptz => "pg_catalog.timestamptz",
-        ColumnType::Decimal(decimal) => return format!("pg_catalog.{decimal}").into(),
-        ColumnType::Numeric => "pg_catalog.numeric",
-        ColumnType::DoublePrecision => "pg_catalog.float8",
-        ColumnType::TextArray => "pg_catalog.text[]",
-        ColumnType::Uuid => "pg_catalog.uuid",
-    };
-    name.into()
-}
-
 fn initials(value: &str) -> String {
     let words = literal(r"\s*(\S)\S*\s*");
     let letters = literal(r"\1. ");
@@ -260,6 +248,7 @@ fn initials(value: &str) -> String {
 fn guarded(value: &str, kind: ColumnType, then: &str) -> String {
     let (cast, suffix) = match kind {
         ColumnType::Timestamptz => ("pg_catalog.timestamptz", " 00:00:00+00"),
+        ColumnType::Timestamp => ("pg_catalog.timestamp", ""),
         _ => ("pg_catalog.date", ""),
     };
     format!(
@@ -274,6 +263,7 @@ fn truncated(unit: &str, value: &str, kind: ColumnType) -> String {
                 "pg_catalog.timezone('UTC', pg_catalog.date_trunc('{unit}', pg_catalog.timezone('UTC', {value})))"
             )
         }
+        ColumnType::Timestamp => format!("pg_catalog.date_trunc('{unit}', {value})"),
         _ => format!("pg_catalog.date_trunc('{unit}', {value}::pg_catalog.timestamp)::pg_catalog.date"),
     };
     guarded(value, kind, &then)
@@ -296,11 +286,12 @@ fn age_band(years: u8, value: &str) -> String {
 }
 
 fn rounded(decimals: u8, value: &str, kind: ColumnType) -> String {
-    if kind != ColumnType::DoublePrecision {
+    if !matches!(kind, ColumnType::DoublePrecision | ColumnType::Real) {
         return format!("pg_catalog.round({value}, {decimals})");
     }
     // NaN is greater than every number in PostgreSQL, so it is not between these two either.
     format!(
-        "CASE WHEN {value} > -1e15 AND {value} < 1e15 THEN pg_catalog.round({value}::pg_catalog.numeric, {decimals})::pg_catalog.float8 END"
+        "CASE WHEN {value} > -1e15 AND {value} < 1e15 THEN pg_catalog.round({value}::pg_catalog.numeric, {decimals})::{} END",
+        kind.qualified()
     )
 }

@@ -16,7 +16,7 @@ struct Case {
     values: &'static [(&'static str, &'static str)],
 }
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 19] = [
     Case {
         kind: ColumnType::Uuid,
         mask: "null",
@@ -119,6 +119,51 @@ const CASES: [Case; 12] = [
         ],
     },
     Case {
+        kind: ColumnType::Real,
+        mask: "round:2",
+        values: &[
+            ("41.878113", "41.88"),
+            ("NaN", "~"),
+            ("Infinity", "~"),
+            ("1e30", "~"),
+        ],
+    },
+    Case {
+        kind: ColumnType::Timestamp,
+        mask: "month",
+        values: &[
+            ("2024-02-29 23:59:59.999999", "2024-02-01 00:00:00"),
+            ("infinity", "~"),
+            ("294276-12-31 23:59:59", "~"),
+            ("4713-11-24 00:00:00 BC", "~"),
+        ],
+    },
+    Case {
+        kind: ColumnType::Varchar,
+        mask: "initials",
+        values: &[("Ada King", "A. K.")],
+    },
+    Case {
+        kind: ColumnType::Char,
+        mask: "first:2",
+        values: &[("x", "x")],
+    },
+    Case {
+        kind: ColumnType::Enum,
+        mask: "first:2",
+        values: &[("open case", "op"), ("x", "x")],
+    },
+    Case {
+        kind: ColumnType::Enum,
+        mask: "null",
+        values: &[("x", "~")],
+    },
+    Case {
+        kind: ColumnType::Jsonb,
+        mask: "null",
+        values: &[("{}", "~")],
+    },
+    Case {
         kind: ColumnType::DoublePrecision,
         mask: "round:0",
         values: &[("2.5", "3"), ("-0.4", "0")],
@@ -138,6 +183,7 @@ fn column(kind: ColumnType) -> Column {
 #[test]
 fn masks_show_what_they_say() {
     let server = Scratch::start();
+    server.psql("CREATE TYPE \"enum\" AS ENUM ('x', 'open case')");
     for case in &CASES {
         let column = column(case.kind);
         let mask = Mask::parse(case.mask, case.kind).unwrap();
@@ -167,7 +213,11 @@ fn masks_show_what_they_say() {
                  CREATE TEMP TABLE w AS SELECT * FROM v;
                  SET TimeZone = 'UTC';
                  SELECT replace(coalesce(shown::text, '~'), E'\\n', ' ') FROM w;",
-                kind = case.kind.sql(),
+                kind = if case.kind == ColumnType::Enum {
+                    "public.\"enum\"".into()
+                } else {
+                    case.kind.sql()
+                },
             ));
             let (seen_type, seen) = answer.strip_suffix('\n').unwrap().split_once('\n').unwrap();
             assert_eq!(seen_type, shown_type, "{} of {value}", case.mask);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use policy::estate::{Estate, EstateErrors};
+use policy::estate::{Agreement, Estate, EstateErrors};
 
 use crate::estate;
 use crate::failure::{Exit, Failure};
@@ -37,6 +37,17 @@ fn right(estate: &Estate, console: Console) -> Result<Exit, Failure> {
         estate.custodian().name,
         said.join(", ")
     ))?;
+    let documents = documents(estate);
+    for (agreement, document) in &documents {
+        console.line(format!(
+            "{agreement}: {} {}",
+            document["path"].as_str().unwrap_or_default(),
+            console.paint(
+                Tone::Quiet,
+                format!("SHA-256 {}", document["sha256"].as_str().unwrap_or_default())
+            )
+        ))?;
+    }
     let notes = notes(estate);
     for note in &notes {
         console.line(format!("{}: {note}", console.paint(Tone::Quiet, "note")))?;
@@ -44,10 +55,21 @@ fn right(estate: &Estate, console: Console) -> Result<Exit, Failure> {
     console.document(&serde_json::json!({
         "custodian": estate.custodian().name,
         "counts": counts.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "documents": documents,
         "findings": [],
         "notes": notes,
     }))?;
     Ok(Exit::Yes)
+}
+
+/// The signed documents, by agreement.
+fn documents(estate: &Estate) -> std::collections::BTreeMap<String, serde_json::Value> {
+    let named = |agreement: &Agreement| {
+        let document = agreement.document.as_ref()?;
+        let said = serde_json::json!({ "path": document.path, "sha256": document.sha256.to_hex() });
+        Some((agreement.id.to_string(), said))
+    };
+    estate.agreements().values().filter_map(named).collect()
 }
 
 /// What stands in the estate and is not carried out by this version: nobody should rely on it unawares.
@@ -75,11 +97,7 @@ fn notes(estate: &Estate) -> Vec<String> {
 fn wrong(errors: &EstateErrors, console: Console) -> Result<Exit, Failure> {
     let findings = errors.findings();
     console.line(estate::report(errors, console))?;
-    console.line(format!(
-        "{} in {} findings",
-        console.paint(Tone::Bad, "wrong"),
-        findings.len()
-    ))?;
+    console.line(format!("{}: {errors}", console.paint(Tone::Bad, "wrong")))?;
     let findings: Vec<_> = findings
         .iter()
         .map(|finding| {
@@ -92,6 +110,6 @@ fn wrong(errors: &EstateErrors, console: Console) -> Result<Exit, Failure> {
             })
         })
         .collect();
-    console.document(&serde_json::json!({ "findings": findings }))?;
+    console.document(&serde_json::json!({ "findings": findings, "more": errors.has_more() }))?;
     Ok(Exit::Wrong)
 }

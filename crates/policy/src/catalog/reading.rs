@@ -122,8 +122,14 @@ select coalesce(json_agg(json_build_object(
     'options', coalesce(to_json(c.reloptions), '[]'), 'row_security', c.relrowsecurity,
     'columns', coalesce((select json_agg(json_build_object('name', a.attname,
           'type', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
+          'base_type', case t.typtype when 'e' then 'enum' when 'd' then (
+            with recursive b as (select t.typbasetype as oid, t.typtypmod as modifier
+              union all select d.typbasetype, d.typtypmod from b join pg_type d on d.oid = b.oid where d.typtype = 'd')
+            select case d.typtype when 'e' then 'enum' else format_type(b.oid, b.modifier) end
+            from b join pg_type d on d.oid = b.oid where d.typtype <> 'd') end,
           'folds', not coalesce(l.collisdeterministic, true)) order by a.attnum)
-        from pg_attribute a left join pg_collation l on l.oid = a.attcollation where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]'),
+        from pg_attribute a join pg_type t on t.oid = a.atttypid
+        left join pg_collation l on l.oid = a.attcollation where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]'),
     'definition', case when c.relkind = 'v' and n.nspname ~ '^estop_' then pg_get_viewdef(c.oid) end,
     'rules_and_triggers',
       (select count(*) from pg_rewrite w where w.ev_class = c.oid and w.rulename <> '_RETURN')

@@ -459,12 +459,13 @@ fn scalar_kind(scalar: &Scalar) -> &'static str {
         Scalar::If { then, .. } => scalar_kind(then),
         Scalar::Column(column) => match column.kind {
             ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => "a number",
-            ColumnType::Text | ColumnType::Uuid => TEXT,
+            ColumnType::Text | ColumnType::Varchar | ColumnType::Enum | ColumnType::Uuid => TEXT,
             ColumnType::Date | ColumnType::Timestamptz => "a date or time",
             ColumnType::Boolean => "a truth value",
             ColumnType::Decimal(_) => DECIMAL,
             ColumnType::TextArray => "a set",
-            ColumnType::Numeric | ColumnType::DoublePrecision => "a number with decimals",
+            // No attribute has any other type: `named` has refused it.
+            _ => "another value",
         },
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::estate::ColumnType;
 
+use super::schema::no_attribute;
 use super::{MAX_CHAIN, MAX_CONDITION_BYTES, MAX_DEPTH};
 
 /// A condition that is refused.
@@ -48,8 +49,8 @@ pub enum Reason {
     },
     /// A column that Cedar cannot hold.
     #[error(
-        "column `{column}` is `{}`, and conditions cannot ask for it: no Cedar type holds all its values; {}",
-        .kind.name(), instead(*.kind)
+        "column `{column}` is `{}`, and conditions cannot ask for it: {}",
+        .kind.name(), no_attribute(*.kind)
     )]
     ColumnType {
         /// The column.
@@ -91,14 +92,4 @@ pub enum Reason {
     /// A character that no text of PostgreSQL's has.
     #[error("a text in PostgreSQL cannot hold the character NUL")]
     Nul,
-}
-
-/// What to use in a column's stead.
-fn instead(kind: ColumnType) -> &'static str {
-    match kind {
-        ColumnType::Numeric => {
-            "say how many digits it has, as in `numeric(10,2)`: at most 4 after the point and 14 before it"
-        }
-        _ => "use a column of type `numeric(P,S)` or `bigint`",
-    }
 }

@@ -117,7 +117,7 @@ fn scalar_sql(scalar: &Scalar, alias: &str) -> String {
         Scalar::Column(column) => {
             let sql = column_sql(column, alias);
             match column.kind {
-                ColumnType::Uuid => format!("{sql}::pg_catalog.text"),
+                ColumnType::Uuid | ColumnType::Enum => format!("{sql}::pg_catalog.text"),
                 // A NaN would be greater than any number.
                 ColumnType::Decimal(_) => format!("NULLIF({sql}, 'NaN'::pg_catalog.numeric)"),
                 // Cedar counts milliseconds; PostgreSQL keeps microseconds.
@@ -153,6 +153,7 @@ fn branch_sql(scalar: &Scalar, alias: &str) -> String {
         Scalar::Column(column) if matches!(column.kind, ColumnType::Smallint | ColumnType::Integer) => {
             format!("{sql}::pg_catalog.int8")
         }
+        Scalar::Column(column) if column.kind == ColumnType::Varchar => format!("{sql}::pg_catalog.text"),
         _ => sql,
     }
 }

@@ -18,18 +18,55 @@ pub fn entity_type(dataset: &DatasetId) -> String {
     format!("Row_{}", dataset.as_str().replace('-', "_"))
 }
 
-/// The Cedar type of a column. `None`: none holds all its values (a Cedar `decimal` has four digits after the
-/// point), so it is no attribute and cannot be asked for. A `uuid` is a string, in the form PostgreSQL gives it.
+/// The Cedar type of a column. `None`: none holds all its values (a Cedar `decimal` has four digits after the point) or
+/// compares them as PostgreSQL does (`char`), so it is no attribute and cannot be asked for. A `uuid` is a string, in the
+/// form PostgreSQL gives it; a value of an enumerated type is the string of its label.
 #[must_use]
 pub fn attribute_type(kind: ColumnType) -> Option<&'static str> {
     match kind {
         ColumnType::Boolean => Some("Bool"),
         ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => Some("Long"),
-        ColumnType::Text | ColumnType::Uuid => Some("String"),
+        ColumnType::Text | ColumnType::Varchar | ColumnType::Enum | ColumnType::Uuid => Some("String"),
         ColumnType::Date | ColumnType::Timestamptz => Some("datetime"),
         ColumnType::TextArray => Some("Set<String>"),
         ColumnType::Decimal(_) => Some("decimal"),
-        ColumnType::Numeric | ColumnType::DoublePrecision => None,
+        ColumnType::Numeric
+        | ColumnType::DoublePrecision
+        | ColumnType::Real
+        | ColumnType::Char
+        | ColumnType::Timestamp
+        | ColumnType::Time
+        | ColumnType::Interval
+        | ColumnType::Json
+        | ColumnType::Jsonb
+        | ColumnType::Bytea
+        | ColumnType::Inet
+        | ColumnType::Cidr
+        | ColumnType::Macaddr
+        | ColumnType::VarcharArray
+        | ColumnType::IntegerArray
+        | ColumnType::BigintArray => None,
+    }
+}
+
+/// Why a column of a type without a Cedar type cannot be asked for, and what could be.
+pub(super) fn no_attribute(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Numeric => {
+            "no Cedar type holds all its values; say how many digits it has, as in `numeric(10,2)`: at most 4 after the \
+             point and 14 before it"
+        }
+        ColumnType::DoublePrecision | ColumnType::Real => {
+            "no Cedar type holds all its values; use a column of type `numeric(P,S)` or `bigint`"
+        }
+        ColumnType::Char => {
+            "PostgreSQL compares it without trailing blanks; use a column of type `text` or `varchar`"
+        }
+        ColumnType::Timestamp => {
+            "without a time zone it is no moment; use a column of type `timestamptz` or `date`"
+        }
+        ColumnType::VarcharArray => "use a column of type `text[]`",
+        _ => "no Cedar type holds its values; use another column",
     }
 }
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::finding::{EstateErrors, Finding, Problem};
 use super::raw::{AgreementFile, DatasetFile, EstopFile, PartnerFile, Text};
-use super::{Estate, Files, MAX_FILE_BYTES, MAX_FILES, Share};
+use super::{Estate, Files, MAX_ESTATE_BYTES, MAX_FILE_BYTES, MAX_FILES, Share};
 use crate::cedar::{self, CedarError};
 use crate::guardrail::{GuardrailFault, GuardrailFile, MAX_GUARDRAIL_BYTES, Statute, policies_of, too_deep};
 use crate::shared_view::{ReadPolicies, SharedView};
@@ -29,13 +29,17 @@ pub(super) fn estate(files: &Files) -> Result<Estate, EstateErrors> {
     let estate = read(files, &mut findings);
     match estate {
         Some(estate) if findings.is_empty() => Ok(estate),
-        _ => Err(EstateErrors(findings)),
+        _ => Err(EstateErrors::new(findings, files)),
     }
 }
 
 fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
     if files.len() > MAX_FILES {
         findings.push(Finding::of_file(".", Problem::TooManyFiles));
+        return None;
+    }
+    if files.values().map(String::len).sum::<usize>() > MAX_ESTATE_BYTES {
+        findings.push(Finding::of_file(".", Problem::TooMuch));
         return None;
     }
     let mut sorted = Sorted::default();
@@ -64,6 +68,7 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         settings.custodian.time_zone.clone()
     });
     let around = agreements::Around {
+        files,
         datasets: &datasets,
         partners: &partners,
         zone: &zone,
@@ -135,9 +140,9 @@ fn views(
 }
 
 /// What is known by an id: `None` if its file is there and wrong, so that references to it are not reported too.
-type Known<K, V> = BTreeMap<K, Option<V>>;
+type ById<K, V> = BTreeMap<K, Option<V>>;
 
-fn known<K: Ord, V>(all: Known<K, V>) -> BTreeMap<K, V> {
+fn known<K: Ord, V>(all: ById<K, V>) -> BTreeMap<K, V> {
     all.into_iter()
         .filter_map(|(id, value)| Some((id, value?)))
         .collect()
@@ -152,7 +157,7 @@ struct Shaped<'a, T> {
 
 impl<T> Shaped<'_, T> {
     fn finding(&self, span: Range<usize>, problem: impl Into<Problem>) -> Finding {
-        Finding::new(self.path, self.text, span, problem.into())
+        Finding::new(self.path, span, problem)
     }
 
     /// The file's name without folder and ending.
@@ -282,7 +287,7 @@ fn shaped<'a, T: DeserializeOwned>(
         Ok(raw) => Some(Shaped { path, text, raw }),
         Err(error) => {
             let problem = Problem::Toml(error.message().trim_end().replace('\n', ", "));
-            findings.push(Finding::new(path, text, error.span().unwrap_or(0..0), problem));
+            findings.push(Finding::new(path, error.span().unwrap_or(0..0), problem));
             None
         }
     }
@@ -302,12 +307,12 @@ fn signers(path: &str, text: &str, findings: &mut Vec<Finding>) {
         .nth(error.line.saturating_sub(1))
         .unwrap_or_default();
     let span = before..before + line.trim_end().len();
-    findings.push(Finding::new(path, text, span, Problem::Signers(error.fault)));
+    findings.push(Finding::new(path, span, Problem::Signers(error.fault)));
 }
 
 fn guardrail(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<GuardrailFile> {
     if let Some(at) = too_deep(text) {
-        findings.push(Finding::new(path, text, at..at + 1, GuardrailFault::TooDeep));
+        findings.push(Finding::new(path, at..at + 1, GuardrailFault::TooDeep));
         return None;
     }
     if let Some(long) = policies_of(text)
@@ -316,7 +321,6 @@ fn guardrail(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<Guar
     {
         findings.push(Finding::new(
             path,
-            text,
             long.start..long.start + 1,
             GuardrailFault::TooLong,
         ));
@@ -333,7 +337,6 @@ fn guardrail(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<Guar
         let span = label.map_or(0..0, |label| label.offset()..label.offset() + label.len());
         findings.push(Finding::new(
             path,
-            text,
             span,
             GuardrailFault::Syntax(error.to_string()),
         ));

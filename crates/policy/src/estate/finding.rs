@@ -10,16 +10,21 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 
 use super::case_form::CaseFormError;
 use super::decimal::DecimalError;
+use super::document::DocumentError;
 use super::hours::HoursError;
-use super::model::{ColumnType, Isolation};
 use super::names::NameError;
 use super::shape::ShareError;
 use super::verifier::VerifierTextError;
-use super::{MAX_FILE_BYTES, MAX_FILES};
+use super::{Files, MAX_ESTATE_BYTES, MAX_FILE_BYTES, MAX_FILES};
 use crate::condition::ConditionError;
 use crate::guardrail::GuardrailFault;
 use crate::mask::MaskError;
 use crate::shared_view::{MAX_SHARES, SharedViewError};
+
+mod help;
+mod known;
+
+pub use known::Known;
 
 /// One thing that is wrong. As a [`Diagnostic`] it brings the lines it is about.
 #[derive(Debug, Clone)]
@@ -33,18 +38,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A problem at these bytes of this file.
-    pub(crate) fn new(file: &str, text: &str, span: Range<usize>, problem: impl Into<Problem>) -> Self {
-        let problem = problem.into();
-        let (line, column) = position(text, span.start);
-        let source = Some(Arc::new(NamedSource::new(file, text.to_owned())));
+    /// A problem at these bytes of this file. Where that is in lines is found out when all are collected.
+    pub(crate) fn new(file: &str, span: Range<usize>, problem: impl Into<Problem>) -> Self {
         Self {
-            file: file.to_owned(),
-            source,
             span,
-            line,
-            column,
-            problem,
+            ..Self::of_file(file, problem.into())
         }
     }
 
@@ -60,10 +58,22 @@ impl Finding {
         }
     }
 
+    fn place(&mut self, text: &str, source: &Arc<NamedSource<String>>) {
+        let end = self.span.end.min(text.len());
+        self.span = self.span.start.min(end)..end;
+        (self.line, self.column) = position(text, self.span.start);
+        self.source = Some(Arc::clone(source));
+    }
+
     /// The file, relative to the estate.
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// Its place, in bytes.
+    pub(crate) fn span(&self) -> Range<usize> {
+        self.span.clone()
     }
 
     /// The line, from 1.
@@ -116,7 +126,7 @@ impl Diagnostic for Finding {
 }
 
 /// Line and column of a byte, both from 1, the column in characters.
-fn position(text: &str, at: usize) -> (usize, usize) {
+pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
     let before = text.char_indices().take_while(|(index, _)| *index < at);
     before.fold((1, 1), |(line, column), (_, char)| {
         if char == '\n' {
@@ -127,24 +137,58 @@ fn position(text: &str, at: usize) -> (usize, usize) {
     })
 }
 
+/// Most findings that are kept: nobody reads more at once, and a broken file could have one for each of its bytes.
+pub(super) const MAX_FINDINGS: usize = 100;
+
 /// Everything that is wrong with an estate: at least one thing.
 #[derive(Debug, Clone)]
-pub struct EstateErrors(pub(super) Vec<Finding>);
+pub struct EstateErrors {
+    findings: Vec<Finding>,
+    more: bool,
+}
 
 impl EstateErrors {
+    /// These findings, in the order of files and places, each placed in its file.
+    pub(super) fn new(mut findings: Vec<Finding>, files: &Files) -> Self {
+        findings.sort_by(|a, b| (&a.file, a.span.start).cmp(&(&b.file, b.span.start)));
+        let more = findings.len() > MAX_FINDINGS;
+        findings.truncate(MAX_FINDINGS);
+        let mut source: Option<Arc<NamedSource<String>>> = None;
+        for finding in &mut findings {
+            let Some(text) = files
+                .get(&finding.file)
+                .filter(|text| text.len() <= MAX_FILE_BYTES)
+            else {
+                continue;
+            };
+            let known = source.take().filter(|source| source.name() == finding.file);
+            let known = known.unwrap_or_else(|| Arc::new(NamedSource::new(&finding.file, text.clone())));
+            finding.place(text, &known);
+            source = Some(known);
+        }
+        Self { findings, more }
+    }
+
     /// The findings, in the order of files and places.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
-        &self.0
+        &self.findings
+    }
+
+    /// Whether there are more than those.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.more
     }
 }
 
 impl fmt::Display for EstateErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.0.len();
+        let count = self.findings.len();
+        let more = if self.more { "more than " } else { "" };
         write!(
             f,
-            "the estate has {count} {}",
+            "the estate has {more}{count} {}",
             if count == 1 { "error" } else { "errors" }
         )
     }
@@ -154,7 +198,9 @@ impl std::error::Error for EstateErrors {}
 
 impl Diagnostic for EstateErrors {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.0.iter().map(|finding| finding as &dyn Diagnostic)))
+        Some(Box::new(
+            self.findings.iter().map(|finding| finding as &dyn Diagnostic),
+        ))
     }
 }
 
@@ -164,6 +210,9 @@ pub enum Problem {
     /// More files than the bound.
     #[error("the folder has more than {MAX_FILES} files")]
     TooManyFiles,
+    /// Longer files than the bound.
+    #[error("the files are longer than {MAX_ESTATE_BYTES} bytes together")]
+    TooMuch,
     /// A file longer than the bound.
     #[error("the file is longer than {MAX_FILE_BYTES} bytes")]
     FileTooLong,
@@ -205,14 +254,14 @@ pub enum Problem {
         stem: String,
     },
     /// Something refers to what is not there.
-    #[error("there is no {what} `{id}`{}", listed(.known))]
+    #[error("there is no {what} `{id}`{known}")]
     Unknown {
         /// What.
         what: &'static str,
         /// What it is called.
         id: String,
         /// What there is.
-        known: Vec<String>,
+        known: Known,
     },
     /// Nothing where something is needed.
     #[error("{0} is empty")]
@@ -245,7 +294,9 @@ pub enum Problem {
     #[error("`{0}` is not a way of isolation")]
     Isolation(String),
     /// Not `schema.name`.
-    #[error("`{0}` is not a relation: `schema.name` is wanted")]
+    #[error(
+        "`{0}` is not a relation: `schema.name` is wanted, a name with a dot or a quote in double quotes"
+    )]
     Relation(String),
     /// Not a day.
     #[error("`{0}` is not a day: `2026-11-23` is wanted")]
@@ -270,6 +321,18 @@ pub enum Problem {
     /// A path out of the estate's folder's reach.
     #[error("a path is one line and not empty")]
     Path,
+    /// A document that cannot be taken.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// Sharing onward without a clause.
+    #[error("sharing onward is permitted, and no `clause` says so")]
+    OnwardClause,
+    /// Receivers of what may not be shared onward.
+    #[error("`to` lists who may be shared with onward, and `permitted` is false")]
+    OnwardForbidden,
+    /// The partner itself.
+    #[error("`{0}` is the agreement's own partner")]
+    OnwardToItself(String),
     /// A subject key that may be NULL.
     #[error("the subject key `{0}` is optional: every row must say whom it is about")]
     SubjectKeyOptional(String),
@@ -342,79 +405,4 @@ pub enum Problem {
     /// The model made of it is not valid: a fault of ours.
     #[error("the Cedar model of this estate is not valid, which is a fault of this program: {0}")]
     Model(String),
-}
-
-impl Problem {
-    /// What would be right, where the message does not say so.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::UnknownFile => Some(
-                "an estate has `estop.toml`, `datasets/*.toml`, `partners/*.toml`, `agreements/*.toml`, \
-                 `guardrails/*.cedar` and `authorities/allowed_signers`"
-                    .to_owned(),
-            ),
-            Self::FileName { id, .. } => Some(format!("call the file `{id}.toml`, or change the id")),
-            Self::ColumnType(_) => Some(format!(
-                "the types are {}, and `numeric(P,S)`",
-                quoted(ColumnType::ALL.map(ColumnType::name))
-            )),
-            Self::Decimal(_) => Some(
-                "at most 4 digits after the point and 14 before it, such as `numeric(10,2)`; or `numeric`, which can be \
-                 shared and not asked for"
-                    .to_owned(),
-            ),
-            Self::Isolation(_) => {
-                let Isolation::InPlace = Isolation::InPlace;
-                Some("`in-place` is".to_owned())
-            }
-            Self::TimeZone(_) => {
-                Some("a name of the IANA database, such as `America/Chicago` or `UTC`".to_owned())
-            }
-            Self::TooManyShares { .. } => {
-                Some("join conditions with `||`, or give shares their own `purposes`".to_owned())
-            }
-            Self::ShownTypes { .. } => Some(
-                "they are one view: mask it in both so that the type is the same, or give each share its own `purposes`"
-                    .to_owned(),
-            ),
-            Self::View {
-                error: SharedViewError::TooLong,
-                ..
-            } => Some("share fewer columns, or say the conditions in fewer words".to_owned()),
-            Self::View { .. } => Some("please report it with the estate".to_owned()),
-            Self::NothingShared(_) => Some("add a share for it, or leave the purpose out".to_owned()),
-            Self::MaskNotShared(_) => Some("add it to `columns`, or leave the mask out".to_owned()),
-            Self::Share(error) => error.help().map(str::to_owned),
-            Self::Window { .. } => {
-                Some("`valid = { from = \"2026-01-01\", until = \"2027-12-31\" }`".to_owned())
-            }
-            Self::Verifier(_) => Some(
-                "a verifier, never a password: what PostgreSQL keeps in `pg_authid.rolpassword`".to_owned(),
-            ),
-            Self::Guardrail(fault) => fault.help(),
-            Self::Model(_) => Some("please report it with the estate".to_owned()),
-            _ => None,
-        }
-    }
-}
-
-fn quoted<const N: usize>(names: [std::borrow::Cow<'static, str>; N]) -> String {
-    names.map(|name| format!("`{name}`")).join(", ")
-}
-
-/// Most names a message lists.
-const MAX_LISTED: usize = 12;
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() {
-        return String::new();
-    }
-    let listed: Vec<String> = names
-        .iter()
-        .take(MAX_LISTED)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let more = if names.len() > MAX_LISTED { " and more" } else { "" };
-    format!("; there is {}{more}", listed.join(", "))
 }

@@ -154,6 +154,10 @@ pub(crate) fn files() -> Files {
         ("agreements/federal-2019.toml", FEDERAL.to_owned()),
         ("agreements/federal-2001.toml", FEDERAL_OLD.to_owned()),
         (
+            "documents/isa-2018-044.pdf",
+            super::document::found(&evidence::hash::sha256(b"signed")),
+        ),
+        (
             "guardrails/juveniles.cedar",
             "@id(\"juvenile-records\")\n@citation(\"705 ILCS 405/1-7\")\nforbid (principal, action, resource) when { resource.is_juvenile };\n".to_owned(),
         ),

@@ -3,7 +3,6 @@
 //! The fields are public because these are plain values; what makes them right is that they stand in an
 //! [`Estate`](super::Estate), which only checking makes.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -13,8 +12,8 @@ use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
 use super::case_form::CaseForm;
-use super::decimal::Decimal;
-use super::finding::Problem;
+use super::column_type::ColumnType;
+use super::document::Document;
 use super::hours::Hours;
 use super::names::{SqlName, view_name};
 use super::shape::{Aggregate, ShareKind, Timing};
@@ -108,8 +107,9 @@ impl Relation {
 }
 
 impl fmt::Display for Relation {
+    /// As an estate's file writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.schema, self.name)
+        write!(f, "{}.{}", self.schema.written(), self.name.written())
     }
 }
 
@@ -160,92 +160,15 @@ pub struct Column {
     pub tags: BTreeSet<String>,
 }
 
-/// The types of columns that can be shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ColumnType {
-    /// `boolean`
-    Boolean,
-    /// `smallint`
-    Smallint,
-    /// `integer`
-    Integer,
-    /// `bigint`
-    Bigint,
-    /// `text`, with a deterministic collation: conditions compare it byte for byte.
-    Text,
-    /// `date`
-    Date,
-    /// `timestamptz`, `timestamp with time zone`
-    Timestamptz,
-    /// `numeric` of any precision, which conditions cannot ask for.
-    Numeric,
-    /// `numeric(P,S)` that a Cedar `decimal` holds.
-    Decimal(Decimal),
-    /// `double precision`
-    DoublePrecision,
-    /// `text[]`
-    TextArray,
-    /// `uuid`
-    Uuid,
-}
-
-impl ColumnType {
-    /// All of them, but for the many [`ColumnType::Decimal`].
-    pub const ALL: [Self; 11] = [
-        Self::Boolean,
-        Self::Smallint,
-        Self::Integer,
-        Self::Bigint,
-        Self::Text,
-        Self::Date,
-        Self::Timestamptz,
-        Self::Numeric,
-        Self::DoublePrecision,
-        Self::TextArray,
-        Self::Uuid,
-    ];
-
-    /// The name in an estate's files.
+impl Column {
+    /// The SQL expression of its value, reading the base row under this alias: of the type [`ColumnType::shown`].
     #[must_use]
-    pub fn name(self) -> Cow<'static, str> {
-        match self {
-            Self::Timestamptz => "timestamptz".into(),
-            _ => self.sql(),
+    pub fn sql(&self, alias: &str) -> String {
+        let value = format!("{}.{}", crate::sql::ident(alias), self.name.quoted());
+        match self.kind {
+            ColumnType::Enum => format!("{value}::pg_catalog.text"),
+            _ => value,
         }
-    }
-
-    /// The name as PostgreSQL's `format_type` gives it (PostgreSQL documentation, 9.27).
-    #[must_use]
-    pub fn sql(self) -> Cow<'static, str> {
-        let name = match self {
-            Self::Decimal(decimal) => return decimal.to_string().into(),
-            Self::Boolean => "boolean",
-            Self::Smallint => "smallint",
-            Self::Integer => "integer",
-            Self::Bigint => "bigint",
-            Self::Text => "text",
-            Self::Date => "date",
-            Self::Timestamptz => "timestamp with time zone",
-            Self::Numeric => "numeric",
-            Self::DoublePrecision => "double precision",
-            Self::TextArray => "text[]",
-            Self::Uuid => "uuid",
-        };
-        name.into()
-    }
-
-    /// The type an estate's file calls by this name: [`ColumnType::name`] or [`ColumnType::sql`].
-    ///
-    /// # Errors
-    /// No type has this name, or it is a `numeric(P,S)` that conditions could not compare.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
-        if let Some(decimal) = Decimal::parse(text) {
-            return Ok(Self::Decimal(decimal?));
-        }
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == text || kind.sql() == text)
-            .ok_or_else(|| Problem::ColumnType(text.to_owned()))
     }
 }
 
@@ -256,6 +179,8 @@ pub struct Partner {
     pub id: PartnerId,
     /// What people call it.
     pub title: String,
+    /// Its tags.
+    pub tags: BTreeSet<String>,
     /// Its users.
     pub officers: Vec<Officer>,
 }
@@ -281,14 +206,16 @@ pub struct Agreement {
     pub partner: PartnerId,
     /// Why it may be, as a lawyer would cite it.
     pub legal_basis: String,
-    /// Path of the signed document, relative to the estate.
-    pub document: Option<String>,
+    /// The signed document.
+    pub document: Option<Document>,
     /// When it is in force.
     pub valid: Validity,
     /// What for: at least one, none twice. Each is a role and a schema of its own.
     pub purposes: Vec<PurposeId>,
     /// What a case reference must look like. `None`: none is asked for.
     pub case_reference: Option<CaseForm>,
+    /// What it says about sharing onward. `None`: nothing, so that it is not permitted.
+    pub onward: Option<Onward>,
     /// What is shared: at least one.
     pub shares: Vec<Share>,
     /// How much.
@@ -302,6 +229,18 @@ impl Agreement {
             .iter()
             .filter(move |share| share.purposes.contains(purpose))
     }
+}
+
+/// What an agreement says about sharing onward. It binds the partner; nothing in a database enforces it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Onward {
+    /// Whether it is permitted at all.
+    pub permitted: bool,
+    /// With whom. Empty: with whom the clause says, or with nobody where it is not permitted.
+    pub to: BTreeSet<PartnerId>,
+    /// The clause that says so; always there where it is permitted.
+    pub clause: Option<String>,
 }
 
 /// When an agreement is in force: from the first moment of one day to the last of another, in the custodian's time zone.
@@ -395,16 +334,17 @@ impl SharedColumn {
     pub fn sql(&self, alias: &str) -> String {
         match &self.mask {
             Some(mask) => mask.sql(&self.column, alias),
-            None => format!("{}.{}", crate::sql::ident(alias), self.column.name.quoted()),
+            None => self.column.sql(alias),
         }
     }
 
     /// The type of that expression.
     #[must_use]
     pub fn shown_type(&self) -> ColumnType {
+        let kind = self.column.kind;
         self.mask
             .as_ref()
-            .map_or(self.column.kind, |mask| mask.shown_type(self.column.kind))
+            .map_or(kind.shown(), |mask| mask.shown_type(kind))
     }
 
     fn reads_base(&self) -> bool {

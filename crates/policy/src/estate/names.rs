@@ -39,6 +39,45 @@ impl SqlName {
     }
 }
 
+impl SqlName {
+    /// The name as it is written in a `relation`: in double quotes where it would be read otherwise.
+    #[must_use]
+    pub fn written(&self) -> std::borrow::Cow<'_, str> {
+        if self.0.contains(['.', '"']) {
+            self.quoted().into()
+        } else {
+            self.as_str().into()
+        }
+    }
+}
+
+/// The two names of a `schema.name`, each as it stands, or in double quotes with `""` for each `"` in it.
+pub(super) fn two_names(text: &str) -> Option<(String, String)> {
+    let (schema, rest) = first_name(text)?;
+    let (name, rest) = first_name(rest.strip_prefix('.')?)?;
+    rest.is_empty().then_some((schema, name))
+}
+
+fn first_name(text: &str) -> Option<(String, &str)> {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let end = text.find(['.', '"']).unwrap_or(text.len());
+        let (name, rest) = text.split_at_checked(end)?;
+        return Some((name.to_owned(), rest));
+    };
+    let mut name = String::new();
+    loop {
+        let (before, after) = rest.split_once('"')?;
+        name.push_str(before);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return Some((name, after)),
+        }
+    }
+}
+
 impl FromStr for SqlName {
     type Err = NameError;
 

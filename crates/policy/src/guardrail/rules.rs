@@ -19,7 +19,7 @@ use super::split::{place_of, policies_of, too_deep};
 use super::vocabulary::Vocabulary;
 use super::{Effect, Guardrail, GuardrailFile, MAX_GUARDRAIL_BYTES, MAX_GUARDRAILS, Place, Rule, Statute};
 use crate::cedar;
-use crate::estate::{Estate, Finding, Problem, line};
+use crate::estate::{Estate, Finding, Problem, line, position};
 
 /// A guardrail with what is needed to write it out and to point at it.
 struct Read<'a> {
@@ -39,7 +39,7 @@ fn found(file: &GuardrailFile, span: &Range<usize>, fault: Fault) -> Finding {
     let policy = file.text.get(span.clone()).unwrap_or_default();
     let within = place_of(policy, &fault.needle);
     let place = span.start + within.start..span.start + within.end;
-    Finding::new(&file.file, &file.text, place, fault.problem)
+    Finding::new(&file.file, place, fault.problem)
 }
 
 pub(super) fn compile(estate: &Estate, files: &[GuardrailFile]) -> Result<Statute, Vec<Finding>> {
@@ -63,7 +63,7 @@ pub(super) fn compile(estate: &Estate, files: &[GuardrailFile]) -> Result<Statut
     if !findings.is_empty() {
         // One that is wrong in one place is mostly wrong in all.
         let mut seen = BTreeSet::new();
-        findings.retain(|finding| seen.insert((finding.file().to_owned(), finding.line(), finding.column())));
+        findings.retain(|finding| seen.insert((finding.file().to_owned(), finding.span().start)));
         return Err(findings);
     }
     let Writing {
@@ -158,14 +158,14 @@ fn read(file: &GuardrailFile, span: Range<usize>) -> Result<Read<'_>, Fault> {
         cedar_policy::Effect::Forbid => Effect::Forbid,
         cedar_policy::Effect::Permit => Effect::Only,
     };
-    let begin = Finding::new(&file.file, &file.text, span.clone(), GuardrailFault::NoId);
+    let (line, column) = position(&file.text, span.start);
     let guardrail = Guardrail {
         id,
         citation,
         effect,
         file: file.file.clone(),
-        line: begin.line(),
-        column: begin.column(),
+        line,
+        column,
         text: text.to_owned(),
     };
     Ok(Read {

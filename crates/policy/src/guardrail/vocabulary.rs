@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evidence::id::PurposeId;
 
 use super::Place;
-use crate::estate::{Dataset, Estate, Problem};
+use crate::estate::{Dataset, Estate, Known, Problem};
 
 /// Attributes of a request's context, by action: what `policy::cedar` writes into the schema.
 pub(super) const CONNECT_CONTEXT: [&str; 4] = ["agreement", "purpose", "now", "case"];
@@ -72,8 +72,8 @@ impl<'a> Vocabulary<'a> {
     }
 }
 
-fn partner_tags_of(_partner: &crate::estate::Partner) -> impl Iterator<Item = &str> {
-    std::iter::empty()
+fn partner_tags_of(partner: &crate::estate::Partner) -> impl Iterator<Item = &str> {
+    partner.tags.iter().map(String::as_str)
 }
 
 /// A name that nothing bears, with those that something does.
@@ -81,6 +81,6 @@ pub(super) fn unknown<'n>(what: &'static str, id: &str, known: impl IntoIterator
     Problem::Unknown {
         what,
         id: id.to_owned(),
-        known: known.into_iter().map(str::to_owned).collect(),
+        known: Known::new(id, known.into_iter()),
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cedar;
 use crate::estate::{
-    Agreement, Dataset, Estate, Limits, Officer, ScramVerifierText, SqlName, Validity, role_name,
+    Agreement, Dataset, Estate, Limits, Officer, Onward, ScramVerifierText, SqlName, Validity, role_name,
 };
 use crate::shared_view::SharedView;
 
@@ -55,6 +55,12 @@ pub struct AgreementInForce {
     pub partner: PartnerId,
     /// As a lawyer would cite it.
     pub legal_basis: String,
+    /// The signed document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentInForce>,
+    /// What it says about sharing onward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onward: Option<Onward>,
     /// When it is in force.
     pub valid: Validity,
     /// Its purposes, in the order of the agreement.
@@ -63,6 +69,16 @@ pub struct AgreementInForce {
     pub case_reference: Option<String>,
     /// How much.
     pub limits: Limits,
+}
+
+/// The signed document of an agreement, as it was when the policy was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentInForce {
+    /// Its path in the estate.
+    pub path: String,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
 }
 
 /// A purpose of an agreement: a role and a schema in the database.
@@ -279,6 +295,11 @@ fn in_force(estate: &Estate, agreement: &Agreement) -> AgreementInForce {
         id: agreement.id.clone(),
         partner: agreement.partner.clone(),
         legal_basis: agreement.legal_basis.clone(),
+        document: agreement.document.as_ref().map(|document| DocumentInForce {
+            path: document.path.clone(),
+            sha256: document.sha256.to_hex(),
+        }),
+        onward: agreement.onward.clone(),
         valid: agreement.valid,
         purposes: agreement
             .purposes

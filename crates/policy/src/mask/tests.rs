@@ -80,16 +80,26 @@ fn a_mask_must_fit_the_type() {
             Err(other) => panic!("{other}"),
         };
         assert!(fits("null"));
-        assert_eq!(fits("first:1"), kind == ColumnType::Text);
-        assert_eq!(fits("constant:x"), kind == ColumnType::Text);
+        let text = matches!(
+            kind,
+            ColumnType::Text | ColumnType::Varchar | ColumnType::Char | ColumnType::Enum
+        );
+        assert_eq!(fits("first:1"), text);
+        assert_eq!(fits("constant:x"), text);
         assert_eq!(fits("age-band"), kind == ColumnType::Date);
         assert_eq!(
             fits("year"),
-            matches!(kind, ColumnType::Date | ColumnType::Timestamptz)
+            matches!(
+                kind,
+                ColumnType::Date | ColumnType::Timestamptz | ColumnType::Timestamp
+            )
         );
         assert_eq!(
             fits("round:1"),
-            matches!(kind, ColumnType::Numeric | ColumnType::DoublePrecision)
+            matches!(
+                kind,
+                ColumnType::Numeric | ColumnType::DoublePrecision | ColumnType::Real
+            )
         );
     }
 }

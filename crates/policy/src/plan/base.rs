@@ -3,6 +3,7 @@
 use super::Draft;
 use crate::catalog::{Column, OWNER_ROLE, Relation};
 use crate::desired::{BaseColumn, Desired, DesiredView};
+use crate::estate::ColumnType;
 use crate::harden::{Finding, Severity};
 use crate::sql::ident;
 
@@ -77,11 +78,13 @@ fn column_of(
     wanted: &BaseColumn,
 ) {
     let place = format!("`{}.{}.{}`", relation.schema, relation.name, column.name);
-    if !is_of_type(&column.type_name, &wanted.type_name) {
+    if !ColumnType::parse(&wanted.type_name).is_ok_and(|kind| kind.fits(column.comes_down_to())) {
         draft.blocks(
             format!(
                 "data set `{}` says that {place} is {}, the database says {}",
-                view.dataset, wanted.type_name, column.type_name
+                view.dataset,
+                wanted.type_name,
+                column.comes_down_to()
             ),
             "conditions and masks would not mean what they say",
             Vec::new(),
@@ -108,17 +111,4 @@ fn column_of(
             Vec::new(),
         );
     }
-}
-
-/// Whether a column's type is the wanted one. One with a length, as in `numeric(10,2)`, is meant with it.
-fn is_of_type(type_name: &str, wanted: &str) -> bool {
-    type_name == wanted || without_length(type_name) == wanted
-}
-
-/// A type as `format_type` prints it, without its length or precision: `numeric(10,2)` is `numeric`.
-fn without_length(type_name: &str) -> String {
-    let cut = type_name
-        .split_once('(')
-        .and_then(|(head, rest)| Some((head, rest.split_once(')')?.1)));
-    cut.map_or_else(|| type_name.to_owned(), |(head, tail)| format!("{head}{tail}"))
 }

@@ -76,7 +76,7 @@ fn test(random: &mut Random, column: &str, kind: ColumnType) -> String {
             }
             format!("{column} {} {}", random.pick(&order), long(random))
         }
-        ColumnType::Text => match random.below(4) {
+        ColumnType::Text | ColumnType::Varchar | ColumnType::Enum => match random.below(4) {
             0 => format!("{column} like {}", pattern(random)),
             1 => {
                 let members: Vec<String> = (0..1 + random.below(3))
@@ -97,7 +97,7 @@ fn test(random: &mut Random, column: &str, kind: ColumnType) -> String {
         }
         ColumnType::Decimal(_) => decimals(random, column),
         ColumnType::TextArray => array(random, column),
-        ColumnType::Numeric | ColumnType::DoublePrecision => unreachable!("conditions cannot ask for it"),
+        _ => unreachable!("conditions cannot ask for it"),
     }
 }
 
@@ -152,10 +152,14 @@ fn long(random: &mut Random) -> String {
 }
 
 fn text(random: &mut Random) -> String {
-    match random.below(5) {
+    match random.below(6) {
         0 => "resource.t".to_owned(),
+        5 => random
+            .pick(&["resource.v", "resource.e", "resource.u"])
+            .to_owned(),
         1 => format!(
-            "(if resource.b then resource.t else {})",
+            "(if resource.b then {} else {})",
+            random.pick(&["resource.t", "resource.v", "resource.e"]),
             string(random.pick(&TEXTS))
         ),
         _ => string(random.pick(&TEXTS)),

@@ -13,7 +13,7 @@ use super::policy_sets::uid;
 use super::random::Random;
 
 /// Name, type, optional.
-pub(crate) const COLUMNS: [(&str, ColumnType, bool); 20] = [
+pub(crate) const COLUMNS: [(&str, ColumnType, bool); 24] = [
     ("b", ColumnType::Boolean, false),
     ("b opt", ColumnType::Boolean, true),
     ("s", ColumnType::Smallint, false),
@@ -34,6 +34,10 @@ pub(crate) const COLUMNS: [(&str, ColumnType, bool); 20] = [
     ("n", ColumnType::Integer, false),
     ("f", decimal(10, 2), false),
     ("f_opt", decimal(18, 4), true),
+    ("v", ColumnType::Varchar, false),
+    ("v_opt", ColumnType::Varchar, true),
+    ("e", ColumnType::Enum, false),
+    ("e_opt", ColumnType::Enum, true),
 ];
 
 const fn decimal(precision: u8, scale: u8) -> ColumnType {
@@ -121,6 +125,8 @@ pub(crate) const DECIMALS: [&str; 12] = [
     "99999999999999.9999",
     "-99999999999999.9999",
 ];
+/// Texts that can be labels of an enumerated type, in an order that is not the alphabet's.
+pub(crate) const LABELS: [&str; 6] = ["b", "a", "A", "it's", "100%", "a\\b"];
 pub(crate) const UUIDS: [&str; 3] = [
     "00000000-0000-0000-0000-000000000000",
     "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
@@ -215,7 +221,8 @@ impl Value {
             ColumnType::Smallint => Self::Long(random.pick(&LONGS[..7])),
             ColumnType::Integer => Self::Long(random.pick(&LONGS[..9])),
             ColumnType::Bigint => Self::Long(random.pick(&LONGS)),
-            ColumnType::Text => Self::Text((random.pick(&TEXTS)).to_owned()),
+            ColumnType::Text | ColumnType::Varchar => Self::Text((random.pick(&TEXTS)).to_owned()),
+            ColumnType::Enum => Self::Text((random.pick(&LABELS)).to_owned()),
             ColumnType::Uuid => Self::Text((random.pick(&UUIDS)).to_owned()),
             ColumnType::Date => Self::Day(random.pick(&DAYS)),
             ColumnType::Timestamptz => Self::Instant(random.pick(&INSTANTS)),
@@ -228,7 +235,7 @@ impl Value {
                     |random: &mut Random| (!random.one_in(6)).then(|| (random.pick(&TEXTS[..8])).to_owned());
                 Self::Array((0..random.below(4)).map(|_| element(random)).collect())
             }
-            ColumnType::Numeric | ColumnType::DoublePrecision => unreachable!("conditions cannot ask for it"),
+            _ => unreachable!("conditions cannot ask for it"),
         }
     }
 
@@ -282,14 +289,20 @@ pub(crate) fn instant(micros: i64) -> String {
 /// The table with these rows.
 pub(crate) fn table<R: Borrow<Row>>(rows: &[R]) -> String {
     let mut sql = String::from(
-        "DROP SCHEMA IF EXISTS estop CASCADE; CREATE SCHEMA estop; CREATE TABLE estop.records (id bigint",
+        "DROP SCHEMA IF EXISTS estop CASCADE; CREATE SCHEMA estop; CREATE TYPE estop.\"enum\" AS ENUM (",
     );
+    sql.push_str(&LABELS.map(literal).join(", "));
+    sql.push_str("); CREATE TABLE estop.records (id bigint");
     for (name, kind, nullable) in COLUMNS {
         write!(
             sql,
             ", {} {}{}",
             ident(name),
-            kind.sql(),
+            if kind == ColumnType::Enum {
+                "estop.\"enum\"".into()
+            } else {
+                kind.sql()
+            },
             if nullable { "" } else { " NOT NULL" }
         )
         .unwrap();
@@ -338,6 +351,7 @@ pub(crate) fn extremes() -> String {
             ColumnType::Timestamptz => format!("'{moment}'"),
             ColumnType::TextArray => "ARRAY[[NULL,'a'],['b',NULL]]".to_owned(),
             ColumnType::Uuid => literal(UUIDS[0]),
+            ColumnType::Enum => literal(LABELS[0]),
             ColumnType::Decimal(_) => "'NaN'".to_owned(),
             _ => "''".to_owned(),
         };

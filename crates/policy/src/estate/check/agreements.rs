@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::rc::Rc;
 
 use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
@@ -10,16 +10,23 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::parts::{in_order, path};
-use super::{Known, Shaped, shape};
+use super::parts::in_order;
+use super::{ById, Shaped, shape};
 use crate::condition::{Condition, ConditionError, RowType};
+use crate::estate::Files;
 use crate::estate::case_form::CaseForm;
-use crate::estate::finding::{Finding, Problem};
-use crate::estate::hours::Hours;
-use crate::estate::model::{Agreement, ColumnType, Dataset, Limits, Partner, Share, SharedColumn, Validity};
+use crate::estate::column_type::ColumnType;
+use crate::estate::document;
+use crate::estate::finding::{Finding, Known, MAX_FINDINGS, Problem};
+use crate::estate::model::{Agreement, Dataset, Partner, Share, SharedColumn, Validity};
 use crate::estate::raw::{AgreementFile, ShareTable, Text};
 use crate::mask::Mask;
 use crate::shared_view::MAX_SHARES;
+
+mod limits;
+mod onward;
+
+pub(super) use limits::number_from;
 
 pub(super) type File<'a> = Shaped<'a, AgreementFile>;
 
@@ -28,8 +35,9 @@ const MAX_PURPOSES: usize = 32;
 
 /// What agreements refer to.
 pub(super) struct Around<'a> {
-    pub(super) datasets: &'a Known<DatasetId, Dataset>,
-    pub(super) partners: &'a Known<PartnerId, Partner>,
+    pub(super) files: &'a Files,
+    pub(super) datasets: &'a ById<DatasetId, Dataset>,
+    pub(super) partners: &'a ById<PartnerId, Partner>,
     pub(super) zone: &'a TimeZone,
     pub(super) rows: RowTypes<'a>,
 }
@@ -54,6 +62,9 @@ pub(super) fn agreements(
 ) -> BTreeMap<AgreementId, Agreement> {
     let mut agreements = BTreeMap::new();
     for file in files {
+        if findings.len() > MAX_FINDINGS {
+            break;
+        }
         let Some(id) = file.named::<AgreementId>(&file.raw.agreement.id, findings) else {
             continue;
         };
@@ -75,7 +86,9 @@ fn agreement(
     let partner = referred(file, &raw.partner, "partner", around.partners, findings).map(|(id, _)| id);
     let legal_basis = file.line(&raw.legal_basis, "the legal basis", findings);
     let document = match &raw.document {
-        Some(document) => file.parsed(document, path, findings).map(Some),
+        Some(document) => file
+            .parsed(document, |path| document::look_up(path, around.files), findings)
+            .map(Some),
         None => Some(None),
     };
     let valid = validity(file, around.zone, findings);
@@ -84,8 +97,12 @@ fn agreement(
         Some(form) => file.parsed(form, CaseForm::new, findings).map(Some),
         None => Some(None),
     };
+    let onward = match &raw.onward {
+        Some(onward) => onward::onward(file, onward, around, findings).map(Some),
+        None => Some(None),
+    };
     let shares = shares(file, around, purposes.as_deref(), findings);
-    let limits = limits(file, findings);
+    let limits = limits::limits(file, findings);
     Some(Agreement {
         id,
         partner: partner?,
@@ -94,6 +111,7 @@ fn agreement(
         valid: valid?,
         purposes: purposes?,
         case_reference: case_reference?,
+        onward: onward?,
         shares: shares?,
         limits: limits?,
     })
@@ -104,18 +122,18 @@ fn referred<'a, K, V>(
     file: &File<'_>,
     text: &Text,
     what: &'static str,
-    all: &'a Known<K, V>,
+    all: &'a ById<K, V>,
     findings: &mut Vec<Finding>,
 ) -> Option<(K, Option<&'a V>)>
 where
-    K: Ord + std::str::FromStr + ToString,
+    K: Ord + std::str::FromStr + std::fmt::Display,
     K::Err: Into<Problem>,
 {
     let id = file.parsed(text, str::parse::<K>, findings)?;
     match all.get(&id) {
         Some(value) => Some((id, value.as_ref())),
         None => {
-            let known = all.keys().map(ToString::to_string).collect();
+            let known = Known::new(text.get_ref(), all.keys());
             let problem = Problem::Unknown {
                 what,
                 id: text.get_ref().clone(),
@@ -196,7 +214,7 @@ fn purpose(
             id: purpose.to_string(),
         }
     } else if let Some(known) = among.filter(|among| !among.contains(&purpose)) {
-        let known = known.iter().map(ToString::to_string).collect();
+        let known = Known::new(purpose.as_str(), known.iter());
         Problem::Unknown {
             what: "purpose",
             id: purpose.to_string(),
@@ -282,8 +300,10 @@ fn beside(share: &Share, before: &[&Share], purpose: &PurposeId) -> Option<Probl
             purpose: purpose.to_string(),
         });
     }
+    // `CASE` makes one type of these by itself.
     let shown = |shared: &SharedColumn| match shared.shown_type() {
         ColumnType::Decimal(_) => ColumnType::Numeric,
+        kind if kind.is_text() => ColumnType::Text,
         kind => kind,
     };
     share.columns.iter().find_map(|second| {
@@ -345,12 +365,11 @@ fn columns(
     }
     let mut columns: Vec<SharedColumn> = Vec::new();
     for name in list.get_ref() {
+        if findings.len() > MAX_FINDINGS {
+            break;
+        }
         let Some(column) = dataset.column(name.get_ref()) else {
-            let known = dataset
-                .columns
-                .iter()
-                .map(|column| column.name.to_string())
-                .collect();
+            let known = Known::new(name.get_ref(), dataset.columns.iter().map(|column| &column.name));
             let problem = Problem::Unknown {
                 what: "column",
                 id: name.get_ref().clone(),
@@ -417,76 +436,4 @@ fn within(text: &str, when: &Text, error: &ConditionError) -> Range<usize> {
         }
         None => whole,
     }
-}
-
-fn limits(file: &File<'_>, findings: &mut Vec<Finding>) -> Option<Limits> {
-    let raw = &file.raw.limits;
-    let sessions = match &raw.sessions {
-        Some(given) => number(
-            file,
-            given,
-            "the number of sessions",
-            Limits::MAX_SESSIONS.into(),
-            findings,
-        ),
-        None => Some(Limits::DEFAULT_SESSIONS.into()),
-    };
-    let statement_seconds = match &raw.statement_seconds {
-        Some(given) => number(
-            file,
-            given,
-            "the time of a statement in seconds",
-            Limits::MAX_STATEMENT_SECONDS.into(),
-            findings,
-        ),
-        None => Some(Limits::DEFAULT_STATEMENT_SECONDS.into()),
-    };
-    let rows_per_day = match &raw.rows_per_day {
-        Some(given) => number(
-            file,
-            given,
-            "the number of rows in a day",
-            Limits::MAX_ROWS_PER_DAY,
-            findings,
-        )
-        .map(Some),
-        None => Some(None),
-    };
-    let hours = match &raw.hours {
-        Some(hours) => file.parsed(hours, str::parse::<Hours>, findings).map(Some),
-        None => Some(None),
-    };
-    Some(Limits {
-        sessions: u32::try_from(sessions?).ok()?,
-        statement_seconds: u32::try_from(statement_seconds?).ok()?,
-        rows_per_day: rows_per_day?,
-        hours: hours?,
-    })
-}
-
-fn number(
-    file: &File<'_>,
-    given: &Spanned<i64>,
-    what: &'static str,
-    max: u64,
-    findings: &mut Vec<Finding>,
-) -> Option<u64> {
-    number_from(file, given, what, 1..=max, findings)
-}
-
-pub(super) fn number_from(
-    file: &File<'_>,
-    given: &Spanned<i64>,
-    what: &'static str,
-    range: RangeInclusive<u64>,
-    findings: &mut Vec<Finding>,
-) -> Option<u64> {
-    let number = u64::try_from(*given.get_ref())
-        .ok()
-        .filter(|number| range.contains(number));
-    if number.is_none() {
-        let (min, max) = range.into_inner();
-        findings.push(file.finding(given.span(), Problem::Range { what, min, max }));
-    }
-    number
 }

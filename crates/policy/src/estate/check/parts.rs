@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use evidence::id::{DatasetId, OfficerId, PartnerId};
 use jiff::tz::TimeZone;
 
-use super::{Known, Shaped};
-use crate::estate::finding::{Finding, Problem};
+use super::{ById, Shaped};
+use crate::estate::column_type::ColumnType;
+use crate::estate::finding::{Finding, Known, Problem};
 use crate::estate::hours::time_zone;
 use crate::estate::model::{
-    Column, ColumnType, CustodianSection, Dataset, Gateway, Isolation, Officer, Partner, Relation, State,
-    Upstream, UpstreamUrl,
+    Column, CustodianSection, Dataset, Gateway, Isolation, Officer, Partner, Relation, State, Upstream,
+    UpstreamUrl,
 };
-use crate::estate::names::SqlName;
+use crate::estate::names::{SqlName, two_names};
 use crate::estate::raw::{
     ColumnTable, DatasetFile, EstopFile, OfficerTable, PartnerFile, Table, Text, UpstreamTable,
 };
@@ -130,8 +131,8 @@ pub(super) fn datasets(
     files: &[Shaped<'_, DatasetFile>],
     upstreams: Option<&[String]>,
     findings: &mut Vec<Finding>,
-) -> Known<DatasetId, Dataset> {
-    let mut datasets = Known::new();
+) -> ById<DatasetId, Dataset> {
+    let mut datasets = ById::new();
     for file in files {
         let Some(id) = file.named::<DatasetId>(&file.raw.dataset.id, findings) else {
             continue;
@@ -185,7 +186,7 @@ fn upstream_of(
             let problem = Problem::Unknown {
                 what: "upstream",
                 id: name.get_ref().clone(),
-                known: known.to_vec(),
+                known: Known::new(name.get_ref(), known.iter()),
             };
             findings.push(file.finding(name.span(), problem));
             None
@@ -194,20 +195,14 @@ fn upstream_of(
 }
 
 fn relation(text: &str) -> Result<Relation, Problem> {
-    match text.split_once('.') {
-        Some((schema, name)) if !name.contains('.') => Ok(Relation {
-            schema: schema.parse()?,
-            name: name.parse()?,
-        }),
-        _ => Err(Problem::Relation(text.to_owned())),
-    }
+    let (schema, name) = two_names(text).ok_or_else(|| Problem::Relation(text.to_owned()))?;
+    Ok(Relation {
+        schema: schema.parse()?,
+        name: name.parse()?,
+    })
 }
 
-fn tags(
-    file: &Shaped<'_, DatasetFile>,
-    raw: &[Text],
-    findings: &mut Vec<Finding>,
-) -> Option<BTreeSet<String>> {
+fn tags<T>(file: &Shaped<'_, T>, raw: &[Text], findings: &mut Vec<Finding>) -> Option<BTreeSet<String>> {
     // Tags look like ids of data sets.
     let tag = |tag: &Text| {
         file.parsed(
@@ -270,7 +265,7 @@ fn subject_key(
         .iter()
         .find(|column| column.name.as_str() == key.get_ref())
     else {
-        let known = columns.iter().map(|column| column.name.to_string()).collect();
+        let known = Known::new(key.get_ref(), columns.iter().map(|column| &column.name));
         let problem = Problem::Unknown {
             what: "column",
             id: key.get_ref().clone(),
@@ -289,8 +284,8 @@ fn subject_key(
 pub(super) fn partners(
     files: &[Shaped<'_, PartnerFile>],
     findings: &mut Vec<Finding>,
-) -> Known<PartnerId, Partner> {
-    let mut partners = Known::new();
+) -> ById<PartnerId, Partner> {
+    let mut partners = ById::new();
     for file in files {
         let Some(id) = file.named::<PartnerId>(&file.raw.partner.id, findings) else {
             continue;
@@ -303,6 +298,7 @@ pub(super) fn partners(
 
 fn partner(file: &Shaped<'_, PartnerFile>, id: PartnerId, findings: &mut Vec<Finding>) -> Option<Partner> {
     let title = file.line(&file.raw.partner.title, "the title", findings);
+    let tags = tags(file, &file.raw.partner.tags, findings);
     let mut seen = BTreeSet::new();
     let mut officers = Vec::new();
     for raw in &file.raw.officer {
@@ -320,6 +316,7 @@ fn partner(file: &Shaped<'_, PartnerFile>, id: PartnerId, findings: &mut Vec<Fin
     Some(Partner {
         id,
         title: title?,
+        tags: tags?,
         officers: officers?,
     })
 }

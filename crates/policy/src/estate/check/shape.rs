@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use evidence::id::{AgreementId, DatasetId, PartnerId};
 use toml::Spanned;
 
-use super::Known;
+use super::ById;
 use super::agreements::{File, number_from};
 use crate::estate::finding::{Finding, Problem};
 use crate::estate::model::{Agreement, Dataset, Relation, Share};
@@ -167,7 +167,7 @@ impl Given<'_> {
 pub(super) fn no_differencing(
     files: &[File<'_>],
     agreements: &BTreeMap<AgreementId, Agreement>,
-    datasets: &Known<DatasetId, Dataset>,
+    datasets: &ById<DatasetId, Dataset>,
     findings: &mut Vec<Finding>,
 ) {
     let mut seen: BTreeMap<(&PartnerId, &str, &Relation), Vec<Given<'_>>> = BTreeMap::new();

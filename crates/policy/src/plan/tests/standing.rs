@@ -72,6 +72,7 @@ pub(crate) fn column(name: &str, type_name: &str) -> Column {
         name: name.to_owned(),
         type_name: type_name.to_owned(),
         not_null: true,
+        base_type: None,
         folds: false,
     }
 }
