@@ -34,8 +34,10 @@ pub struct Cli {
 pub enum Command {
     /// Show everything on this machine: a database, three partners, a termination in mid-result, its certificate
     Demo(Demo),
-    /// Check the estate's files against themselves
-    Check,
+    /// Check the estate's files against themselves, and its agreements against its guardrails
+    Check(Check),
+    /// Prove what an estate permits and does not, with two solvers, and write the evidence
+    Prove(Prove),
     /// Show what `apply` would change in the database
     Plan,
     /// Make the database as the estate says, and put its policy in force
@@ -69,6 +71,59 @@ pub struct Demo {
     /// End after the last step instead of serving until Ctrl-C
     #[arg(long)]
     pub once: bool,
+}
+
+/// `estop check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Do without solvers: guardrails are read, and held against no agreement
+    #[arg(long)]
+    pub no_solver: bool,
+    /// Seconds that a solver may take for one question
+    #[arg(long, value_name = "SECONDS", default_value_t = crate::solvers::SECONDS, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
+}
+
+/// `estop prove`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Always proved: no agreement permits what a guardrail forbids; no policy can err; no agreement outlives its \
+                  end. cvc5 and z3 must both say so: `unknown`, a time-out, an error or a contradiction is never \"holds\"."
+)]
+pub struct Prove {
+    /// Write the evidence (texts, SMT-LIB scripts, manifest) to this folder, which must be empty or not there yet
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Also: after this directive all in its scope is denied, and nothing else changes
+    #[arg(long, value_name = "FILE", conflicts_with = "terminate")]
+    pub directive: Option<PathBuf>,
+    /// The same for the termination of a partner that is not drawn up yet
+    #[arg(long, value_name = "PARTNER")]
+    pub terminate: Option<PartnerId>,
+    /// Only of this agreement
+    #[arg(long, value_name = "ID", requires = "terminate")]
+    pub agreement: Option<AgreementId>,
+    /// Only of this purpose
+    #[arg(long, value_name = "ID", requires = "terminate")]
+    pub purpose: Option<PurposeId>,
+    /// Also: this column, or every column of this tag, leaves under no agreement (may be repeated)
+    #[arg(long, value_name = "DATASET.COLUMN|TAG")]
+    pub never: Vec<String>,
+    /// With --never: not to this partner, whatever others are given
+    #[arg(long, value_name = "PARTNER", requires = "never")]
+    pub to: Option<PartnerId>,
+    /// With --never: not without a mask
+    #[arg(long, requires = "never")]
+    pub unmasked: bool,
+    /// Also: nothing is permitted that the estate in this folder does not permit; or what is, by agreement and column
+    #[arg(long, value_name = "DIR")]
+    pub against: Option<PathBuf>,
+    /// Instead: check an evidence folder again, without the estate
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "directive", "terminate", "never", "against"])]
+    pub recheck: Option<PathBuf>,
+    /// Seconds that a solver may take for one question
+    #[arg(long, value_name = "SECONDS", default_value_t = crate::solvers::SECONDS, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
 }
 
 /// `estop directive ...`.

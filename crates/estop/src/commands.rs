@@ -6,6 +6,8 @@ mod check;
 pub mod directive;
 pub mod ledger;
 mod officer;
+mod prove;
+mod proving;
 mod serve;
 mod sessions;
 
@@ -33,7 +35,8 @@ async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
     let estate = &cli.estate;
     match &cli.command {
         Command::Demo(command) => demo::run(command, console).await,
-        Command::Check => check::run(estate, console),
+        Command::Check(command) => check::run(command, estate, console).await,
+        Command::Prove(command) => Box::pin(prove::run(command, estate, console)).await,
         Command::Plan => apply::run_plan(estate, console).await,
         Command::Apply => apply::run_apply(estate, console).await,
         Command::Drift => apply::run_drift(estate, console).await,

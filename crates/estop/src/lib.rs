@@ -13,6 +13,7 @@ pub mod output;
 pub mod postgres;
 pub mod serve;
 pub mod signals;
+pub mod solvers;
 pub mod ssh;
 pub mod tls;
 pub mod unix;

@@ -67,6 +67,12 @@ impl Console {
         self.colour
     }
 
+    /// Whether whoever waits can be shown how far the work is: lines are wanted, and standard error is a terminal.
+    #[must_use]
+    pub fn shows_progress(self) -> bool {
+        !self.json && io::stderr().is_terminal()
+    }
+
     /// Colours a text, on a terminal.
     #[must_use]
     pub fn paint(self, tone: Tone, text: impl Display) -> String {

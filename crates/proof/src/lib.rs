@@ -3,6 +3,12 @@
 //! Runs two solver programs and writes files. No database, no ledger, no session; the clock is handed in.
 
 pub mod case;
+pub mod examine;
+pub mod finding;
+pub mod folder;
+pub mod offence;
+pub mod properties;
+pub mod recheck;
 pub mod run;
 pub mod script;
 pub mod solver;

@@ -188,7 +188,10 @@ impl Broken<'_> {
         }
         Err(RunError::NotReplayed {
             what: self.environment.to_string(),
-            why: format!("left: {left_decides:?}, right: {right_decides:?}, errors: {}", left_erred || right_erred),
+            why: format!(
+                "left: {left_decides:?}, right: {right_decides:?}, errors: {}",
+                left_erred || right_erred
+            ),
         })
     }
 }

@@ -4,23 +4,33 @@ use std::path::Path;
 
 use policy::estate::{Agreement, Estate, EstateErrors};
 
+use proof::properties;
+
+use super::proving;
+use crate::cli::Check;
 use crate::estate;
 use crate::failure::{Exit, Failure};
 use crate::output::{Console, Tone};
+use crate::solvers;
 
 /// Runs the command.
 ///
 /// # Errors
 /// There is no estate, or it is not right: every finding, with its place.
-pub(super) fn run(folder: &Path, console: Console) -> Result<Exit, Failure> {
+pub(super) async fn run(command: &Check, folder: &Path, console: Console) -> Result<Exit, Failure> {
     let files = estate::read(folder)?;
     match Estate::parse(&files) {
-        Ok(estate) => right(&estate, console),
+        Ok(estate) => right(command, &estate, console).await,
         Err(errors) => wrong(&errors, console),
     }
 }
 
-fn right(estate: &Estate, console: Console) -> Result<Exit, Failure> {
+async fn right(command: &Check, estate: &Estate, console: Console) -> Result<Exit, Failure> {
+    // Without a solver nothing is said at all, rather than half of it.
+    let solvers = match (estate.statute().guardrails().is_empty(), command.no_solver) {
+        (false, false) => Some(solvers::open(command.seconds).await?),
+        _ => None,
+    };
     let counts = [
         ("data sets", estate.datasets().len()),
         ("partners", estate.partners().len()),
@@ -52,13 +62,37 @@ fn right(estate: &Estate, console: Console) -> Result<Exit, Failure> {
     for note in &notes {
         console.line(format!("{}: {note}", console.paint(Tone::Quiet, "note")))?;
     }
-    console.document(&serde_json::json!({
+    let mut document = serde_json::json!({
         "custodian": estate.custodian().name,
         "counts": counts.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "documents": documents,
         "findings": [],
         "notes": notes,
-    }))?;
+        "proof": null,
+    });
+    let exit = match &solvers {
+        None => unproved(command, estate, console)?,
+        Some(solvers) => {
+            let outcome = proving::put(estate, &properties::guardrails(estate), solvers, console).await?;
+            proving::say(&outcome, console)?;
+            if let Some(fields) = document.as_object_mut() {
+                fields.insert("proof".to_owned(), proving::document(&outcome, solvers));
+            }
+            outcome.exit()
+        }
+    };
+    console.document(&document)?;
+    Ok(exit)
+}
+
+fn unproved(command: &Check, estate: &Estate, console: Console) -> Result<Exit, Failure> {
+    let count = estate.statute().guardrails().len();
+    if count > 0 && command.no_solver {
+        console.line(console.paint(
+            Tone::Bad,
+            format!("NOT PROVED: --no-solver, so {count} guardrails were held against no agreement"),
+        ))?;
+    }
     Ok(Exit::Yes)
 }
 
@@ -86,11 +120,7 @@ fn notes(estate: &Estate) -> Vec<String> {
             )
         })
         .collect();
-    if !estate.statute().guardrails().is_empty() {
-        notes.push(
-            "guardrails: their syntax is right; they are not proved against the agreements yet".to_owned(),
-        );
-    }
+    notes.extend_from_slice(estate.statute().notes());
     notes
 }
 

@@ -185,6 +185,14 @@ async fn list(admin: &Admin, console: Console) -> Result<Exit, Failure> {
     Ok(Exit::Yes)
 }
 
+/// The directive in a file.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub(super) fn read_order(file: &Path) -> Result<Order, Failure> {
+    read(file).map(|(_, order)| order)
+}
+
 /// A directive in a file, with the bytes that are signed.
 fn read(file: &Path) -> Result<(String, Order), Failure> {
     let text = files::read(file, MAX_DIRECTIVE_BYTES)?;
