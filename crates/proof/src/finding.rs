@@ -1,19 +1,20 @@
 //! A counterexample in the words of whoever reads statutes and agreements.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+mod seen;
 
-use cedar_policy::{
-    Context, Effect, Entities, Entity, EntityId, EntityUid, EvalResult, Policy, PolicyId, PolicySet, Request,
-    RestrictedExpression, eval_expression,
-};
+use std::collections::BTreeSet;
+
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
 use policy::condition::entity_type;
-use policy::estate::{Agreement, Dataset, Estate, Partner};
+use policy::estate::Estate;
 use serde::Serialize;
 
-use crate::offence::{Broken, Offence, Replayed};
+use crate::offence::{Broken, Offence};
 use crate::run::RunError;
+use seen::Seen;
 
 /// What one permit permits, that a claim says it may not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,6 +85,8 @@ pub struct Reads {
     pub title: String,
     /// The columns of this row that may be read.
     pub columns: Vec<Shown>,
+    /// Whether the row is read to be counted among others only.
+    pub counted: bool,
     /// What the row holds, as far as it matters.
     pub row: Vec<Holds>,
 }
@@ -111,7 +114,7 @@ pub struct Holds {
 pub struct Moment {
     /// The moment itself.
     pub at: String,
-    /// The day, in the custodian's time zone.
+    /// The day in the custodian's time zone, with the time of day where it does not just begin.
     pub day: String,
     /// The time zone.
     pub zone: String,
@@ -134,8 +137,9 @@ impl Finding {
                     .iter()
                     .map(|shown| format!("{}{}", shown.column, if shown.masked { " (masked)" } else { "" }))
                     .collect();
+                let verb = if reads.counted { "counts by" } else { "reads    " };
                 lines.push(format!(
-                    "reads     {} of data set {} ({})",
+                    "{verb} {} of data set {} ({})",
                     columns.join(", "),
                     reads.dataset,
                     reads.title
@@ -243,8 +247,9 @@ pub fn describe(
         reads: dataset.map(|dataset| Reads {
             dataset: dataset.id.to_string(),
             title: dataset.title.clone(),
+            counted: seen.aggregate == Some(true),
             columns: seen.columns(dataset, broken, &set),
-            row: seen.row(dataset, &columns),
+            row: seen.row(dataset, &columns, &zone),
         }),
         purpose: seen.purpose.clone(),
         case: seen.case.clone(),
@@ -253,10 +258,19 @@ pub fn describe(
             .any(|policy| asked(policy, "context").contains("case")),
         when: Moment {
             at: seen.now.to_string(),
-            day: seen.now.to_zoned(zone.clone()).date().to_string(),
+            day: day(seen.now, &zone),
             zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         },
     })
+}
+
+fn day(at: Timestamp, zone: &TimeZone) -> String {
+    let local = at.to_zoned(zone.clone()).datetime();
+    if local.time() == Time::midnight() {
+        local.date().to_string()
+    } else {
+        local.to_string().replace('T', " ")
+    }
 }
 
 fn cite(guardrail: &policy::guardrail::Guardrail) -> Cited {
@@ -272,228 +286,6 @@ fn deciding<'a>(set: &'a PolicySet, ids: &[PolicyId]) -> Vec<&'a Policy> {
         .filter_map(|id| set.policy(id))
         .filter(|policy| policy.effect() == Effect::Forbid)
         .collect()
-}
-
-/// What a request is about.
-#[derive(Debug, Clone)]
-struct Seen {
-    action: EntityUid,
-    resource: EntityUid,
-    row: Option<Entity>,
-    officer: String,
-    partner: String,
-    agreement: String,
-    purpose: String,
-    case: Option<String>,
-    column: Option<String>,
-    masked: Option<bool>,
-    now: Timestamp,
-}
-
-impl Seen {
-    fn of(request: &Request, entities: &Entities) -> Option<Self> {
-        let context = request.context()?;
-        let entity = |key: &str| match context.get(key)? {
-            EvalResult::EntityUid(uid) => Some(uid.id().unescaped().to_owned()),
-            _ => None,
-        };
-        let string = |key: &str| match context.get(key)? {
-            EvalResult::String(text) => Some(text),
-            _ => None,
-        };
-        let principal = request.principal()?;
-        let partner = match entities.get(principal)?.attr("partner")? {
-            Ok(EvalResult::EntityUid(uid)) => uid.id().unescaped().to_owned(),
-            _ => return None,
-        };
-        let masked = match context.get("masked") {
-            Some(EvalResult::Bool(masked)) => Some(masked),
-            _ => None,
-        };
-        let resource = request.resource()?.clone();
-        Some(Self {
-            action: request.action()?.clone(),
-            row: entities.get(&resource).cloned(),
-            resource,
-            officer: principal.id().unescaped().to_owned(),
-            partner,
-            agreement: entity("agreement")?,
-            purpose: entity("purpose")?,
-            case: string("case"),
-            column: string("column"),
-            masked,
-            now: instant(request, entities, &context.get("now")?)?,
-        })
-    }
-
-    fn resource_kind(&self) -> String {
-        self.resource.type_name().to_string()
-    }
-
-    /// The request and its entities.
-    fn request(&self) -> Option<(Request, Entities)> {
-        let uid = |kind: &str, id: &str| {
-            let kind = kind.parse().ok()?;
-            Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
-        };
-        let of = |kind: &str, id: &str| uid(kind, id).map(RestrictedExpression::new_entity_uid);
-        let mut context = vec![
-            ("agreement".to_owned(), of("Agreement", &self.agreement)?),
-            ("purpose".to_owned(), of("Purpose", &self.purpose)?),
-            (
-                "now".to_owned(),
-                RestrictedExpression::new_datetime(format!("{:.3}", self.now)),
-            ),
-        ];
-        let texts = [("case", &self.case), ("column", &self.column)];
-        for (key, text) in texts {
-            if let Some(text) = text {
-                context.push((key.to_owned(), RestrictedExpression::new_string(text.clone())));
-            }
-        }
-        if let Some(masked) = self.masked {
-            context.push(("masked".to_owned(), RestrictedExpression::new_bool(masked)));
-        }
-        let officer = uid("Officer", &self.officer)?;
-        let attributes = std::iter::once(("partner".to_owned(), of("Partner", &self.partner)?)).collect();
-        let principal = Entity::new(officer.clone(), attributes, std::iter::empty().collect()).ok()?;
-        let entities =
-            Entities::from_entities(std::iter::once(principal).chain(self.row.clone()), None).ok()?;
-        let context = Context::from_pairs(context).ok()?;
-        let request =
-            Request::new(officer, self.action.clone(), self.resource.clone(), context, None).ok()?;
-        Some((request, entities))
-    }
-
-    fn replayed(&self, broken: &Broken<'_>, set: &PolicySet) -> Option<Replayed> {
-        let (request, entities) = self.request()?;
-        broken.replayed(set, &request, &entities).ok()
-    }
-
-    /// The same with an officer that there is, on the agreement's first day, without a case: each, if it is still shown so.
-    fn nicer(
-        self,
-        partner: &Partner,
-        agreement: &Agreement,
-        broken: &Broken<'_>,
-        set: &PolicySet,
-    ) -> Result<(Self, Replayed), RunError> {
-        let mut best = self;
-        let mut shown = best.replayed(broken, set).ok_or_else(|| RunError::NotReplayed {
-            what: best.agreement.clone(),
-            why: "what was read from it does not show it".to_owned(),
-        })?;
-        let mut tries: Vec<Self> = Vec::new();
-        if let Some(officer) = partner.officers.first() {
-            let officer = format!("{}/{}", partner.id, officer.id);
-            tries.push(Self {
-                officer,
-                ..best.clone()
-            });
-        }
-        let now = agreement.valid.begins;
-        tries.push(Self {
-            now,
-            ..tries.last().unwrap_or(&best).clone()
-        });
-        tries.push(Self {
-            case: None,
-            ..tries.last().unwrap_or(&best).clone()
-        });
-        // Each is tried upon the best so far.
-        for tried in tries {
-            let next = Self {
-                officer: tried.officer,
-                now: if tried.now == now { now } else { best.now },
-                case: if tried.case.is_none() {
-                    None
-                } else {
-                    best.case.clone()
-                },
-                ..best.clone()
-            };
-            if let Some(replayed) = next.replayed(broken, set) {
-                (best, shown) = (next, replayed);
-            }
-        }
-        Ok((best, shown))
-    }
-
-    /// All columns of the data set for which this row shows the same.
-    fn columns(&self, dataset: &Dataset, broken: &Broken<'_>, set: &PolicySet) -> Vec<Shown> {
-        let mut shown = Vec::new();
-        for column in &dataset.columns {
-            for masked in [false, true] {
-                let next = Self {
-                    column: Some(column.name.as_str().to_owned()),
-                    masked: Some(masked),
-                    ..self.clone()
-                };
-                if next.replayed(broken, set).is_some() {
-                    shown.push(Shown {
-                        column: column.name.as_str().to_owned(),
-                        masked,
-                    });
-                }
-            }
-        }
-        shown
-    }
-
-    /// What the row holds in these columns.
-    fn row(&self, dataset: &Dataset, asked: &BTreeSet<String>) -> Vec<Holds> {
-        let columns = dataset
-            .columns
-            .iter()
-            .filter(|column| asked.contains(column.name.as_str()));
-        columns
-            .filter_map(|column| {
-                let name = column.name.as_str();
-                let value = self.row.as_ref()?.attr(name);
-                Some(Holds {
-                    column: name.to_owned(),
-                    value: value
-                        .map(|value| value.map_or_else(|_| "?".to_owned(), |value| self.said(&value))),
-                })
-            })
-            .collect()
-    }
-
-    /// A value as people write it.
-    fn said(&self, value: &EvalResult) -> String {
-        match value {
-            EvalResult::ExtensionValue(text) if text.contains("datetime") => self
-                .request()
-                .and_then(|(request, entities)| instant(&request, &entities, value))
-                .map_or_else(|| text.clone(), |at| at.to_string()),
-            EvalResult::ExtensionValue(text) => text.split('"').nth(1).unwrap_or(text).to_owned(),
-            EvalResult::Set(set) => {
-                let mut items: Vec<String> = set.iter().map(|item| self.said(item)).collect();
-                items.sort();
-                format!("[{}]", items.join(", "))
-            }
-            EvalResult::String(text) => format!("{text:?}"),
-            EvalResult::Bool(value) => value.to_string(),
-            EvalResult::Long(value) => value.to_string(),
-            other => other.to_string(),
-        }
-    }
-}
-
-/// The moment that a `datetime` of Cedar's stands for.
-fn instant(request: &Request, entities: &Entities, value: &EvalResult) -> Option<Timestamp> {
-    let EvalResult::ExtensionValue(text) = value else {
-        return None;
-    };
-    let mut expression = String::new();
-    let _ = write!(
-        expression,
-        "({text}).durationSince(datetime(\"1970-01-01\")).toMilliseconds()"
-    );
-    match eval_expression(request, entities, &expression.parse().ok()?).ok()? {
-        EvalResult::Long(milliseconds) => Timestamp::from_millisecond(milliseconds).ok(),
-        _ => None,
-    }
 }
 
 /// The attributes of a variable that a policy asks for.

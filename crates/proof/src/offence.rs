@@ -169,18 +169,20 @@ impl Broken<'_> {
         let decide = |set: &PolicySet| {
             let answer = authorizer.is_authorized(request, set, entities);
             let reasons: Vec<PolicyId> = answer.diagnostics().reason().cloned().collect();
-            let erred = answer.diagnostics().errors().next().is_some();
-            (answer.decision(), reasons, erred)
+            let errors: Vec<String> = answer.diagnostics().errors().map(ToString::to_string).collect();
+            (answer.decision(), reasons, errors)
         };
-        let (left_decides, left_reasons, left_erred) = decide(left);
-        let (right_decides, right_reasons, right_erred) = decide(self.right);
+        let (left_decides, left_reasons, mut errors) = decide(left);
+        let left_erred = !errors.is_empty();
+        let (right_decides, right_reasons, more) = decide(self.right);
+        errors.extend(more);
         let shows = match self.asks {
             Asks::Implies => left_decides == Decision::Allow && right_decides == Decision::Deny,
             Asks::Disjoint => left_decides == Decision::Allow && right_decides == Decision::Allow,
             Asks::Equivalent => left_decides != right_decides,
             Asks::NeverErrs => left_erred,
         };
-        if shows && (self.asks == Asks::NeverErrs || !left_erred && !right_erred) {
+        if shows && (self.asks == Asks::NeverErrs || errors.is_empty()) {
             return Ok(Replayed {
                 left: left_reasons,
                 right: right_reasons,
@@ -189,8 +191,11 @@ impl Broken<'_> {
         Err(RunError::NotReplayed {
             what: self.environment.to_string(),
             why: format!(
-                "left: {left_decides:?}, right: {right_decides:?}, errors: {}",
-                left_erred || right_erred
+                "left: {left_decides:?}, right: {right_decides:?}{}",
+                errors
+                    .first()
+                    .map(|error| format!(", {error}"))
+                    .unwrap_or_default()
             ),
         })
     }

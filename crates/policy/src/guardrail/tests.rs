@@ -345,3 +345,27 @@ fn a_thousand_columns_of_a_tag_are_no_deep_condition() {
     files.insert("guardrails/juveniles.cedar".to_owned(), text);
     assert_eq!(places(Estate::parse(&files).unwrap().statute()), ["g@elsewhere"]);
 }
+
+#[test]
+fn the_context_is_the_schemas() {
+    let schema = cedar::schema(&with("").unwrap());
+    let contexts: Vec<Vec<&str>> = schema
+        .split("context: {")
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next())
+        .map(|fields| {
+            fields
+                .split(',')
+                .filter_map(|field| field.split(':').next())
+                .map(|name| name.trim().trim_end_matches('?'))
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        contexts,
+        [
+            vocabulary::CONNECT_CONTEXT.to_vec(),
+            vocabulary::READ_CONTEXT.to_vec()
+        ]
+    );
+}

@@ -9,7 +9,15 @@ use crate::estate::{Dataset, Estate, Known, Problem};
 
 /// Attributes of a request's context, by action: what `policy::cedar` writes into the schema.
 pub(super) const CONNECT_CONTEXT: [&str; 4] = ["agreement", "purpose", "now", "case"];
-pub(super) const READ_CONTEXT: [&str; 6] = ["agreement", "purpose", "now", "case", "column", "masked"];
+pub(super) const READ_CONTEXT: [&str; 7] = [
+    "agreement",
+    "purpose",
+    "now",
+    "case",
+    "column",
+    "masked",
+    "aggregate",
+];
 
 /// The names of an estate, and what they stand for.
 pub(super) struct Vocabulary<'a> {

@@ -1,0 +1,248 @@
+//! Claims about change and end: terminations, ends, columns that never leave, another estate.
+
+use policy::cedar;
+use policy::estate::Estate;
+use proof::examine::Examined;
+use proof::properties::{Columns, Never, POLICIES, Scope, Wanted, all};
+use proof::run::Verdict;
+
+use crate::support::{Draft, claim, run, solvers};
+
+fn draft() -> Draft {
+    Draft::new()
+        .dataset("people", "", "id = { type = \"bigint\" }\nname = { type = \"text\", tags = [\"identity\"] }\nssn = { type = \"text\", optional = true }\nstatus = { type = \"text\" }")
+        .dataset("visits", "", "id = { type = \"bigint\" }")
+        .partner("p")
+        .partner("q")
+        .agreement("a", "p", "\"x\", \"y\"", "[[share]]\ndataset = \"people\"\ncolumns = [\"id\", \"name\", \"ssn\"]\nmask = { ssn = \"first:1\" }\nwhen = 'resource.status == \"open\"'")
+        .agreement("b", "q", "\"x\"", "[[share]]\ndataset = \"people\"\ncolumns = [\"id\"]\n[[share]]\ndataset = \"visits\"\ncolumns = [\"id\"]")
+}
+
+async fn proved(estate: &Estate, wanted: &Wanted<'_>) -> Vec<Examined> {
+    run(estate, &all(estate, wanted).case, &solvers().await).await
+}
+
+fn never(columns: Columns, to: Option<&str>, unmasked: bool) -> Never {
+    Never {
+        columns,
+        to: to.map(|to| to.parse().unwrap()),
+        unmasked,
+    }
+}
+
+#[tokio::test]
+async fn columns_that_never_leave() {
+    let ssn = || Columns::One("people".parse().unwrap(), "ssn".to_owned());
+    let wanted = Wanted {
+        never: vec![
+            never(ssn(), None, false),
+            never(ssn(), None, true),
+            never(ssn(), Some("q"), false),
+            never(Columns::Tagged("identity".to_owned()), Some("p"), true),
+            never(
+                Columns::One("people".parse().unwrap(), "status".to_owned()),
+                None,
+                false,
+            ),
+        ],
+        ..Wanted::default()
+    };
+    let estate = draft().estate();
+    let examined = proved(&estate, &wanted).await;
+    let verdicts: Vec<Verdict> = (1..=5)
+        .map(|number| claim(&examined, &format!("never-{number}")).verdict())
+        .collect();
+    let (holds, fails) = (Verdict::Holds, Verdict::Fails);
+    assert_eq!(verdicts, [fails, holds, holds, fails, holds]);
+    // Both purposes of the one agreement, each a permit.
+    let findings = &claim(&examined, "never-1").findings;
+    assert_eq!(findings.len(), 2);
+    assert!(
+        findings[0]
+            .lines()
+            .join("\n")
+            .contains("ssn (masked) of data set people")
+    );
+}
+
+/// Each scope of a termination: all of it denied, and nobody else touched.
+#[tokio::test]
+async fn terminations() {
+    let scope = |agreement: Option<&str>, purpose: Option<&str>| Scope {
+        directive: Some("D-2026-0007".parse().unwrap()),
+        partner: "p".parse().unwrap(),
+        agreement: agreement.map(|id| id.parse().unwrap()),
+        purpose: purpose.map(|id| id.parse().unwrap()),
+    };
+    let estate = draft().estate();
+    for scope in [
+        scope(None, None),
+        scope(Some("a"), None),
+        scope(None, Some("x")),
+        scope(Some("a"), Some("y")),
+    ] {
+        let wanted = Wanted {
+            scope: Some(scope),
+            ..Wanted::default()
+        };
+        let examined = proved(&estate, &wanted).await;
+        for name in ["denied", "others-unchanged", "terms", "never-errs"] {
+            assert_eq!(claim(&examined, name).verdict(), Verdict::Holds, "{name}");
+        }
+    }
+}
+
+/// A directive that is carried out too narrowly, or too widely, is seen.
+#[tokio::test]
+async fn a_wrong_termination_fails() {
+    let estate = draft().estate();
+    let wanted = Wanted {
+        scope: Some(Scope {
+            directive: None,
+            partner: "p".parse().unwrap(),
+            agreement: None,
+            purpose: None,
+        }),
+        ..Wanted::default()
+    };
+    let mut case = all(&estate, &wanted).case;
+    let directive = case.texts.get_mut("directive.cedar").unwrap();
+    *directive = directive.replace(
+        "principal.partner == Partner::\"p\"",
+        "principal.partner == Partner::\"p\" && context.purpose == Purpose::\"x\"",
+    );
+    let examined = run(&estate, &case, &solvers().await).await;
+    let denied = claim(&examined, "denied");
+    assert_eq!(denied.verdict(), Verdict::Fails);
+    assert!(
+        denied.findings.iter().all(|finding| finding.purpose == "y"),
+        "{denied:?}"
+    );
+    let directive = case.texts.get_mut("directive.cedar").unwrap();
+    *directive = directive.replace("principal.partner == Partner::\"p\" && ", "");
+    let examined = run(&estate, &case, &solvers().await).await;
+    let others = claim(&examined, "others-unchanged");
+    assert_eq!(others.verdict(), Verdict::Fails);
+    assert!(
+        others.troubles.join("\n").contains("b/x"),
+        "{:?}",
+        others.troubles
+    );
+}
+
+/// An agreement whose policies go beyond its days, its partner or its purposes is seen, whoever wrote them.
+#[tokio::test]
+async fn nothing_beyond_the_terms() {
+    let estate = draft().estate();
+    assert!(cedar::policies(&estate, &[]).contains("2028-01-01T06:00:00.000Z"));
+    for (from, to) in [
+        (
+            "context.now < datetime(\"2028-01-01T06:00:00.000Z\")",
+            "context.now < datetime(\"2028-01-01T06:00:00.001Z\")",
+        ),
+        (
+            "principal.partner == Partner::\"q\"",
+            "principal.partner == Partner::\"p\"",
+        ),
+        (
+            "context.purpose == Purpose::\"y\"",
+            "context.purpose == Purpose::\"z\"",
+        ),
+        ("context.now >= datetime(\"2024-01-01T06:00:00.000Z\") && ", ""),
+    ] {
+        let mut case = all(&estate, &Wanted::default()).case;
+        let policies = case.texts.get_mut(POLICIES).unwrap();
+        assert!(policies.contains(from), "{from}");
+        *policies = policies.replacen(from, to, 1);
+        let prepared = std::sync::Arc::new(case.prepare().unwrap());
+        let proved = proof::run::prove(&prepared, &solvers().await, &|_| {})
+            .await
+            .unwrap();
+        let verdicts: Vec<_> = prepared
+            .claims
+            .iter()
+            .zip(&proved)
+            .filter(|((claim, _, _), _)| claim.name == "terms")
+            .map(|(_, proved)| proved.verdict())
+            .collect();
+        assert_eq!(verdicts, [Verdict::Fails], "{from}");
+    }
+}
+
+/// What a new estate permits beyond an old one, by agreement, data set and column.
+#[tokio::test]
+async fn nothing_new_or_what_is() {
+    let old = draft().estate();
+    let same = Wanted {
+        against: Some(&old),
+        ..Wanted::default()
+    };
+    let less = draft()
+        .replace("agreements/a.toml", "\"open\"", "\"open\" && resource.id > 7")
+        .replace("agreements/b.toml", "2027-12-31", "2026-12-31");
+    assert_eq!(
+        claim(&proved(&less.estate(), &same).await, "nothing-new").verdict(),
+        Verdict::Holds
+    );
+    let more = [
+        (
+            "agreements/a.toml",
+            "mask = { ssn = \"first:1\" }\n",
+            "",
+            "ssn of data set people",
+        ),
+        (
+            "agreements/a.toml",
+            "resource.status == \"open\"",
+            "true",
+            "id, name, ssn (masked) of data set people",
+        ),
+        (
+            "agreements/b.toml",
+            "2027-12-31",
+            "2028-12-31",
+            "id of data set visits",
+        ),
+        (
+            "agreements/b.toml",
+            "columns = [\"id\"]\n[[share]]",
+            "columns = [\"id\", \"status\"]\n[[share]]",
+            "reads     status of data set people",
+        ),
+    ];
+    for (path, from, to, says) in more {
+        let estate = draft().replace(path, from, to).estate();
+        let examined = proved(&estate, &same).await;
+        let new = claim(&examined, "nothing-new");
+        assert_eq!(new.verdict(), Verdict::Fails, "{from}");
+        let said: String = new
+            .findings
+            .iter()
+            .map(|finding| finding.lines().join("\n"))
+            .collect();
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    // A column's type that changed: what the old condition meant cannot be said, so all of it counts as new.
+    let changed = draft()
+        .replace(
+            "datasets/people.toml",
+            "status = { type = \"text\" }",
+            "status = { type = \"bigint\" }",
+        )
+        .replace(
+            "agreements/a.toml",
+            "resource.status == \"open\"",
+            "resource.status == 1",
+        )
+        .estate();
+    let made = all(&changed, &same);
+    assert!(
+        made.notes.join("\n").contains("`a/x/people` does not fit"),
+        "{:?}",
+        made.notes
+    );
+    assert_eq!(
+        claim(&run(&changed, &made.case, &solvers().await).await, "nothing-new").verdict(),
+        Verdict::Fails
+    );
+}
