@@ -13,6 +13,7 @@ use policy::plan::{Plan, Step};
 use serde::{Deserialize, Serialize};
 
 use crate::Control;
+use crate::airlocks::renewed_by;
 use crate::database::reading::Credentials;
 use crate::error::ControlError;
 use crate::store::GatewayState;
@@ -44,7 +45,7 @@ pub struct AppliedPlans {
 }
 
 impl UpstreamPlan {
-    fn new(upstream: &str, plan: Plan) -> Self {
+    pub(crate) fn new(upstream: &str, plan: Plan) -> Self {
         let fingerprint = plan.fingerprint();
         Self {
             upstream: upstream.to_owned(),
@@ -67,6 +68,8 @@ impl Control {
             let (desired, credentials) = self.wanted(name)?;
             plans.push(UpstreamPlan::new(name, admin.plan(&desired, &credentials).await?));
         }
+        let airlocks = self.plan_airlocks(&renewed_by(&plans)).await?;
+        plans.extend(airlocks);
         Ok(plans)
     }
 
@@ -89,20 +92,22 @@ impl Control {
             // First where gateways find them: a login that comes too early fails and is tried again; one that has no
             // password to try would fail for good.
             for (role, credential) in &uncommitted.passwords {
-                self.0.store.keep_credential(role, credential)?;
+                self.0.store.keep_credential(self.side(name), role, credential)?;
             }
             plans.push(UpstreamPlan::new(name, uncommitted.commit().await?));
             self.end_strangers(admin, &desired).await?;
         }
+        let airlocks = self.apply_airlocks(&renewed_by(&plans)).await?;
+        plans.extend(airlocks);
         self.put_in_force(plans).await
     }
 
-    fn wanted(&self, upstream: &str) -> Result<(Desired, Credentials), ControlError> {
+    pub(crate) fn wanted(&self, upstream: &str) -> Result<(Desired, Credentials), ControlError> {
         let mut desired = self.desired(upstream);
         let mut credentials = Credentials::new();
         for role in desired.roles.iter().filter(|role| role.is_in_force()) {
             let name = role.name.as_str();
-            match self.0.store.credential(name)? {
+            match self.0.store.credential(self.side(upstream), name)? {
                 Some(credential) => drop(credentials.insert(name.to_owned(), credential)),
                 None => drop(desired.renew.insert(name.to_owned())),
             }

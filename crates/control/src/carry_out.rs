@@ -195,6 +195,8 @@ impl Control {
                 end_roles(admin, &self.desired(name), &roles, &*self.0.clock, done).await;
             }
         }
+        // The custodian's side first: it is what enforces, and an airlock that cannot be reached must not keep it waiting.
+        self.end_in_airlocks(accepted, done).await;
     }
 
     /// The roles that a scope covers in one upstream.

@@ -6,6 +6,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::error::ControlError;
 
+pub(crate) mod airlock;
 pub(crate) mod apply;
 pub(crate) mod ending;
 pub(crate) mod reading;
@@ -60,10 +61,32 @@ impl Admin {
         })
     }
 
+    /// The way to another database of the same server.
+    pub(crate) fn in_database(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.config.dbname(name);
+        other
+    }
+
     /// Its name in the estate.
     #[must_use]
     pub fn upstream(&self) -> &str {
         &self.upstream
+    }
+
+    /// A connection to a server that may be on its way up. Cancel safe.
+    pub(crate) async fn connect_within(&self, at_most: Duration) -> Result<Connection, ControlError> {
+        /// Between two attempts: a restart takes a few of these.
+        const AGAIN: Duration = Duration::from_millis(200);
+        let deadline = tokio::time::sleep(at_most);
+        tokio::pin!(deadline);
+        loop {
+            let attempt = self.connect().await;
+            if attempt.is_ok() || deadline.is_elapsed() {
+                return attempt;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     /// A connection, closed when dropped. Cancel safe.

@@ -3,6 +3,7 @@
 //! A [`Control`] does one thing at a time. What it has done it knows from the ledger alone; the register holds what
 //! gateways need to know, and can be made anew from estate and ledger but for passwords, which are then drawn again.
 
+mod airlocks;
 mod applying;
 mod carry_out;
 mod certificate;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evidence::directive::{self, Approved, Directive};
-use evidence::id::DirectiveNumber;
+use evidence::id::{DirectiveNumber, PartnerId};
 use evidence::note::SignerKey;
 use evidence::signers::AllowedSigners;
 use ledger::register::Register;
@@ -28,6 +29,7 @@ use ledger::{Clock, Ledger};
 use policy::desired::Desired;
 use policy::estate::{Estate, Files};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 pub use api::serve_admin;
 pub use applying::{AppliedPlans, UpstreamPlan};
@@ -49,6 +51,8 @@ pub struct Config {
     pub estate: Estate,
     /// Its [`estate_sha256`].
     pub estate_sha256: String,
+    /// Admin connections to the airlocks, by partner, where an upstream is isolated so: the URL of database `postgres`.
+    pub airlocks: BTreeMap<PartnerId, Zeroizing<String>>,
     /// The custodian's key, under any name.
     pub signer: SignerKey,
     /// The ledger.
@@ -90,6 +94,7 @@ struct Inner {
     estate_sha256: String,
     signers: AllowedSigners,
     admins: BTreeMap<String, Admin>,
+    airlocks: BTreeMap<PartnerId, Admin>,
     signer: SignerKey,
     ledger: Ledger,
     store: Store,
@@ -120,6 +125,7 @@ impl Control {
         let Config {
             estate,
             estate_sha256,
+            airlocks,
             signer,
             ledger,
             register,
@@ -140,6 +146,15 @@ impl Control {
             .iter()
             .map(admin)
             .collect::<Result<_, ControlError>>()?;
+        let airlocks = airlocks
+            .iter()
+            .map(|(partner, url)| {
+                Ok((
+                    partner.clone(),
+                    Admin::new(&format!("airlock of {partner}"), url)?,
+                ))
+            })
+            .collect::<Result<_, ControlError>>()?;
         let known = Mutex::new(Known::fold(&ledger)?);
         let work = tokio::sync::Mutex::new(());
         let store = Store::new(register);
@@ -148,6 +163,7 @@ impl Control {
             estate_sha256,
             signers,
             admins,
+            airlocks,
             signer,
             ledger,
             store,

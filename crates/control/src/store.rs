@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evidence::hash::Hash;
-use evidence::id::{DirectiveNumber, Epoch};
+use evidence::id::{DirectiveNumber, Epoch, PartnerId};
 use ledger::register::Register;
+use policy::airlock::Seal;
 use policy::in_force::InForce;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -20,8 +21,33 @@ const POLICY: &str = "policy";
 /// Before a gateway's name: what it says of itself.
 const GATEWAY: &str = "gateway/";
 
-/// Before a role's name: its password.
+/// Before a role's name: the password that gateways log in with.
 const UPSTREAM: &str = "upstream/";
+
+/// Before the name of a role that has an airlock: its password at the custodian, which is for the airlock's user mapping.
+const CUSTODIAN: &str = "custodian/";
+
+/// Before a partner's name, and a role's behind a slash: what its airlock was when it was made.
+const AIRLOCK: &str = "airlock/";
+
+/// Where a password counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Where gateways log in.
+    Gateway,
+    /// At the custodian, behind an airlock.
+    Custodian,
+}
+
+impl Side {
+    fn key(self, role: &str) -> String {
+        let before = match self {
+            Self::Gateway => UPSTREAM,
+            Self::Custodian => CUSTODIAN,
+        };
+        format!("{before}{role}")
+    }
+}
 
 /// Before a size of the main log: the root at which a directive was drawn up.
 const DRAWN_UP: &str = "drawn-up/";
@@ -99,17 +125,51 @@ impl Store {
             .map_err(ControlError::register("watching what gateways say"))
     }
 
-    pub(crate) fn credential(&self, role: &str) -> Result<Option<Credential>, ControlError> {
+    pub(crate) fn credential(&self, side: Side, role: &str) -> Result<Option<Credential>, ControlError> {
         let doing = "reading a role's password";
-        let found = self.get(&format!("{UPSTREAM}{role}"), doing)?;
+        let found = self.get(&side.key(role), doing)?;
         // What cannot be read is as good as none: a new one is drawn.
         Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
-    pub(crate) fn keep_credential(&self, role: &str, credential: &Credential) -> Result<(), ControlError> {
+    /// What an airlock's database was when it was made.
+    pub(crate) fn seal(&self, partner: &PartnerId, role: &str) -> Result<Option<Seal>, ControlError> {
+        let found = self.get(&format!("{AIRLOCK}{partner}/{role}"), "reading an airlock's seal")?;
+        // What cannot be read is as good as none: the database is made anew.
+        Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    pub(crate) fn keep_seal(&self, partner: &PartnerId, role: &str, seal: &Seal) -> Result<(), ControlError> {
+        let doing = "keeping an airlock's seal";
+        let bytes = serde_json::to_vec(seal).map_err(ControlError::register(doing))?;
+        self.put(&format!("{AIRLOCK}{partner}/{role}"), &bytes, doing)
+    }
+
+    /// What an airlock's cluster was when it was made, databases apart.
+    pub(crate) fn cluster_seal(&self, partner: &PartnerId) -> Result<Option<Vec<String>>, ControlError> {
+        let found = self.get(&format!("{AIRLOCK}{partner}"), "reading an airlock's seal")?;
+        Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    pub(crate) fn keep_cluster_seal(
+        &self,
+        partner: &PartnerId,
+        lines: &[String],
+    ) -> Result<(), ControlError> {
+        let doing = "keeping an airlock's seal";
+        let bytes = serde_json::to_vec(lines).map_err(ControlError::register(doing))?;
+        self.put(&format!("{AIRLOCK}{partner}"), &bytes, doing)
+    }
+
+    pub(crate) fn keep_credential(
+        &self,
+        side: Side,
+        role: &str,
+        credential: &Credential,
+    ) -> Result<(), ControlError> {
         let doing = "keeping a role's password";
         let bytes = Zeroizing::new(serde_json::to_vec(credential).map_err(ControlError::register(doing))?);
-        self.put(&format!("{UPSTREAM}{role}"), &bytes, doing)
+        self.put(&side.key(role), &bytes, doing)
     }
 
     pub(crate) fn drawn_up(&self, size: u64) -> Result<Option<Hash>, ControlError> {

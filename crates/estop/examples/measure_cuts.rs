@@ -396,6 +396,7 @@ fn files(
     let particulars = Particulars {
         upstream: &upstream,
         listen,
+        isolation: estate::DEFAULT_ISOLATION,
         verifiers: &verifiers,
         authorities: &authorities,
     };

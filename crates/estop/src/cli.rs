@@ -71,6 +71,9 @@ pub struct Demo {
     /// End after the last step instead of serving until Ctrl-C
     #[arg(long)]
     pub once: bool,
+    /// How the partners are kept apart from the demo's database; the default is that of `estop.toml`
+    #[arg(long, value_name = "WAY", value_parser = ["airlock", "in-place"])]
+    pub isolation: Option<String>,
 }
 
 /// `estop check`.

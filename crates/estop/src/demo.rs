@@ -35,7 +35,7 @@ pub async fn run(demo: &Demo, console: Console) -> Result<Exit, Failure> {
         "A records office shares with three partners, and cuts one of them off",
     ))?;
     let played = async {
-        let stage = Stage::set(demo.dir.as_deref(), &mut report).await?;
+        let stage = Stage::set(demo.dir.as_deref(), demo.isolation.as_deref(), &mut report).await?;
         let number = story::play(&stage, &mut report).await?;
         Ok::<_, Failure>((stage, number))
     };

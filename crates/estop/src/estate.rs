@@ -25,7 +25,7 @@ const FOLDERS: [(&str, &str); 5] = [
 ];
 
 /// An estate and where it was read from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// The folder.
     pub folder: PathBuf,
@@ -90,6 +90,12 @@ impl State {
     #[must_use]
     pub fn public_key(&self) -> PathBuf {
         self.folder.join("custodian.vkey")
+    }
+
+    /// The folder of the airlocks' clusters, which hold no data.
+    #[must_use]
+    pub fn airlock(&self) -> PathBuf {
+        self.folder.join("airlock")
     }
 
     /// The admin API's Unix socket.

@@ -79,6 +79,13 @@ impl Failure {
         self
     }
 
+    /// Message and causes on one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.causes);
+        parts.map(String::as_str).collect::<Vec<_>>().join(": ")
+    }
+
     /// An error as the message itself, its causes below.
     #[must_use]
     pub fn from_error(exit: Exit, error: &dyn Error) -> Self {

@@ -1,6 +1,7 @@
 //! What the program `estop` is made of: command line, configuration, wiring. `main.rs` is the table of contents.
 
 pub mod admin;
+pub mod airlock;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -5,6 +5,7 @@
 
 mod account;
 mod binaries;
+pub(crate) mod programs;
 mod scratch;
 
 pub use account::Account;

@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use control::{Control, estate_sha256};
-use gateway::{Database, Gateway, Tls, Upstream};
+use gateway::{Database, Gateway, Place, Tls, Upstream};
 use ledger::register::{Register, SqliteRegister};
 use ledger::{Clock, Ledger};
-use policy::estate::UpstreamUrl;
+use policy::estate::{Isolation, UpstreamUrl};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::Host;
 
+use crate::airlock::{self, Airlocks};
 use crate::estate::{Loaded, State};
 use crate::failure::{Exit, Failure};
 use crate::files::FileError;
@@ -47,6 +48,8 @@ impl Clock for WallClock {
 pub struct Serving {
     gateway: Gateway,
     admin: JoinHandle<std::io::Result<()>>,
+    /// Holds the airlocks, and makes again what is lost of them.
+    restoring: Option<JoinHandle<()>>,
     ledger: Ledger,
     socket: PathBuf,
 }
@@ -66,7 +69,12 @@ impl Serving {
             SqliteRegister::open(&state.register())
                 .map_err(|error| Failure::absent("the register cannot be opened").because(&error))?,
         );
+        let wanted = loaded.clone();
+        let airlocks = tokio::task::spawn_blocking(move || Airlocks::start(&wanted))
+            .await
+            .map_err(|error| Failure::absent("the airlocks cannot be started").because(&error))??;
         let control = Control::new(control::Config {
+            airlocks: airlocks.as_ref().map(Airlocks::urls).unwrap_or_default(),
             estate: loaded.estate.clone(),
             estate_sha256: estate_sha256(&loaded.files),
             signer,
@@ -84,7 +92,7 @@ impl Serving {
             id: GATEWAY.to_owned(),
             listener: bind(loaded, listener).await?,
             tls: Tls::Required(server_tls(loaded)?),
-            databases: databases(loaded)?,
+            databases: databases(loaded, airlocks.as_ref())?,
             ledger: ledger.clone(),
             register,
             clock,
@@ -97,10 +105,13 @@ impl Serving {
             gateway.watch_sessions(),
             ledger.clone(),
         );
+        let restoring =
+            airlocks.map(|airlocks| tokio::spawn(airlock::keep_restored(airlocks, control.clone())));
         let admin = tokio::spawn(control::serve_admin(bind_admin(&state)?, control, routes));
         Ok(Self {
             gateway,
             admin,
+            restoring,
             ledger,
             socket,
         })
@@ -135,6 +146,11 @@ impl Serving {
         // Gone with the process in any case; a stale one is replaced at the next start.
         let _ = fs::remove_file(&self.socket);
         self.gateway.shutdown().await;
+        if let Some(restoring) = self.restoring {
+            restoring.abort();
+            // The clusters end with it.
+            let _ = restoring.await;
+        }
     }
 }
 
@@ -202,10 +218,17 @@ fn server_tls(loaded: &Loaded) -> Result<Arc<rustls::ServerConfig>, Failure> {
 }
 
 /// Where the gateway finds each upstream: the same server as control's URL, without control's account.
-fn databases(loaded: &Loaded) -> Result<BTreeMap<String, Database>, Failure> {
+/// Where it is isolated by an airlock: each partner's own server.
+fn databases(loaded: &Loaded, airlocks: Option<&Airlocks>) -> Result<BTreeMap<String, Place>, Failure> {
     let upstreams = loaded.estate.upstreams().iter();
+    let place = |name: &str, upstream: &policy::estate::Upstream| -> Result<Place, Failure> {
+        match (upstream.isolation, airlocks) {
+            (Isolation::Airlock, Some(airlocks)) => Ok(Place::Airlocks(airlocks.servers())),
+            _ => Ok(Place::Shared(database(name, &upstream.url)?)),
+        }
+    };
     upstreams
-        .map(|(name, upstream)| Ok((name.clone(), database(name, &upstream.url)?)))
+        .map(|(name, upstream)| Ok((name.clone(), place(name, upstream)?)))
         .collect()
 }
 

@@ -37,7 +37,7 @@ pub use hello::Tls;
 pub use policy_watch::{FollowError, GatewayState};
 pub use sessions::{SessionInfo, State};
 pub use transport::Upstream;
-pub use upstream::Database;
+pub use upstream::{Database, Place};
 
 use limits::{DRAIN, UNAUTHENTICATED};
 use policy_watch::Follower;
@@ -53,8 +53,8 @@ pub struct Config {
     pub listener: TcpListener,
     /// Whether clients must encrypt, and with which certificate.
     pub tls: Tls,
-    /// The databases that are shared from, by the names that the estate gives them.
-    pub databases: BTreeMap<String, Database>,
+    /// Where sessions go, by the names that the estate gives the databases that are shared from.
+    pub databases: BTreeMap<String, Place>,
     /// Where records go.
     pub ledger: Ledger,
     /// Where the policy in force and the credentials come from.

@@ -182,9 +182,10 @@ async fn enter(
     let database = shared
         .databases
         .get(permit.upstream())
+        .and_then(|place| place.of(&permit))
         .ok_or(Stop::Say(Say::upstream_unreachable()))?;
     let settings = settings(&permit, request);
-    let login = upstream::log_in(database, &shared.register, &permit, &settings);
+    let login = upstream::log_in(&database, &shared.register, &permit, &settings);
     let logged_in = match tokio::time::timeout(crate::limits::UPSTREAM_LOGIN, login).await {
         Ok(Ok(logged_in)) => logged_in,
         Ok(Err(error)) => return Err(Stop::Say(upstream_failed(&error))),

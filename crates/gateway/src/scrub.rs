@@ -50,9 +50,12 @@ fn kept(fields: &FieldsRef<'_>, severity: Severity, sqlstate: Sqlstate) -> Field
         b"22" => Quotes::Message,
         // Integrity constraints, internal errors: the message names, the detail quotes.
         b"23" | b"XX" | b"P0" => Quotes::Detail,
+        // The way from an airlock to the custodian: the message names the server, the detail where it is.
+        b"08" | b"HV" => Quotes::Place,
         _ => Quotes::Nothing,
     };
     let message = match quotes_data {
+        Quotes::Place => "the custodian's database cannot be reached at the moment".into(),
         Quotes::Message => format!(
             "a value is not valid for its operation (SQLSTATE {})",
             sqlstate.as_str()
@@ -77,6 +80,7 @@ fn kept(fields: &FieldsRef<'_>, severity: Severity, sqlstate: Sqlstate) -> Field
 enum Quotes {
     Message,
     Detail,
+    Place,
     Nothing,
 }
 

@@ -1,9 +1,11 @@
 //! Logging in to the custodian's database as an agreement's own role.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use evidence::id::PartnerId;
 use ledger::register::{Register, RegisterError};
 use policy::in_force::Permit;
 use serde::Deserialize;
@@ -26,6 +28,28 @@ pub struct Database {
     pub server: Upstream,
     /// Its name.
     pub name: String,
+}
+
+/// Where sessions with an upstream go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One database for all partners.
+    Shared(Database),
+    /// A server for each partner, on which each role has a database of its own name.
+    Airlocks(BTreeMap<PartnerId, Upstream>),
+}
+
+impl Place {
+    /// The database that a permitted session works in.
+    pub(crate) fn of(&self, permit: &Permit) -> Option<Database> {
+        match self {
+            Self::Shared(database) => Some(database.clone()),
+            Self::Airlocks(servers) => Some(Database {
+                server: servers.get(permit.partner())?.clone(),
+                name: permit.role().as_str().to_owned(),
+            }),
+        }
+    }
 }
 
 /// The gateways' credential for one role, in the register under `upstream/<role>`.

@@ -8,6 +8,7 @@ use evidence::id::{AgreementId, PurposeId};
 use evidence::record::{RoleEvidence, Step};
 use jiff::Timestamp;
 use ledger::Clock;
+use policy::airlock::reading;
 use policy::desired::Desired;
 use policy::ending;
 
@@ -92,6 +93,26 @@ pub(crate) async fn end_roles(
     all.absorb(admin.upstream(), work.done);
 }
 
+/// How long an airlock is waited for that is just being restarted.
+const RESTART_WAIT: Duration = Duration::from_secs(10);
+
+/// Ends roles in their partner's airlock: login and user mapping, then backends, then role and database. Never fails, as
+/// [`end_roles`].
+pub(crate) async fn end_in_airlock(admin: &Admin, roles: &[EndedRole], clock: &dyn Clock, all: &mut Done) {
+    let mut work = Work {
+        names: roles.iter().map(|role| role.name.clone()).collect(),
+        clock,
+        done: Done::default(),
+    };
+    match admin.connect_within(RESTART_WAIT).await {
+        Ok(connection) => work.carry_out_inside(admin, &connection).await,
+        Err(error) => work
+            .done
+            .step(clock, "connect to the airlock", Err(error.chain())),
+    }
+    all.absorb(admin.upstream(), work.done);
+}
+
 struct Work<'a> {
     names: Vec<String>,
     clock: &'a dyn Clock,
@@ -130,6 +151,52 @@ impl Work<'_> {
             };
             self.done.step(self.clock, &what, result);
         }
+    }
+
+    async fn carry_out_inside(&mut self, admin: &Admin, connection: &Connection) {
+        let result = self.close_inside(admin, connection).await;
+        let what =
+            "take login and password from the roles, and the way to the custodian from their databases";
+        self.done.step(self.clock, what, result);
+        let result = self.end_backends(connection, &mut BTreeMap::new()).await;
+        self.done.step(
+            self.clock,
+            "end the roles' backends and count them to zero",
+            result,
+        );
+        let result = self.roll_back(connection, &mut BTreeMap::new()).await;
+        self.done
+            .step(self.clock, "roll back the roles' prepared transactions", result);
+        let mut result = Ok(format!("{} removed", self.names.len()));
+        for name in &self.names {
+            if let Err(error) = admin.remove_cell(name).await {
+                result = Err(format!("`{name}`: {}", error.chain()));
+            }
+        }
+        self.done
+            .step(self.clock, "remove the roles and their databases", result);
+    }
+
+    async fn close_inside(&self, admin: &Admin, connection: &Connection) -> Result<String, String> {
+        let mut closed = 0_usize;
+        for name in &self.names {
+            let there = connection.client.query_one(reading::BOTH, &[name]).await;
+            let there = there.map_err(|error| ControlError::database("looking for a role")(error).chain())?;
+            if !there.get::<_, bool>(0) {
+                continue;
+            }
+            let login = connection.run(&ending::close_login(name)).await;
+            login.map_err(|error| error.chain())?;
+            let within = admin.in_database(name).connect().await;
+            let within = within.map_err(|error| error.chain())?;
+            let mapping = within.run(&policy::airlock::unmapping()).await;
+            mapping.map_err(|error| error.chain())?;
+            closed = closed.saturating_add(1);
+        }
+        Ok(format!(
+            "{closed} closed, of {} that may be there",
+            self.names.len()
+        ))
     }
 
     /// All in one transaction. If that cannot be had, at least the logins go, each by itself, and the step says so.

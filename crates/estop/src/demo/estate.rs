@@ -49,6 +49,9 @@ const TEMPLATE: [(&str, &str); 10] = [
     ),
 ];
 
+/// How the demo keeps partners apart from its database, unless it is told.
+pub const DEFAULT_ISOLATION: &str = "in-place";
+
 /// What differs from run to run.
 #[derive(Debug)]
 pub struct Particulars<'a> {
@@ -56,6 +59,8 @@ pub struct Particulars<'a> {
     pub upstream: &'a str,
     /// Where the gateway listens.
     pub listen: SocketAddr,
+    /// How partners are kept apart from it.
+    pub isolation: &'a str,
     /// SCRAM verifier of each officer.
     pub verifiers: &'a BTreeMap<&'static str, String>,
     /// Public key (`ssh-ed25519 AAAA...`) of each authority.
@@ -69,6 +74,7 @@ pub fn files(particulars: &Particulars<'_>) -> Files {
     let mut filling = vec![
         ("@UPSTREAM@".to_owned(), particulars.upstream),
         ("@LISTEN@".to_owned(), &listen),
+        ("@ISOLATION@".to_owned(), particulars.isolation),
     ];
     filling.extend(
         particulars
@@ -134,6 +140,7 @@ mod tests {
         files(&Particulars {
             upstream: "postgresql://custodian:secret@/records?host=/tmp/x",
             listen: "127.0.0.1:6432".parse().unwrap(),
+            isolation: DEFAULT_ISOLATION,
             verifiers: &officers.map(verifier).into(),
             authorities: &["mayor", "counsel"].map(key).into(),
         })

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::cast::{AUTHORITIES, Passwords};
-use super::estate::{Particulars, files, write};
+use super::estate::{DEFAULT_ISOLATION, Particulars, files, write};
 use super::load::{self, DATABASE};
 use super::partner::Gate;
 use super::people::{self, Person};
@@ -68,7 +68,11 @@ impl Stage {
     ///
     /// # Errors
     /// Something needed is not there, or `dir` is not empty.
-    pub async fn set(dir: Option<&Path>, report: &mut Report) -> Result<Self, Failure> {
+    pub async fn set(
+        dir: Option<&Path>,
+        isolation: Option<&str>,
+        report: &mut Report,
+    ) -> Result<Self, Failure> {
         let folder = folder(dir)?;
         let scratch = Scratch::start().map_err(|error| no_server(&error))?;
         let said = format!("PostgreSQL {} on a private Unix socket", scratch.version());
@@ -78,7 +82,7 @@ impl Stage {
         let listener = listen().await?;
         let address = listener.local_addr().map_err(|error| no_port(&error))?;
         let passwords = Passwords::draw()?;
-        let estate = estate_in(folder.path(), &scratch, address, &passwords, report)?;
+        let estate = estate_in(folder.path(), &scratch, address, isolation, &passwords, report)?;
         let serving = Serving::start(&estate, Some(listener)).await?;
         let applied = apply::apply(&Admin::at(estate.state().admin_socket()), &estate).await?;
         report.add(
@@ -211,6 +215,7 @@ fn estate_in(
     folder: &Path,
     scratch: &Scratch,
     listen: SocketAddr,
+    isolation: Option<&str>,
     passwords: &Passwords,
     report: &mut Report,
 ) -> Result<Loaded, Failure> {
@@ -225,6 +230,7 @@ fn estate_in(
     let particulars = Particulars {
         upstream: &upstream,
         listen,
+        isolation: isolation.unwrap_or(DEFAULT_ISOLATION),
         verifiers: &verifiers,
         authorities: &authorities,
     };

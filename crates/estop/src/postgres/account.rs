@@ -70,8 +70,13 @@ impl Account {
         &self.name
     }
 
+    /// Its number.
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid
+    }
+
     /// Lets a command run as this account, in a process group of its own: a Ctrl-C at the terminal is ours to hand on in order.
-    pub(super) fn runs<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    pub(crate) fn runs<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.process_group(0);
         if self.other {
             // The standard library drops the supplementary groups with the uid.
@@ -81,7 +86,7 @@ impl Account {
     }
 
     /// Gives it a file or directory that we have made.
-    pub(super) fn takes(&self, path: &Path) -> Result<(), PostgresError> {
+    pub(crate) fn takes(&self, path: &Path) -> Result<(), PostgresError> {
         if !self.other {
             return Ok(());
         }
@@ -90,7 +95,7 @@ impl Account {
     }
 
     /// Whether it may enter every directory on the way to `path`, by their modes.
-    pub(super) fn reaches(&self, path: &Path) -> bool {
+    pub(crate) fn reaches(&self, path: &Path) -> bool {
         path.ancestors().all(|directory| {
             fs::metadata(directory).is_ok_and(|meta| {
                 let bit = if meta.uid() == self.uid {

@@ -5,16 +5,13 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::process::{Child, Command};
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+use super::programs::{end, quiet, random_password, run, tail, version, wait_until_ready};
 use super::{Account, Binaries, PostgresError};
-use crate::clock;
 use crate::files::{self, FileError, Readers};
 use crate::unix::SOCKET_PATH_MAX;
 
@@ -23,18 +20,6 @@ pub const ADMIN: &str = "custodian";
 
 /// Part of the socket's name only: no TCP port is opened.
 const PORT: u16 = 5432;
-
-/// Recovery of an empty cluster takes well under a second; a loaded machine may take ten times that and more.
-const READY_WITHIN: Duration = Duration::from_secs(30);
-
-/// Between two looks at the state, both starting and stopping.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
-/// A fast shutdown ends all sessions at once; what is left is a checkpoint of a small cluster.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
-
-/// How much of a log is shown in an error, in bytes.
-const LAST_WORDS: usize = 1_500;
 
 /// Settings of the cluster. It is thrown away at the end, so it need not survive a power cut.
 const SETTINGS: &[(&str, &str)] = &[
@@ -93,7 +78,8 @@ impl Scratch {
             password,
             version,
         };
-        scratch.wait_until_ready()?;
+        let words = || tail(&fs::read(log(scratch.directory.path())).unwrap_or_default());
+        wait_until_ready(&mut scratch.server, &data(scratch.directory.path()), words)?;
         Ok(scratch)
     }
 
@@ -131,59 +117,11 @@ impl Scratch {
     pub fn stop(self) {
         drop(self);
     }
-
-    /// Watches the state that the server keeps in `postmaster.pid` (its eighth line) until it is `ready`.
-    fn wait_until_ready(&mut self) -> Result<(), PostgresError> {
-        let began = clock::monotonic();
-        let state = data(self.directory.path()).join("postmaster.pid");
-        while began.elapsed() < READY_WITHIN {
-            if let Ok(Some(status)) = self.server.try_wait() {
-                return Err(PostgresError::Failed {
-                    program: "postgres",
-                    status,
-                    words: self.last_words(),
-                });
-            }
-            let text = fs::read_to_string(&state).unwrap_or_default();
-            if text.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
-                return Ok(());
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        Err(PostgresError::NotReady {
-            seconds: READY_WITHIN.as_secs(),
-            words: self.last_words(),
-        })
-    }
-
-    fn last_words(&self) -> String {
-        tail(&fs::read(log(self.directory.path())).unwrap_or_default())
-    }
-
-    /// Signals the server, and waits for its end within a bound. Whether it has ended.
-    fn end_with(&mut self, signal: Signal) -> bool {
-        if let Some(process) = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended by itself: not an error, and `try_wait` below tells.
-            let _ = kill_process(process, signal);
-        }
-        let began = clock::monotonic();
-        while began.elapsed() < STOP_WITHIN {
-            if !matches!(self.server.try_wait(), Ok(None)) {
-                return true;
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        false
-    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Fast, then immediate (PostgreSQL documentation, 19.5), then by force.
-        if !self.end_with(Signal::INT) && !self.end_with(Signal::QUIT) {
-            let _ = self.server.kill();
-            let _ = self.server.wait();
-        }
+        end(&mut self.server);
     }
 }
 
@@ -226,28 +164,6 @@ fn directory_for(account: &Account) -> Result<TempDir, PostgresError> {
         account: account.name().to_owned(),
         limit,
     })
-}
-
-/// 24 random bytes in hexadecimal.
-fn random_password() -> Result<Zeroizing<String>, PostgresError> {
-    let mut bytes = Zeroizing::new([0_u8; 24]);
-    getrandom::fill(bytes.as_mut()).map_err(|_| PostgresError::Random)?;
-    Ok(Zeroizing::new(
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-    ))
-}
-
-fn version(binaries: &Binaries) -> Result<String, PostgresError> {
-    let output = run(
-        Command::new(binaries.program("postgres")).arg("--version"),
-        "postgres",
-    )?;
-    // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
-    Ok(output
-        .split_whitespace()
-        .nth(2)
-        .unwrap_or("of unknown version")
-        .to_owned())
 }
 
 fn make_cluster(
@@ -321,49 +237,12 @@ fn launch(binaries: &Binaries, account: &Account, directory: &Path) -> Result<Ch
         .map_err(|source| PostgresError::Run { program, source })
 }
 
-/// Nothing of our environment but what a program needs: no `PG*` variable, no locale.
-fn quiet(command: &mut Command, directory: &Path) {
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("LC_ALL", "C")
-        .env("HOME", directory)
-        .current_dir(directory)
-        .stdin(Stdio::null());
-}
-
-/// Runs to the end. What it printed on standard output.
-fn run(command: &mut Command, program: &'static str) -> Result<String, PostgresError> {
-    let output = command.output().map_err(|source| PostgresError::Run {
-        program: PathBuf::from(command.get_program()),
-        source,
-    })?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        let words = [output.stdout, output.stderr].concat();
-        Err(PostgresError::Failed {
-            program,
-            status: output.status,
-            words: tail(&words),
-        })
-    }
-}
-
 fn append(path: &Path, text: &str) -> Result<(), FileError> {
     OpenOptions::new()
         .append(true)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|source| FileError::new("write", path, source))
-}
-
-/// The last bytes of a program's output, on one line.
-fn tail(bytes: &[u8]) -> String {
-    let from = bytes.len().saturating_sub(LAST_WORDS);
-    let text = String::from_utf8_lossy(bytes.get(from..).unwrap_or_default()).into_owned();
-    let text = text.trim().replace('\n', " | ");
-    if text.is_empty() { "none".to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -399,13 +278,5 @@ mod tests {
             methods.iter().all(|method| *method == "scram-sha-256"),
             "{methods:?}"
         );
-    }
-
-    #[test]
-    fn last_words_are_bounded_and_on_one_line() {
-        let words = tail(&b"line\n".repeat(1_000));
-        assert!(words.len() < 2 * LAST_WORDS);
-        assert!(!words.contains('\n'));
-        assert_eq!(tail(b""), "none");
     }
 }

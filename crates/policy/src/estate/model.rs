@@ -65,8 +65,15 @@ impl fmt::Debug for UpstreamUrl {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
+    /// In a cluster of Estop's own for each partner, whose views read the custodian's.
+    Airlock,
     /// In the custodian's own database.
     InPlace,
+}
+
+impl Isolation {
+    /// What holds where an upstream says nothing (decision 0014).
+    pub const DEFAULT: Self = Self::InPlace;
 }
 
 /// `[gateway]` of `estop.toml`.

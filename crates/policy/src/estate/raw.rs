@@ -51,9 +51,10 @@ pub(super) struct UpstreamTable {
     /// How control reaches it.
     #[schemars(schema_with = "schema::url")]
     pub(super) url: Text,
-    /// Where the roles and views live that keep partners apart from it.
+    /// What keeps partners apart from it: a PostgreSQL cluster of Estop's own for each, or roles and views in it alone.
+    #[serde(default)]
     #[schemars(schema_with = "schema::isolation")]
-    pub(super) isolation: Text,
+    pub(super) isolation: Option<Text>,
 }
 
 /// The road that partners come by.

@@ -168,7 +168,7 @@ pub(super) fn url(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub(super) fn isolation(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "enum": ["in-place"] })
+    json_schema!({ "type": "string", "enum": ["airlock", "in-place"] })
 }
 
 pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {

@@ -8,6 +8,7 @@ use crate::demo::people::Person;
 use crate::demo::report::{Report, Step, grouped};
 use crate::demo::stage::Stage;
 use crate::failure::Failure;
+use policy::estate::Isolation;
 
 /// One row, as names and texts.
 type Row = Vec<(String, String)>;
@@ -224,6 +225,14 @@ fn all(stage: &Stage) -> Vec<Refusal> {
         statement: Some(sql),
         sqlstate,
     };
+    // In place there is such a table, and it is closed; in an airlock there is none.
+    let airlock = stage
+        .estate
+        .estate
+        .upstreams()
+        .values()
+        .any(|upstream| upstream.isolation == Isolation::Airlock);
+    let no_table = if airlock { "42P01" } else { "42501" };
     vec![
         connect(
             "refused-no-purpose",
@@ -279,7 +288,7 @@ fn all(stage: &Stage) -> Vec<Refusal> {
             "asks for the table behind the view",
             university,
             "select name from records.people",
-            "42501",
+            no_table,
         ),
         ask(
             "refused-statement",

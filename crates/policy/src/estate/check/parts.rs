@@ -74,17 +74,15 @@ fn upstream(
     // Upstreams are named like data sets.
     let id = file.parsed(name, str::parse::<DatasetId>, findings);
     let url = file.parsed(&table.url, url, findings);
-    let isolation = file.parsed(
-        &table.isolation,
-        |text| {
-            if text == "in-place" {
-                Ok(Isolation::InPlace)
-            } else {
-                Err(Problem::Isolation(text.to_owned()))
-            }
-        },
-        findings,
-    );
+    let read = |text: &str| match text {
+        "airlock" => Ok(Isolation::Airlock),
+        "in-place" => Ok(Isolation::InPlace),
+        _ => Err(Problem::Isolation(text.to_owned())),
+    };
+    let isolation = match &table.isolation {
+        None => Some(Isolation::DEFAULT),
+        Some(text) => file.parsed(text, read, findings),
+    };
     Some(Upstream {
         name: id?.to_string(),
         url: url?,

@@ -4,7 +4,6 @@ use super::Problem;
 use super::known::meant;
 use crate::estate::column_type::ColumnType;
 use crate::estate::document::DocumentError;
-use crate::estate::model::Isolation;
 use crate::shared_view::SharedViewError;
 
 impl Problem {
@@ -48,10 +47,7 @@ impl Problem {
                  shared and not asked for"
                     .to_owned()
             }
-            Self::Isolation(_) => {
-                let Isolation::InPlace = Isolation::InPlace;
-                "`in-place` is".to_owned()
-            }
+            Self::Isolation(_) => "`airlock` and `in-place` are".to_owned(),
             Self::Relation(_) => "`records.people`, or `\"My Schema\".\"a.b\"`".to_owned(),
             Self::Date(_) => "year, month and day of a day that the calendar has".to_owned(),
             Self::TimeZone(_) => "a name of the IANA database, such as `America/Chicago` or `UTC`".to_owned(),
