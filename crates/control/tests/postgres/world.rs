@@ -278,7 +278,7 @@ fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> 
     let config = Config {
         estate: Estate::parse(&files).unwrap(),
         estate_sha256: estate_sha256(&files),
-        airlocks: std::collections::BTreeMap::new(),
+        airlocks: BTreeMap::new(),
         signer: signer(),
         ledger: ledger.clone(),
         register: register.clone(),
