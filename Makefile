@@ -11,6 +11,7 @@ help:
 	@echo 'make test    all tests'
 	@echo 'make soak    what takes longer: all PostgreSQL versions, random policy sets (ESTOP_SEEDS)'
 	@echo 'make bench   the gateway against a direct connection, with pgbench'
+	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
 	@echo 'make fmt     format the code'
 	@echo 'make check   all that .ci/run checks'
 
@@ -31,6 +32,10 @@ bench:
 	@scripts/prerequisites test
 	$(CARGO) build --release --locked --bin estop
 	scripts/bench
+
+bench-proof:
+	@scripts/prerequisites test
+	$(CARGO) run --release --locked -p proof --example thousand
 
 fmt:
 	$(CARGO) fmt --all

@@ -7,7 +7,7 @@ pub mod directive;
 pub mod ledger;
 mod officer;
 mod prove;
-mod proving;
+pub mod proving;
 mod serve;
 mod sessions;
 

@@ -48,6 +48,13 @@ fn every_step_holds_and_the_certificate_outlives_the_demo() {
     assert_eq!(output.status.code(), Some(0));
     assert!(document["seconds"].as_f64().unwrap() < 60.0);
     assert!(step(&document, "cut")["rows"].as_u64().unwrap() >= 100_000);
+    let findings = step(&document, "drafted")["findings"].as_array().unwrap();
+    assert_eq!(findings[0]["forbids"][0]["guardrail"], "youth-records");
+    assert_eq!(findings[0]["permits"]["agreement"], "federal-2019");
+    assert!(
+        step(&document, "denied").get("solvers").is_none(),
+        "apt-get install cvc5 z3"
+    );
     // The server has gone with everything it had.
     assert!(!Path::new(document["upstream"]["host"].as_str().unwrap()).exists());
 

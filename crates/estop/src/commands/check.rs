@@ -73,7 +73,13 @@ async fn right(command: &Check, estate: &Estate, console: Console) -> Result<Exi
     let exit = match &solvers {
         None => unproved(command, estate, console)?,
         Some(solvers) => {
-            let outcome = proving::put(estate, &properties::guardrails(estate), solvers, console).await?;
+            let outcome = proving::put(
+                estate,
+                &properties::guardrails(estate),
+                solvers,
+                console.shows_progress(),
+            )
+            .await?;
             proving::say(&outcome, console)?;
             if let Some(fields) = document.as_object_mut() {
                 fields.insert("proof".to_owned(), proving::document(&outcome, solvers));

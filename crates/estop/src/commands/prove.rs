@@ -35,7 +35,7 @@ pub(super) async fn run(command: &Prove, folder: &Path, console: Console) -> Res
     };
     let solvers = solvers::open(command.seconds).await?;
     let made = properties::all(&loaded.estate, &wanted);
-    let outcome = put(&loaded.estate, &made.case, &solvers, console).await?;
+    let outcome = put(&loaded.estate, &made.case, &solvers, console.shows_progress()).await?;
     say(&outcome, console)?;
     for note in &made.notes {
         console.line(format!("{}: {note}", console.paint(Tone::Quiet, "note")))?;

@@ -17,9 +17,12 @@ use crate::solvers;
 const SHOWN_IN_FULL: usize = 20;
 
 /// A case, proved or not.
-pub(super) struct Outcome {
-    pub(super) examined: Vec<Examined>,
-    pub(super) environments: Vec<Environment>,
+#[derive(Debug)]
+pub struct Outcome {
+    /// Each claim.
+    pub examined: Vec<Examined>,
+    /// Every kind of request.
+    pub environments: Vec<Environment>,
 }
 
 impl Outcome {
@@ -39,17 +42,17 @@ impl Outcome {
 ///
 /// # Errors
 /// It cannot be encoded, or a solver's counterexample is none.
-pub(super) async fn put(
+pub async fn put(
     estate: &Estate,
     case: &Case,
     solvers: &Solvers,
-    console: Console,
+    progress: bool,
 ) -> Result<Outcome, Failure> {
     let prepared = case
         .prepare()
         .map_err(|error| Failure::from_error(Exit::Wrong, &error))?;
     let prepared = Arc::new(prepared);
-    let progress = solvers::progress(console.shows_progress());
+    let progress = solvers::progress(progress);
     let proved = prove(&prepared, solvers, &progress)
         .await
         .map_err(|error| failed(&error))?;

@@ -9,7 +9,7 @@ use policy::estate::Files;
 use crate::files::{self, FileError, Readers};
 
 /// The files, by their path in the estate. Between two `@` stands what is filled in.
-const TEMPLATE: [(&str, &str); 10] = [
+const TEMPLATE: [(&str, &str); 11] = [
     ("estop.toml", include_str!("../../demo-estate/estop.toml")),
     (
         "datasets/incidents.toml",
@@ -42,6 +42,10 @@ const TEMPLATE: [(&str, &str); 10] = [
     (
         "agreements/university-2020.toml",
         include_str!("../../demo-estate/agreements/university-2020.toml"),
+    ),
+    (
+        "guardrails/records.cedar",
+        include_str!("../../demo-estate/guardrails/records.cedar"),
     ),
     (
         "authorities/allowed_signers",

@@ -2,6 +2,7 @@
 //! tells.
 
 mod cut;
+mod law;
 mod partners;
 mod proof;
 
@@ -20,9 +21,12 @@ pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<Directive
     partners::queries(stage, report).await?;
     report.heading("What is refused")?;
     partners::refusals(stage, report).await?;
+    report.heading("The law, by solver")?;
+    law::drafts(stage, report).await?;
     report.heading("The cut")?;
     let number = cut::play(stage, report).await?;
     report.heading("The proof")?;
+    law::ordered(stage, report, &number).await?;
     proof::play(stage, report, &number).await?;
     Ok(number)
 }

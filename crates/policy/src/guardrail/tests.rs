@@ -369,3 +369,27 @@ fn the_context_is_the_schemas() {
         ]
     );
 }
+
+#[test]
+fn partners_have_tags_too() {
+    let mut files = files();
+    let partner = files.get_mut("partners/federal-agency.toml").unwrap();
+    *partner = partner.replacen("title =", "tags = [\"federal\"]\ntitle =", 1);
+    let text = format!(
+        "{HEAD}forbid (principal in PartnerTag::\"federal\", action, resource in Tag::\"personal\");"
+    );
+    files.insert("guardrails/juveniles.cedar".to_owned(), text);
+    let estate = Estate::parse(&files).unwrap();
+    let text = &estate.statute().rules()[0].text;
+    assert!(
+        text.contains("Partner::\"federal-agency\"") && !text.contains("state-police"),
+        "{text}"
+    );
+    assert!(
+        wrong(&format!(
+            "{HEAD}forbid (principal in PartnerTag::\"federal\", action, resource);"
+        ))
+        .0
+        .contains("there is no tag of partners `federal`")
+    );
+}

@@ -40,7 +40,7 @@ impl<'a> Vocabulary<'a> {
         let columns = || datasets().flat_map(|dataset| &dataset.columns);
         let mut partner_tags: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for partner in estate.partners().values() {
-            for tag in partner_tags_of(partner) {
+            for tag in &partner.tags {
                 partner_tags.entry(tag).or_default().push(partner.id.as_str());
             }
         }
@@ -78,10 +78,6 @@ impl<'a> Vocabulary<'a> {
             Place::Read(id) => self.estate.datasets().get(id),
         }
     }
-}
-
-fn partner_tags_of(partner: &crate::estate::Partner) -> impl Iterator<Item = &str> {
-    partner.tags.iter().map(String::as_str)
 }
 
 /// A name that nothing bears, with those that something does.
