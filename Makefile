@@ -12,6 +12,7 @@ help:
 	@echo 'make soak    what takes longer: all PostgreSQL versions, random policy sets (ESTOP_SEEDS)'
 	@echo 'make bench   the gateway against a direct connection, with pgbench'
 	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
+	@echo 'make bench-isolation   in place against airlock, on a million rows'
 	@echo 'make fmt     format the code'
 	@echo 'make check   all that .ci/run checks'
 
@@ -36,6 +37,11 @@ bench:
 bench-proof:
 	@scripts/prerequisites test
 	$(CARGO) run --release --locked -p proof --example thousand
+
+bench-isolation:
+	@scripts/prerequisites test
+	$(CARGO) build --release --locked --bin estop
+	scripts/bench-isolation
 
 fmt:
 	$(CARGO) fmt --all

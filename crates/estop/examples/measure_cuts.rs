@@ -396,7 +396,7 @@ fn files(
     let particulars = Particulars {
         upstream: &upstream,
         listen,
-        isolation: estate::DEFAULT_ISOLATION,
+        isolation: "in-place",
         verifiers: &verifiers,
         authorities: &authorities,
     };

@@ -30,6 +30,10 @@ use cluster::{Cluster, PORT, Wanted};
 /// The file in the state folder's `airlock` that says where the clusters are, if they cannot be there.
 const PLACE: &str = "place";
 
+/// Where clusters are that cannot be in the state folder. Not a folder for temporary files: what nobody reads for weeks is
+/// removed there, and a server needs it.
+const ELSEWHERE: &str = "/var/lib/estop";
+
 /// Connections beyond those of agreements: control's own, and some to spare.
 const CONNECTIONS_TO_SPARE: u32 = 8;
 
@@ -47,6 +51,8 @@ pub struct Airlocks {
     folders: Vec<fs::File>,
     /// Partners whose cluster is up again after it had ended.
     restarted: UnboundedReceiver<PartnerId>,
+    /// The folder of all clusters, and the file that names it, if it is not in the state folder: gone when they end.
+    elsewhere: Option<(PathBuf, PathBuf)>,
     stop: Option<mpsc::Sender<()>>,
     watching: Option<thread::JoinHandle<()>>,
 }
@@ -95,7 +101,9 @@ impl Airlocks {
             .name("airlocks".to_owned())
             .spawn(move || supervisor::watch(clusters, &ready, &tell, &stopped))
             .map_err(|error| Failure::absent("cannot start a thread").because(&error))?;
+        let home = loaded.state().airlock();
         let airlocks = Self {
+            elsewhere: (top != home).then(|| (top, home.join(PLACE))),
             urls,
             servers,
             folders,
@@ -136,6 +144,11 @@ impl Drop for Airlocks {
             let _ = watching.join();
         }
         self.folders.clear();
+        if let Some((folder, note)) = self.elsewhere.take() {
+            // What is left of it is taken up, or left alone, at the next start.
+            let _ = fs::remove_dir_all(folder);
+            let _ = fs::remove_file(note);
+        }
     }
 }
 
@@ -188,8 +201,8 @@ fn wanted(estate: &Estate) -> Result<BTreeMap<PartnerId, Wanted>, Failure> {
     Ok(wanted)
 }
 
-/// The folder of the clusters: in the state folder, or, where PostgreSQL's account cannot reach that, a private one in
-/// `/var/tmp`, which the file `place` names.
+/// The folder of the clusters: in the state folder, or, where PostgreSQL's account cannot reach that (root's own), a
+/// private one elsewhere, which the file `place` names.
 fn place(home: &Path, account: &Account) -> Result<PathBuf, Failure> {
     private(home)?;
     let handed = |path: &Path| {
@@ -215,11 +228,15 @@ fn place(home: &Path, account: &Account) -> Result<PathBuf, Failure> {
     }
     let mut builder = tempfile::Builder::new();
     builder
-        .prefix("estop-airlock-")
+        .prefix("airlock-")
         .permissions(Permissions::from_mode(0o700));
-    let made = builder
-        .tempdir_in("/var/tmp")
-        .map_err(|source| FileError::new("create a folder in", Path::new("/var/tmp"), source))?
+    let shared = Path::new(ELSEWHERE);
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(shared)
+        .and_then(|()| builder.tempdir_in(shared))
+        .map_err(|source| FileError::new("create a folder in", shared, source))?
         .keep();
     handed(&made)?;
     files::create(&note, &made.display().to_string(), Readers::Owner)?;

@@ -18,7 +18,7 @@ const PARTNER: &str = "state-police";
 
 #[test]
 fn a_hostile_partner_gets_nothing_and_disturbs_nobody() {
-    let stage = Stage::set();
+    let stage = Stage::set_in("in-place");
     let others = Worker::begin("partner_at_work.py", &[&stage.login("university").conninfo()]);
     sql(&stage);
     bytes(&stage);

@@ -13,12 +13,20 @@ use stage::{Stage, root, run};
 
 #[test]
 fn clients_work_and_are_refused_what_they_must_not() {
-    let stage = Stage::set();
-    psql(&stage);
-    psycopg(&stage);
-    node(&stage);
-    what_is_refused_at_the_door(&stage);
-    a_long_result_takes_no_more_memory_than_a_short_one(&stage);
+    clients(&Stage::set_in("in-place"));
+}
+
+#[test]
+fn clients_work_in_an_airlock_as_they_do_in_place() {
+    clients(&Stage::set_in("airlock"));
+}
+
+fn clients(stage: &Stage) {
+    psql(stage);
+    psycopg(stage);
+    node(stage);
+    what_is_refused_at_the_door(stage);
+    a_long_result_takes_no_more_memory_than_a_short_one(stage);
 }
 
 fn psql(stage: &Stage) {

@@ -26,7 +26,16 @@ const PARTNER: &str = "state-police";
 
 #[test]
 fn a_termination_from_the_draft_to_the_certificate() {
-    let mut stage = Stage::set();
+    termination(Stage::set_in("in-place"));
+}
+
+/// Both sides end: the airlock's sessions, and the connections they hold to the custodian's database.
+#[test]
+fn a_termination_in_an_airlock() {
+    termination(Stage::set_in("airlock"));
+}
+
+fn termination(mut stage: Stage) {
     let desk = Desk::at(&stage.folder());
     refused_as_long_as_it_is_not_signed_as_it_must_be(&stage, &desk);
     let (order, text) = desk.draw_up(&stage, PARTNER);

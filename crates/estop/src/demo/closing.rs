@@ -100,6 +100,7 @@ pub(super) fn document(report: &Report, stage: &Stage, number: &DirectiveNumber)
         "seconds": report.seconds(),
         "steps": report.steps(),
         "folder": stage.folder(),
+        "isolation": stage.isolation(),
         "gateway": { "host": "localhost", "port": stage.port(), "sslrootcert": authority },
         "upstream": { "host": stage.scratch.socket_directory(), "port": stage.scratch.port(), "database": super::load::DATABASE },
         "connections": connections,

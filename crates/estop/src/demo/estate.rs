@@ -54,7 +54,7 @@ const TEMPLATE: [(&str, &str); 11] = [
 ];
 
 /// How the demo keeps partners apart from its database, unless it is told.
-pub const DEFAULT_ISOLATION: &str = "in-place";
+pub const DEFAULT_ISOLATION: &str = "airlock";
 
 /// What differs from run to run.
 #[derive(Debug)]

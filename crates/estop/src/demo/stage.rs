@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use policy::estate::Isolation;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -123,6 +124,15 @@ impl Stage {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// How the partners are kept apart from the custodian's database.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation {
+        let mut upstreams = self.estate.estate.upstreams().values();
+        upstreams
+            .next()
+            .map_or(Isolation::DEFAULT, |upstream| upstream.isolation)
     }
 
     /// The demo's private key of an authority.

@@ -30,7 +30,7 @@ pub(crate) struct World {
 impl World {
     /// Plays the demo and kills it. From now on `serve` listens wherever there is a free port.
     pub(crate) fn set() -> Self {
-        let mut stage = Stage::set();
+        let mut stage = Stage::set_in("in-place");
         stage.kill();
         let file = stage.folder().join("estop.toml");
         let text = fs::read_to_string(&file).unwrap();

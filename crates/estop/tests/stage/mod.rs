@@ -48,8 +48,8 @@ pub struct Login {
 }
 
 impl Stage {
-    /// Plays the demo and leaves it serving.
-    pub fn set() -> Self {
+    /// Plays the demo and leaves it serving, in an isolation: `airlock` or `in-place`.
+    pub fn set_in(isolation: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("estop-e2e-")
             .tempdir_in("/tmp")
@@ -57,6 +57,7 @@ impl Stage {
         let child = Command::new(ESTOP)
             .args(["demo", "--json", "--dir"])
             .arg(folder.path().join("demo"))
+            .args(["--isolation", isolation])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -177,20 +178,34 @@ impl Stage {
     /// is read from the register as somebody with the custodian's disk would.
     pub fn behind(&self, who: &str) -> String {
         let role = self.login(who).query("select current_user");
-        let register = self.folder().join("state/register.sqlite");
-        let read = "import json, sqlite3, sys; \
-                    rows = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True).execute( \
-                    'select value from entry where key = ?', ('upstream/' + sys.argv[2],)); \
-                    print(json.loads(rows.fetchone()[0])['password'])";
-        let mut python = Command::new("/usr/bin/python3");
-        let password = run(python.args(["-c", read]).arg(register).arg(&role));
+        // Behind an airlock there is another password than the gateway's.
+        let kind = if self.facts["isolation"] == "airlock" {
+            "custodian"
+        } else {
+            "upstream"
+        };
+        let password = self.password(kind, &role);
         let upstream = &self.facts["upstream"];
         let (host, port) = (upstream["host"].as_str().unwrap(), &upstream["port"]);
         let database = upstream["database"].as_str().unwrap();
         format!(
             "host={host} port={port} dbname={database} user={role} password={} options='-csearch_path={role}'",
-            password.trim()
+            password
         )
+    }
+
+    /// A role's password, read from the register as somebody with the custodian's disk would.
+    pub fn password(&self, kind: &str, role: &str) -> String {
+        let register = self.folder().join("state/register.sqlite");
+        let read = "import json, sqlite3, sys; \
+                    rows = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True).execute( \
+                    'select value from entry where key = ?', (sys.argv[2],)); \
+                    print(json.loads(rows.fetchone()[0])['password'])";
+        let mut python = Command::new("/usr/bin/python3");
+        let key = format!("{kind}/{role}");
+        run(python.args(["-c", read]).arg(register).arg(key))
+            .trim()
+            .to_owned()
     }
 }
 

@@ -130,7 +130,7 @@ fn write_estate(folder: &TempDir, scratch: &Scratch) {
     let verifiers = Passwords::draw().unwrap().verifiers().unwrap();
     let particulars = estate::Particulars {
         upstream: &upstream,
-        isolation: estate::DEFAULT_ISOLATION,
+        isolation: "in-place",
         listen,
         verifiers: &verifiers,
         authorities: &authorities,

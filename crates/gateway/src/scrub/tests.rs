@@ -101,3 +101,20 @@ fn notices_for_the_log_and_for_debugging_are_dropped() {
         );
     }
 }
+
+#[test]
+fn an_airlock_does_not_say_where_the_custodian_is() {
+    for code in [b"08001", b"08006", b"HV00N"] {
+        let fields = error_of(
+            code,
+            &[
+                (field::DETAIL, "connection to server on socket \"/run/x\" failed"),
+                (field::HINT, "/run/x"),
+            ],
+        );
+        assert!(
+            !said(&fields).contains("/run") && !said(&fields).contains("000023757x"),
+            "{fields:?}"
+        );
+    }
+}

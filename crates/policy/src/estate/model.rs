@@ -73,7 +73,7 @@ pub enum Isolation {
 
 impl Isolation {
     /// What holds where an upstream says nothing (decision 0014).
-    pub const DEFAULT: Self = Self::InPlace;
+    pub const DEFAULT: Self = Self::Airlock;
 }
 
 /// `[gateway]` of `estop.toml`.

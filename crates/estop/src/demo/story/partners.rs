@@ -226,13 +226,10 @@ fn all(stage: &Stage) -> Vec<Refusal> {
         sqlstate,
     };
     // In place there is such a table, and it is closed; in an airlock there is none.
-    let airlock = stage
-        .estate
-        .estate
-        .upstreams()
-        .values()
-        .any(|upstream| upstream.isolation == Isolation::Airlock);
-    let no_table = if airlock { "42P01" } else { "42501" };
+    let no_table = match stage.isolation() {
+        Isolation::Airlock => "42P01",
+        Isolation::InPlace => "42501",
+    };
     vec![
         connect(
             "refused-no-purpose",
