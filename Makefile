@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Passed on to the demo, as in `make demo ARGS=--once`.
 ARGS ?=
 
-.PHONY: help demo test soak bench fmt lint doc check
+.PHONY: help demo test soak bench bench-isolation fmt lint doc check
 
 help:
 	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
