@@ -9,7 +9,7 @@ ARGS ?=
 help:
 	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
 	@echo 'make test    all tests'
-	@echo 'make soak    what takes longer: all PostgreSQL versions, random policy sets (ESTOP_SEEDS)'
+	@echo 'make soak    what takes longer: all PostgreSQL versions, non-interference, random policy sets (ESTOP_SEEDS)'
 	@echo 'make bench   the gateway against a direct connection, with pgbench'
 	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
 	@echo 'make bench-isolation   in place against airlock, on a million rows'
@@ -26,6 +26,7 @@ test:
 
 soak:
 	@scripts/prerequisites test
+	$(CARGO) test --locked -p estop --test noninterference -- --ignored --nocapture
 	scripts/versions
 	$(CARGO) test --locked -p policy --test condition_differential -- --ignored --nocapture
 

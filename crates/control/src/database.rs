@@ -8,6 +8,7 @@ use crate::error::ControlError;
 
 pub(crate) mod airlock;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod ending;
 pub(crate) mod reading;
 

@@ -35,6 +35,7 @@ pub use api::serve_admin;
 pub use applying::{AppliedPlans, UpstreamPlan};
 pub use credential::Credential;
 pub use database::Admin;
+pub use database::audit::Audited;
 pub use error::{Class, ControlError};
 pub use store::GatewayState;
 

@@ -34,7 +34,7 @@ pub struct Cli {
 pub enum Command {
     /// Show everything on this machine: a database, three partners, a termination in mid-result, its certificate
     Demo(Demo),
-    /// Check the estate's files against themselves, and its agreements against its guardrails
+    /// Check the estate's files against themselves, its agreements against its guardrails, and on request its databases
     Check(Check),
     /// Prove what an estate permits and does not, with two solvers, and write the evidence
     Prove(Prove),
@@ -79,6 +79,12 @@ pub struct Demo {
 /// `estop check`.
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Also look at each upstream's database, read-only: what the custodian must still change, and with which statements
+    #[arg(long)]
+    pub database: bool,
+    /// Look at the database by this URL instead of the estate's
+    #[arg(long, value_name = "URL", requires = "database")]
+    pub url: Option<String>,
     /// Do without solvers: guardrails are read, and held against no agreement
     #[arg(long)]
     pub no_solver: bool,

@@ -9,6 +9,7 @@ pub mod filter;
 mod hello;
 mod limits;
 mod login;
+mod overdue;
 mod policy_watch;
 mod relay;
 mod request;

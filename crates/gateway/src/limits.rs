@@ -50,7 +50,19 @@ pub(crate) const NAMED: usize = 4096;
 /// Text and parameters that one session's prepared statements and portals may hold, in bytes.
 pub(crate) const NAMED_BYTES: usize = 64 * 1024 * 1024;
 
-/// How often a session that does nothing asks whether its agreement's window and hours still hold.
+/// How long a client may leave a transaction open without running anything in it. The server's own timer is longer
+/// (`policy::desired`), so that the client is told by us, and in our words.
+pub(crate) const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
+
+/// How much longer than the agreement says a statement may take before the session is ended: the server's own timer comes
+/// first and ends the statement only.
+pub(crate) const STATEMENT_GRACE: Duration = Duration::from_secs(10);
+
+/// How long a transaction may stay open, whatever is done in it: it holds back the custodian's vacuum and schema changes. A
+/// report that reads one state of the data takes minutes.
+pub(crate) const TRANSACTION: Duration = Duration::from_secs(15 * 60);
+
+/// How often a session is looked at for what has taken too long, and one that does nothing asks whether its agreement's window and hours still hold.
 pub(crate) const TICK: Duration = Duration::from_secs(5);
 
 /// How long `shutdown` waits for statements that are running.

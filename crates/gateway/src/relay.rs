@@ -16,6 +16,7 @@ use wire::{Malformed, Unencodable};
 use crate::batch::{Batch, Released, Shape};
 use crate::filter::Filter;
 use crate::limits::{CLIENT_MESSAGE_BYTES, WHOLE_MESSAGE_BYTES};
+use crate::overdue::Seen;
 use crate::say::Say;
 use crate::sessions::State;
 
@@ -83,6 +84,11 @@ pub(crate) struct Relay {
     /// The client was told that a record failed, and sees nothing more until the next `ReadyForQuery`.
     losing: bool,
     terminated: bool,
+    /// How often upstream has said that no transaction is open.
+    rests: u64,
+    /// Whether something went upstream behind the last Sync or simple query: a transaction is open there of which no
+    /// `ReadyForQuery` has told.
+    unsynced: bool,
 }
 
 impl Relay {
@@ -103,6 +109,8 @@ impl Relay {
             rest: answers::Fate::Pass,
             losing: false,
             terminated: false,
+            rests: 0,
+            unsynced: false,
         }
     }
 
@@ -123,6 +131,15 @@ impl Relay {
     /// Whether more of the client's messages may be read.
     pub(crate) fn has_room(&self) -> bool {
         self.replies.has_room()
+    }
+
+    /// What the session is at, for [`Watch`](crate::overdue::Watch).
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            rests: self.rests,
+            at_rest: self.replies.is_idle() && self.status == Status::Idle && !self.unsynced,
+            running: self.recorder.running(),
+        }
     }
 
     pub(crate) fn state(&self) -> State {

@@ -4,6 +4,7 @@
 //! directive or limit stopped it and how to check that, never what the custodian's side looks like.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use policy::in_force::Refusal;
@@ -154,6 +155,30 @@ impl Say {
 
     pub(crate) fn no_such_portal(name: &[u8]) -> Self {
         Self::new("34000", format!("portal \"{}\" does not exist", lossy(name)))
+    }
+
+    pub(crate) fn statement_too_long(limit: Duration) -> Self {
+        Self::new(
+            "57014",
+            "the statement took longer than the agreement allows, reading its result included",
+        )
+        .detail(format!("The agreement allows {} seconds.", limit.as_secs()))
+        .hint("Ask for less at a time, or read the result with a cursor.")
+    }
+
+    pub(crate) fn idle_in_transaction(limit: Duration) -> Self {
+        Self::new(
+            "25P03",
+            "the transaction was left open without a statement for too long",
+        )
+        .detail(format!("The limit is {} seconds.", limit.as_secs()))
+        .hint("Connect again. End transactions when nothing more is read in them, or use autocommit.")
+    }
+
+    pub(crate) fn transaction_too_long(limit: Duration) -> Self {
+        Self::new("25P04", "the transaction was open for too long")
+            .detail(format!("The limit is {} seconds.", limit.as_secs()))
+            .hint("Connect again, and read in several transactions.")
     }
 
     pub(crate) fn case_in_transaction() -> Self {

@@ -150,7 +150,7 @@ async fn finish(shared: &Shared, session: Session, end: End) {
             directive = Some(number);
             Some(say)
         }
-        End::NotPermitted(say) | End::Fatal(say) => Some(say),
+        End::NotPermitted(say) | End::Overdue(say) | End::Fatal(say) => Some(say),
         End::Upstream => Some(Say::upstream_lost()),
         End::Stopping => Some(Say::shutting_down()),
     };

@@ -17,11 +17,12 @@ use jiff::Timestamp;
 use ledger::{Clock, Ledger, NotRecorded, Receipt, Withheld};
 use policy::in_force::Permit;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::batch::{Batch, Handed, Outbox, Released, Shape};
 use crate::limits::{HELD_BYTES, READ_BYTES, TICK, TO_UPSTREAM_BYTES};
 use crate::login::{Admitted, Facts};
+use crate::overdue::Watch;
 use crate::policy_watch::{Current, Denied, PolicyWatch};
 use crate::relay::recorder::Recorder;
 use crate::relay::{Cases, Fatal, Ready, Relay};
@@ -38,6 +39,8 @@ pub(crate) enum End {
     Cut(DirectiveNumber, Say),
     /// The agreement no longer permits it: its window or hours are over.
     NotPermitted(Say),
+    /// A statement or a transaction took too long.
+    Overdue(Say),
     /// Upstream went away.
     Upstream,
     /// The client must be told something, and then nothing more.
@@ -53,6 +56,7 @@ impl End {
             Self::Client => "client",
             Self::Cut(..) => "directive",
             Self::NotPermitted(_) => "not permitted any more",
+            Self::Overdue(_) => "took too long",
             Self::Upstream => "upstream",
             Self::Fatal(_) => "protocol",
             Self::Stopping => "gateway stopping",
@@ -114,6 +118,7 @@ pub(crate) struct Session {
     to_upstream: BytesMut,
     flush_client: bool,
     tick: Interval,
+    watch: Watch,
 }
 
 /// What is left of a session that has ended.
@@ -144,6 +149,7 @@ impl Session {
             .filters
             .for_statements_of(facts.permit.limits().statement_seconds);
         let relay = Relay::new(filter, Recorder::new(facts.bound()), case);
+        let watch = Watch::new(facts.permit.limits().statement_seconds);
         let mut stopping = shared.stopping.clone();
         let mut outbox = Outbox::default();
         outbox.push(greeting);
@@ -168,6 +174,7 @@ impl Session {
             to_upstream: BytesMut::new(),
             flush_client: false,
             tick,
+            watch,
         }
     }
 
@@ -212,7 +219,12 @@ impl Session {
 
     fn on(&mut self, event: Event) -> Result<(), End> {
         match event {
-            Event::Policy | Event::Tick => self.still_permitted(),
+            Event::Policy => self.still_permitted(),
+            Event::Tick => {
+                self.still_permitted()?;
+                let late = self.watch.look(self.relay.seen(), Instant::now());
+                late.map_or(Ok(()), |say| Err(End::Overdue(say)))
+            }
             Event::Stopping => Err(End::Stopping),
             Event::ClientGone => Err(End::Client),
             Event::UpstreamGone => Err(End::Upstream),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod reading;
 pub mod rights;
+pub mod surroundings;
 
 /// Every role, schema and setting of ours begins with this.
 pub const PREFIX: &str = "estop_";
@@ -44,6 +45,9 @@ pub struct Catalog {
     pub extensions: Vec<Extension>,
     /// User mappings for PUBLIC, by foreign server.
     pub public_mappings: Vec<String>,
+    /// What stands around the shares beside rights.
+    #[serde(default)]
+    pub surroundings: surroundings::Surroundings,
     /// How PostgreSQL itself prints the definitions that are desired now, by [`printed_key`].
     #[serde(default)]
     pub printed: BTreeMap<String, String>,

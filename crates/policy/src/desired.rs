@@ -14,8 +14,9 @@ use crate::shared_view::SharedView;
 /// Most that one session of a partner may put into temporary files. A superuser's setting: the role cannot undo it.
 const TEMP_FILE_LIMIT: &str = "256MB";
 
-/// How long a session of a partner may sit in an open transaction. The role can undo it; the gateway counts as well.
-const IDLE_IN_TRANSACTION: &str = "60s";
+/// How long a session of a partner may sit in an open transaction. The role can undo it; the gateway counts as well, and its
+/// limit is shorter, so that a client is told in its words.
+const IDLE_IN_TRANSACTION: &str = "90s";
 
 /// How long a partner waits for the custodian's locks.
 const LOCK_TIMEOUT: &str = "10s";

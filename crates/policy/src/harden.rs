@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Grade;
 use crate::catalog::{Catalog, Class, Grant, Grantee};
 
 mod findings;
@@ -19,6 +20,10 @@ pub struct Measure<'a> {
     pub what: &'static str,
     /// What a partner could do with them.
     pub opens: &'static str,
+    /// How bad that is.
+    pub grade: Grade,
+    /// Which programs of the custodian's own need them.
+    pub breaks: &'static str,
     /// The rights that PUBLIC holds now. Never empty.
     pub grants: Vec<&'a Grant>,
 }
@@ -61,6 +66,8 @@ enum Names {
 struct Family {
     what: &'static str,
     opens: &'static str,
+    grade: Grade,
+    breaks: &'static str,
     names: &'static [Names],
 }
 
@@ -71,6 +78,8 @@ const FAMILIES: &[Family] = &[
     Family {
         what: "statistics functions",
         opens: "counts of rows and index entries touched tell whether a hidden row exists (rows 3, 7, 8)",
+        grade: Grade::Critical,
+        breaks: "monitoring that reads them as an ordinary role: grant it pg_monitor",
         names: &[
             Prefix("pg_stat_"),
             Exact("pg_lock_status"),
@@ -85,16 +94,22 @@ const FAMILIES: &[Family] = &[
     Family {
         what: "advisory locks",
         opens: "one SELECT fills the server's lock table and stops everybody (row 22)",
+        grade: Grade::Critical,
+        breaks: "applications and migration tools that take advisory locks",
         names: &[Prefix("pg_advisory_"), Prefix("pg_try_advisory_")],
     },
     Family {
         what: "large objects",
         opens: "data can be stored in the database by a role that may write nothing (row 26)",
+        grade: Grade::Medium,
+        breaks: "applications that store large objects",
         names: &[Prefix("lo_"), Exact("loread"), Exact("lowrite")],
     },
     Family {
         what: "functions that run SQL text",
         opens: "statements can hide from the gateway's filter (row 10)",
+        grade: Grade::High,
+        breaks: "reports that make XML of queries, crosstabs",
         names: &[
             Prefix("query_to_xml"),
             Prefix("table_to_xml"),
@@ -115,11 +130,15 @@ const FAMILIES: &[Family] = &[
     Family {
         what: "notifications",
         opens: "the custodian's own channels can be forged and the shared queue filled (row 25)",
+        grade: Grade::High,
+        breaks: "applications that send notifications by function",
         names: &[Exact("pg_notify"), Exact("pg_notification_queue_usage")],
     },
     Family {
         what: "transaction ids, log messages and snapshots",
         opens: "a read-only role writes WAL, uses up transaction ids or holds the vacuum horizon (row 28)",
+        grade: Grade::Medium,
+        breaks: "change tracking by transaction id, parallel dumps as an ordinary role",
         names: &[
             Exact("pg_logical_emit_message"),
             Exact("pg_current_xact_id"),
@@ -131,13 +150,45 @@ const FAMILIES: &[Family] = &[
         ],
     },
     Family {
+        what: "the server's write-ahead log, transactions and control data",
+        opens: "how much the custodian writes, and when, shows from one moment to the next (rows 7, 8)",
+        grade: Grade::Medium,
+        breaks: "replication monitoring as an ordinary role: grant it pg_monitor; editors that compare catalogs by the age of \
+                 transaction ids",
+        names: &[
+            Overload("age", "xid"),
+            Exact("mxid_age"),
+            Prefix("pg_current_wal_"),
+            Prefix("pg_last_wal_"),
+            Exact("pg_last_xact_replay_timestamp"),
+            Exact("pg_current_snapshot"),
+            Exact("txid_current_snapshot"),
+            Exact("pg_xact_status"),
+            Exact("txid_status"),
+            Exact("pg_get_multixact_members"),
+            Prefix("pg_control_"),
+            Prefix("pg_get_wal_"),
+            Exact("pg_available_wal_summaries"),
+            Exact("pg_wal_summary_contents"),
+            Exact("pg_get_loaded_modules"),
+            Exact("pg_get_sequence_data"),
+            Exact("pg_relation_filepath"),
+            Exact("pg_relation_filenode"),
+            Exact("pg_tablespace_databases"),
+        ],
+    },
+    Family {
         what: "sleeping",
         opens: "a connection can be held for nothing (row 31)",
+        grade: Grade::Medium,
+        breaks: "scripts that wait in SQL",
         names: &[Prefix("pg_sleep")],
     },
     Family {
         what: "sizes of relations and databases",
         opens: "the size of what is hidden shows (row 7)",
+        grade: Grade::Medium,
+        breaks: "`\\d+`, `\\dt+`, `\\l+` of psql and size reports as an ordinary role",
         names: &[
             Exact("pg_relation_size"),
             Exact("pg_table_size"),
@@ -150,13 +201,25 @@ const FAMILIES: &[Family] = &[
     Family {
         what: "signals, server files and server control",
         opens: "sessions of the same role can end each other; what the custodian opened of the server shows (rows 8, 33)",
+        grade: Grade::High,
+        breaks: "tools that cancel statements of their own role by function",
         names: &[
             Exact("pg_cancel_backend"),
             Exact("pg_terminate_backend"),
             Prefix("pg_read_"),
             Prefix("pg_ls_"),
             Exact("pg_reload_conf"),
-            Exact("pg_rotate_logfile"),
+            Prefix("pg_rotate_logfile"),
+            Prefix("pg_logical_slot_"),
+            Prefix("pg_copy_logical_"),
+            Prefix("pg_copy_physical_"),
+            Prefix("pg_create_logical_"),
+            Prefix("pg_create_physical_"),
+            Exact("pg_drop_replication_slot"),
+            Exact("pg_replication_slot_advance"),
+            Exact("pg_sync_replication_slots"),
+            Prefix("binary_upgrade_"),
+            Exact("pg_import_system_collations"),
             Prefix("pg_log_"),
             Prefix("pg_file_"),
             Exact("pg_current_logfile"),
@@ -205,35 +268,49 @@ const SYSTEM_RELATIONS: &[&str] = &[
 #[must_use]
 pub fn measures(catalog: &Catalog) -> Vec<Measure<'_>> {
     let public: Vec<&Grant> = catalog.grants_of(&Grantee::Public).collect();
-    let pick = |what, opens, test: &dyn Fn(&Grant) -> bool| {
+    let pick = |what, opens, grade, breaks, test: &dyn Fn(&Grant) -> bool| {
         let grants: Vec<&Grant> = public.iter().copied().filter(|grant| test(grant)).collect();
-        (!grants.is_empty()).then_some(Measure { what, opens, grants })
+        (!grants.is_empty()).then_some(Measure {
+            what,
+            opens,
+            grade,
+            breaks,
+            grants,
+        })
     };
     let here = catalog.server.database.as_str();
     let mut found: Vec<Measure<'_>> = Vec::new();
     found.extend(pick(
         "this database",
         "temporary tables are bound by no limit, and anyone may connect (rows 9, 17, 27)",
+        Grade::High,
+        "applications that use temporary tables, and logins of roles made later",
         &|g| g.object.class == Class::Database && g.object.name == here,
     ));
     found.extend(pick(
         "other databases of the server",
         "a partner could log in there (row 30)",
+        Grade::Medium,
+        "logins there of roles made later",
         &|g| g.object.class == Class::Database && g.object.name != here,
     ));
     found.extend(pick(
         "procedural languages",
         "DO blocks and functions run text that nobody can check (row 9)",
+        Grade::High,
+        "roles that make functions or run DO blocks",
         &|g| g.object.class == Class::Language,
     ));
     found.extend(FAMILIES.iter().filter_map(|family| {
-        pick(family.what, family.opens, &|g| {
+        pick(family.what, family.opens, family.grade, family.breaks, &|g| {
             g.object.class == Class::Function && family.takes(g)
         })
     }));
     found.extend(pick(
         "statistics views and system tables",
         "counters, locks, sessions and values of others show (rows 3, 7, 8)",
+        Grade::Critical,
+        "monitoring that reads them as an ordinary role: grant it pg_monitor",
         &|g| is_closed_system_relation(g),
     ));
     found

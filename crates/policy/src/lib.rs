@@ -3,6 +3,7 @@
 //! Pure: the catalog is a plain value, the time is handed in, nothing here connects to anything.
 
 pub mod airlock;
+pub mod audit;
 pub mod catalog;
 pub mod cedar;
 pub mod condition;

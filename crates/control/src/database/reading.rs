@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use policy::catalog::surroundings::{self, Surroundings};
 use policy::catalog::{Catalog, Grant, Password, Server, printed_key, reading};
 use policy::desired::Desired;
 use serde::de::DeserializeOwned;
@@ -22,6 +23,17 @@ impl Connection {
         desired: &Desired,
         credentials: &Credentials,
     ) -> Result<Catalog, ControlError> {
+        let mut catalog = self.read_rights().await?;
+        if catalog.server.superuser {
+            self.judge_passwords(&mut catalog, credentials).await?;
+        }
+        catalog.printed = self.print(desired).await?;
+        Ok(catalog)
+    }
+
+    /// The catalog without what is known of passwords and of how desired definitions are printed. Changes nothing, so that
+    /// the transaction may be read only.
+    pub(crate) async fn read_rights(&self) -> Result<Catalog, ControlError> {
         let server: Server = self
             .document("reading the server's settings", reading::SERVER)
             .await?;
@@ -32,7 +44,7 @@ impl Connection {
                 .await?;
             grants.extend(more);
         }
-        let mut catalog = Catalog {
+        Ok(Catalog {
             roles: self.document("reading roles", reading::ROLES).await?,
             memberships: self.document("reading memberships", reading::MEMBERSHIPS).await?,
             settings: self.document("reading settings", reading::SETTINGS).await?,
@@ -44,15 +56,26 @@ impl Connection {
             public_mappings: self
                 .document("reading user mappings", reading::PUBLIC_MAPPINGS)
                 .await?,
+            surroundings: self.surroundings().await?,
             printed: BTreeMap::new(),
             grants,
             server,
-        };
-        if catalog.server.superuser {
-            self.judge_passwords(&mut catalog, credentials).await?;
+        })
+    }
+
+    async fn surroundings(&self) -> Result<Surroundings, ControlError> {
+        let mut found: Surroundings = self
+            .document("reading settings and triggers", surroundings::SURROUNDINGS)
+            .await?;
+        let may = self
+            .client
+            .query_one(surroundings::MAY_READ_RULES, &[])
+            .await
+            .map_err(ControlError::database("asking for rights"))?;
+        if may.get(0) {
+            found.rules = Some(self.document("reading pg_hba.conf", surroundings::RULES).await?);
         }
-        catalog.printed = self.print(desired).await?;
-        Ok(catalog)
+        Ok(found)
     }
 
     async fn document<T: DeserializeOwned>(&self, doing: &'static str, sql: &str) -> Result<T, ControlError> {

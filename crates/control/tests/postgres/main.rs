@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod apply;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod channels;
 #[cfg(test)]
 mod directive;
@@ -12,6 +14,8 @@ mod directive;
 mod drift;
 #[cfg(test)]
 mod ending;
+#[cfg(test)]
+mod rows;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use control::Audited;
 use policy::estate::{Agreement, Estate, EstateErrors};
-
 use proof::properties;
 
 use super::proving;
@@ -13,10 +13,12 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Console, Tone};
 use crate::solvers;
 
+mod database;
+
 /// Runs the command.
 ///
 /// # Errors
-/// There is no estate, or it is not right: every finding, with its place.
+/// There is no estate, or it is not right: every finding, with its place; or a database cannot be looked at.
 pub(super) async fn run(command: &Check, folder: &Path, console: Console) -> Result<Exit, Failure> {
     let files = estate::read(folder)?;
     match Estate::parse(&files) {
@@ -62,6 +64,10 @@ async fn right(command: &Check, estate: &Estate, console: Console) -> Result<Exi
     for note in &notes {
         console.line(format!("{}: {note}", console.paint(Tone::Quiet, "note")))?;
     }
+    let audited: Option<Vec<Audited>> = match command.database {
+        true => Some(database::look(estate, command.url.as_deref()).await?),
+        false => None,
+    };
     let mut document = serde_json::json!({
         "custodian": estate.custodian().name,
         "counts": counts.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
@@ -69,6 +75,7 @@ async fn right(command: &Check, estate: &Estate, console: Console) -> Result<Exi
         "findings": [],
         "notes": notes,
         "proof": null,
+        "databases": audited,
     });
     let exit = match &solvers {
         None => unproved(command, estate, console)?,
@@ -87,8 +94,12 @@ async fn right(command: &Check, estate: &Estate, console: Console) -> Result<Exi
             outcome.exit()
         }
     };
+    let open = match &audited {
+        Some(audited) => database::say(audited, console)?,
+        None => false,
+    };
     console.document(&document)?;
-    Ok(exit)
+    Ok(if open && exit == Exit::Yes { Exit::No } else { exit })
 }
 
 fn unproved(command: &Check, estate: &Estate, console: Console) -> Result<Exit, Failure> {

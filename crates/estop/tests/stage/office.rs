@@ -2,7 +2,7 @@
 //! it, which can be restarted.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -11,6 +11,7 @@ use estop::demo::cast::Passwords;
 use estop::demo::{certificates, estate, incidents, load, people};
 use estop::postgres::{ADMIN, Scratch};
 use estop::ssh;
+use policy::estate::Files;
 use tempfile::TempDir;
 
 use super::{ESTOP, PATIENCE, wait_for};
@@ -21,24 +22,32 @@ const AUTHORITIES: [&str; 2] = ["mayor", "counsel"];
 /// The office. The database ends with the thread that opened it.
 pub struct Office {
     serve: Option<Child>,
-    _scratch: Scratch,
+    scratch: Scratch,
     folder: TempDir,
+    /// Where the gateway listens.
+    pub listen: SocketAddr,
 }
 
 impl Office {
     /// Fills a database, writes the demo's estate, serves and applies it.
     pub fn open() -> Self {
         let scratch = Scratch::start().unwrap();
+        fill(&scratch);
+        Self::of(scratch, estate::files)
+    }
+
+    /// The same over another database and with other files.
+    pub fn of(scratch: Scratch, files: impl FnOnce(&estate::Particulars<'_>) -> Files) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("estop-office-")
             .tempdir_in("/tmp")
             .unwrap();
-        fill(&scratch);
-        write_estate(&folder, &scratch);
+        let listen = write_estate(&folder, &scratch, files);
         let mut office = Self {
             serve: None,
-            _scratch: scratch,
+            scratch,
             folder,
+            listen,
         };
         office.restart();
         let applied = office.estop(&["apply"]);
@@ -72,6 +81,11 @@ impl Office {
         }
         let _ = serve.kill();
         let _ = serve.wait();
+    }
+
+    /// The administrator's way to a database of the server.
+    pub fn admin_url(&self, database: &str) -> String {
+        admin_url(&self.scratch, database)
     }
 
     /// A path in the estate's folder.
@@ -110,7 +124,21 @@ fn fill(scratch: &Scratch) {
         .unwrap();
 }
 
-fn write_estate(folder: &TempDir, scratch: &Scratch) {
+/// The administrator's way to a database of a scratch server.
+pub fn admin_url(scratch: &Scratch, database: &str) -> String {
+    format!(
+        "postgresql://{ADMIN}:{}@/{database}?host={}&port={}",
+        scratch.password(),
+        scratch.socket_directory().display(),
+        scratch.port()
+    )
+}
+
+fn write_estate(
+    folder: &TempDir,
+    scratch: &Scratch,
+    files: impl FnOnce(&estate::Particulars<'_>) -> Files,
+) -> SocketAddr {
     let keys = folder.path().join("keys");
     std::fs::create_dir(&keys).unwrap();
     let key = |who: &'static str| {
@@ -118,13 +146,7 @@ fn write_estate(folder: &TempDir, scratch: &Scratch) {
         (who, public_key(&keys.join(who)))
     };
     let authorities: BTreeMap<_, _> = AUTHORITIES.into_iter().map(key).collect();
-    let upstream = format!(
-        "postgresql://{ADMIN}:{}@/{}?host={}&port={}",
-        scratch.password(),
-        load::DATABASE,
-        scratch.socket_directory().display(),
-        scratch.port()
-    );
+    let upstream = admin_url(scratch, load::DATABASE);
     // Free a moment ago; nothing else here takes ports in between.
     let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let verifiers = Passwords::draw().unwrap().verifiers().unwrap();
@@ -135,8 +157,9 @@ fn write_estate(folder: &TempDir, scratch: &Scratch) {
         verifiers: &verifiers,
         authorities: &authorities,
     };
-    estate::write(&estate::files(&particulars), folder.path()).unwrap();
+    estate::write(&files(&particulars), folder.path()).unwrap();
     certificates::write(folder.path(), estop::clock::now()).unwrap();
+    listen
 }
 
 /// The public half of a key, as `allowed_signers` has it: without the comment.

@@ -33,14 +33,24 @@ const NAMES: &[&str] = &[
     "lo_unlink",
     "loread",
     "lowrite",
+    "mxid_age",
     "nextval",
+    "pg_available_wal_summaries",
     "pg_blocking_pids",
     "pg_cancel_backend",
     "pg_current_logfile",
+    "pg_current_snapshot",
+    "pg_current_wal_flush_lsn",
+    "pg_current_wal_insert_lsn",
+    "pg_current_wal_lsn",
     "pg_current_xact_id",
     "pg_export_snapshot",
+    "pg_get_loaded_modules",
+    "pg_get_multixact_members",
+    "pg_get_wal_summarizer_state",
     "pg_import_system_collations",
     "pg_isolation_test_session_is_blocked",
+    "pg_last_committed_xact",
     "pg_listening_channels",
     "pg_lock_status",
     "pg_nextoid",
@@ -56,6 +66,8 @@ const NAMES: &[&str] = &[
     "pg_switch_wal",
     "pg_sync_replication_slots",
     "pg_terminate_backend",
+    "pg_xact_commit_timestamp",
+    "pg_xact_status",
     "query_to_xml",
     "query_to_xml_and_xmlschema",
     "query_to_xmlschema",
@@ -69,6 +81,8 @@ const NAMES: &[&str] = &[
     "ts_rewrite",
     "ts_stat",
     "txid_current",
+    "txid_current_snapshot",
+    "txid_status",
     "xpath_table",
 ];
 
@@ -82,6 +96,7 @@ const PREFIXES: &[&str] = &[
     "pg_buffercache",
     "pg_clear_",
     "pg_copy_",
+    "pg_control_",
     "pg_create_",
     "pg_drop_",
     "pg_file_",
@@ -117,12 +132,22 @@ pub(super) fn is_refused(name: &str) -> bool {
 /// Views that count or list what happens in all sessions, and the contents of large objects. Sorted.
 const RELATIONS: &[&str] = &["pg_largeobject", "pg_locks", "pg_prepared_xacts"];
 
+/// Views that count what statements touch, hidden rows among it, by the beginning of their names.
+const COUNTING: &[&str] = &[
+    "pg_buffercache",
+    "pg_qualstats",
+    "pg_stat_",
+    "pg_statio_",
+    "pg_wait_sampling_",
+];
+
 /// Whether a relation of this name is refused. The two exceptions say only how a connection is encrypted, and drivers ask.
 pub(super) fn is_refused_relation(schema: &str, name: &str) -> bool {
-    if !matches!(schema, "" | "pg_catalog") || matches!(name, "pg_stat_ssl" | "pg_stat_gssapi") {
-        return false;
+    // Views of counting extensions, such as `pg_stat_statements`, lie in any schema.
+    if COUNTING.iter().any(|prefix| name.starts_with(prefix)) {
+        return !matches!(name, "pg_stat_ssl" | "pg_stat_gssapi");
     }
-    RELATIONS.binary_search(&name).is_ok() || name.starts_with("pg_stat_") || name.starts_with("pg_statio_")
+    matches!(schema, "" | "pg_catalog") && RELATIONS.binary_search(&name).is_ok()
 }
 
 #[cfg(test)]

@@ -162,6 +162,7 @@ impl Relay {
                     self.recorder.ready(number);
                 }
                 if self.status == Status::Idle {
+                    self.rests = self.rests.saturating_add(1);
                     self.portals.expire();
                 }
             }

@@ -83,6 +83,7 @@ impl Relay {
             Message::Sync => {
                 if self.replies.sent(Sent::Sync).is_ok() {
                     self.pending.sync();
+                    self.unsynced = false;
                     out.upstream.extend_from_slice(message);
                 }
             }
@@ -133,6 +134,7 @@ impl Relay {
             if let Some(change) = change {
                 self.pending.change(change);
             }
+            self.unsynced = true;
             out.upstream.extend_from_slice(message);
         }
     }
@@ -156,6 +158,7 @@ impl Relay {
         let number = self.begin(&prepared, Arc::from([]), Ends::AtReady, out.now);
         if self.replies.sent(Sent::Query(number)).is_ok() {
             self.pending.query();
+            self.unsynced = false;
             out.upstream
                 .extend_from_slice(if rewritten.is_empty() { message } else { &rewritten });
         } else {

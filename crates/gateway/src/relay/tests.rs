@@ -458,3 +458,35 @@ proptest! {
         let _ = relay.upstream(&mut BytesMut::from(noise.as_slice()), NOW);
     }
 }
+
+#[test]
+fn a_pipeline_without_a_sync_is_not_at_rest() {
+    let mut relay = relay();
+    assert!(relay.seen().at_rest);
+    client(
+        &mut relay,
+        &joined(&[parse("", "select 1"), bind("", ""), execute("")]),
+    );
+    assert!(!relay.seen().at_rest);
+    // All of it is answered, and yet a transaction is open: upstream waits for the Sync.
+    let answers = [
+        message(b'1', b""),
+        message(b'2', b""),
+        message(b'C', b"SELECT 1\0"),
+    ];
+    upstream(&mut relay, &joined(&answers));
+    let seen = relay.seen();
+    assert!(!seen.at_rest && seen.running.is_none(), "{seen:?}");
+    client(&mut relay, &sync());
+    assert!(!relay.seen().at_rest, "until upstream says so");
+    upstream(&mut relay, &ready_for_query());
+    let rest = relay.seen();
+    assert!(rest.at_rest && rest.rests == seen.rests + 1, "{rest:?}");
+    client(&mut relay, &query("begin"));
+    let begun = joined(&[
+        message(b'C', b"BEGIN\0"),
+        bytes(|out| backend::ready(out, Status::InTransaction)),
+    ]);
+    upstream(&mut relay, &begun);
+    assert!(!relay.seen().at_rest && relay.seen().rests == rest.rests);
+}

@@ -16,6 +16,22 @@ const REACHING_OUT: &[&str] = &[
     "pg_cron",
 ];
 
+/// Extensions that count what statements touch, hidden rows among it, or keep the constants of others' statements.
+const COUNTING: &[&str] = &[
+    "pg_buffercache",
+    "pg_freespacemap",
+    "pg_qualstats",
+    "pg_stat_kcache",
+    "pg_stat_monitor",
+    "pg_stat_statements",
+    "pg_track_settings",
+    "pg_visibility",
+    "pg_wait_sampling",
+    "pgrowlocks",
+    "pgstattuple",
+    "pageinspect",
+];
+
 /// All findings, worst first, in a fixed order.
 #[must_use]
 pub fn findings(catalog: &Catalog) -> Vec<Finding> {
@@ -26,6 +42,7 @@ pub fn findings(catalog: &Catalog) -> Vec<Finding> {
     foreign(catalog, &mut found);
     defaults_and_parameters(catalog, &mut found);
     ours(catalog, &mut found);
+    found.extend(crate::audit::critical(catalog));
     found.sort();
     found.dedup();
     found
@@ -76,6 +93,12 @@ fn danger(function: &Function) -> Option<(&'static str, &'static str)> {
             "a partner can log in elsewhere, or to this server as another role, past the gateway (row 29)",
         ));
     }
+    if COUNTING.contains(&extension) {
+        return Some((
+            "the counting",
+            "counts of rows and blocks touched tell whether a hidden row exists (row 3)",
+        ));
+    }
     if function.security_definer {
         return Some((
             "the SECURITY DEFINER",
@@ -102,15 +125,19 @@ fn relations(catalog: &Catalog, found: &mut Vec<Finding>) {
             continue;
         }
         let name = format!("{}.{}", relation.schema, relation.name);
-        let severity = if relation.extension.is_some() {
-            Severity::Note
-        } else {
-            Severity::Blocks
+        let counting = |extension: &String| COUNTING.contains(&extension.as_str());
+        let (severity, opens) = match &relation.extension {
+            Some(extension) if counting(extension) => (
+                Severity::Blocks,
+                "counts of rows and blocks touched tell whether a hidden row exists (row 3)",
+            ),
+            Some(_) => (Severity::Note, "every partner can use them, under no agreement"),
+            None => (Severity::Blocks, "every partner can use them, under no agreement"),
         };
         found.push(Finding {
             severity,
             what: format!("PUBLIC holds rights on relation `{name}`"),
-            opens: "every partner can use them, under no agreement".to_owned(),
+            opens: opens.to_owned(),
             close: rights.iter().map(|grant| grant.revoke_sql()).collect(),
         });
     }

@@ -174,6 +174,7 @@ pub(crate) fn applied() -> Catalog {
         owned: Vec::new(),
         extensions: Vec::new(),
         public_mappings: Vec::new(),
+        surroundings: crate::catalog::surroundings::Surroundings::default(),
         printed: BTreeMap::from([(printed_key(SHARE, "people"), "printed".to_owned())]),
     }
 }
