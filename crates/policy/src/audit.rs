@@ -214,7 +214,7 @@ pub fn script(items: &[Item]) -> String {
     let (server, database): (Vec<&Item>, Vec<&Item>) = own
         .iter()
         .filter(|item| !item.close.is_empty())
-        .partition(|item| of_server(&item));
+        .partition(|item| of_server(item));
     if !database.is_empty() {
         text.push_str("BEGIN;\n");
         database.iter().for_each(|item| statements(&mut text, item));

@@ -147,7 +147,7 @@ async fn pg_hba_is_read_by_whom_may_and_told_of_by_whom_may_not() {
     assert!(!closed.contains("pg_hba"), "{closed}");
     let admin = world.admin().await;
     admin
-        .batch_execute("select pg_reload_conf(); create role reader login password 'x'")
+        .batch_execute("select pg_reload_conf(); set password_encryption = 'scram-sha-256'; create role reader login password 'x'")
         .await
         .unwrap();
     let url = world.server.url("records").replace("postgres@", "reader:x@");

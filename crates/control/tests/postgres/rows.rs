@@ -55,6 +55,7 @@ const LEFT: &[&str] = &[
     // Clocks, chance, and the session's own state.
     "clock_timestamp",
     "timeofday",
+    "timezone",
     "random",
     "random_normal",
     "setseed",
