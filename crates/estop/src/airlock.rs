@@ -156,7 +156,7 @@ impl Drop for Airlocks {
 /// again. Never ends by itself.
 pub(crate) async fn keep_restored(mut airlocks: Airlocks, control: Control) {
     /// Between two attempts, while an upstream cannot be reached.
-    const AGAIN: Duration = Duration::from_secs(5);
+    const AGAIN: Duration = Duration::from_secs(1);
     loop {
         let mut told = false;
         while let Err(error) = control.restore_airlocks().await {

@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
-use policy::airlock::ADMIN;
+use policy::airlock::{ADMIN, reading};
 use rustix::process::{Pid, Signal, kill_process};
 use zeroize::Zeroizing;
 
@@ -148,16 +148,18 @@ impl Cluster {
         self.folder.join("log")
     }
 
-    /// What the stamp of a cluster says that fits: version, settings, secret, and the boot of the machine, since nothing
-    /// is synced to the disk.
+    /// What the stamp of a cluster says that fits: version, settings, how it is read (what a newer Estop reads otherwise would
+    /// look as if it had been changed), and the boot of the machine, since nothing is synced to the disk.
     fn made_with(&self) -> Result<String, PostgresError> {
         let version = crate::postgres::programs::version(&self.binaries)?;
         let major = version.split('.').next().unwrap_or_default();
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Ok(format!(
-            "PostgreSQL {major}\nboot {boot}{}{}",
+            "PostgreSQL {major}\nboot {boot}{}{}{}{}",
             settings::main(self.wanted.connections),
-            settings::access()
+            settings::access(),
+            reading::CLUSTER,
+            reading::CELL
         ))
     }
 
@@ -234,10 +236,11 @@ impl Cluster {
     /// A command that runs a program bound to the life of this thread and to a bound of memory, where the system's own
     /// programs for that are at hand.
     fn limited(&self, program: &Path) -> Command {
-        let limit = format!("--as={}", settings::SESSION_BYTES_MAX);
+        let memory = format!("--as={}", settings::SESSION_BYTES_MAX);
+        let file = format!("--fsize={}", settings::FILE_BYTES_MAX);
         let tools: [(&str, &[&str]); 2] = [
             ("/usr/bin/setpriv", &["--pdeathsig", "INT", "--"]),
-            ("/usr/bin/prlimit", &[&limit, "--core=0", "--"]),
+            ("/usr/bin/prlimit", &[&memory, &file, "--core=0", "--"]),
         ];
         let mut words: Vec<std::ffi::OsString> = Vec::new();
         for (tool, arguments) in tools {

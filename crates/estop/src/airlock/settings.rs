@@ -10,6 +10,10 @@ use crate::failure::Failure;
 /// would end a process of the cluster, and with it everybody's session there.
 pub(super) const SESSION_BYTES_MAX: u64 = 1 << 30;
 
+/// Longest file that the cluster may write: twice what a session may put into temporary files. It bounds the log, into which
+/// PostgreSQL writes pages whenever a statement runs out of memory.
+pub(super) const FILE_BYTES_MAX: u64 = 512 << 20;
+
 /// How soon the kernel ends an airlock's processes when the machine runs out of memory: before the custodian's, and
 /// before Estop's own.
 pub(super) const OOM_SCORE: &str = "600";
