@@ -66,7 +66,11 @@ impl Control {
         let mut plans = Vec::new();
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
-            plans.push(UpstreamPlan::new(name, admin.plan(&desired, &credentials).await?));
+            let keys = self.mask_keys(&desired)?;
+            plans.push(UpstreamPlan::new(
+                name,
+                admin.plan(&desired, &credentials, &keys).await?,
+            ));
         }
         let airlocks = self.plan_airlocks(&renewed_by(&plans)).await?;
         plans.extend(airlocks);
@@ -88,11 +92,15 @@ impl Control {
                 .iter()
                 .find(|(upstream, _)| upstream == name)
                 .map(|(_, print)| print.as_str());
-            let uncommitted = admin.prepare(&desired, &credentials, seen).await?;
+            let kept = self.mask_keys(&desired)?;
+            let uncommitted = admin.prepare(&desired, &credentials, &kept, seen).await?;
             // First where gateways find them: a login that comes too early fails and is tried again; one that has no
             // password to try would fail for good.
             for (role, credential) in &uncommitted.passwords {
                 self.0.store.keep_credential(self.side(name), role, credential)?;
+            }
+            for (agreement, key) in &uncommitted.keys {
+                self.0.store.keep_mask_key(agreement, key)?;
             }
             plans.push(UpstreamPlan::new(name, uncommitted.commit().await?));
             self.end_strangers(admin, &desired).await?;

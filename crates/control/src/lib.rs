@@ -12,6 +12,8 @@ mod database;
 mod drafting;
 mod error;
 mod known;
+mod mask_key;
+mod pseudonyms;
 mod store;
 
 pub mod api;
@@ -37,6 +39,7 @@ pub use credential::Credential;
 pub use database::Admin;
 pub use database::audit::Audited;
 pub use error::{Class, ControlError};
+pub use mask_key::MaskKey;
 pub use store::GatewayState;
 
 use known::{Accepted, Known};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use evidence::hash::Hash;
 use evidence::id::{DirectiveNumber, Epoch, PartnerId};
+
+use evidence::id::{AgreementId, DirectiveNumber, Epoch};
 use ledger::register::Register;
 use policy::airlock::Seal;
 use policy::in_force::InForce;
@@ -14,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::credential::Credential;
 use crate::error::ControlError;
+use crate::mask_key::MaskKey;
 
 /// The policy in force: an [`InForce`] as JSON.
 const POLICY: &str = "policy";
@@ -48,6 +51,9 @@ impl Side {
         format!("{before}{role}")
     }
 }
+
+/// Before an agreement's name: its key of pseudonyms.
+const PSEUDONYM: &str = "pseudonym/";
 
 /// Before a size of the main log: the root at which a directive was drawn up.
 const DRAWN_UP: &str = "drawn-up/";
@@ -170,6 +176,22 @@ impl Store {
         let doing = "keeping a role's password";
         let bytes = Zeroizing::new(serde_json::to_vec(credential).map_err(ControlError::register(doing))?);
         self.put(&side.key(role), &bytes, doing)
+    }
+
+    /// What cannot be read is an error, not as good as none: another key would change every pseudonym.
+    pub(crate) fn mask_key(&self, agreement: &AgreementId) -> Result<Option<MaskKey>, ControlError> {
+        let doing = "reading a key of pseudonyms";
+        let Some(bytes) = self.get(&format!("{PSEUDONYM}{agreement}"), doing)? else {
+            return Ok(None);
+        };
+        let key: MaskKey = serde_json::from_slice(&bytes).map_err(ControlError::register(doing))?;
+        Ok(Some(key))
+    }
+
+    pub(crate) fn keep_mask_key(&self, agreement: &AgreementId, key: &MaskKey) -> Result<(), ControlError> {
+        let doing = "keeping a key of pseudonyms";
+        let bytes = Zeroizing::new(serde_json::to_vec(key).map_err(ControlError::register(doing))?);
+        self.put(&format!("{PSEUDONYM}{agreement}"), &bytes, doing)
     }
 
     pub(crate) fn drawn_up(&self, size: u64) -> Result<Option<Hash>, ControlError> {

@@ -20,6 +20,12 @@ pub const OWNER_ROLE: &str = "estop_owner";
 /// The NOLOGIN role that keeps, for the custodian's own roles, what hardening takes from PUBLIC.
 pub const KEPT_ROLE: &str = "estop_kept";
 
+/// The schema of the keys of pseudonyms.
+pub const KEYS_SCHEMA: &str = "estop_keys";
+
+/// The table of the keys of pseudonyms: `id`, `inner_pad`, `outer_pad`.
+pub const KEYS_TABLE: &str = "pseudonym";
+
 /// What was read from one database of one server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
@@ -48,6 +54,9 @@ pub struct Catalog {
     /// What stands around the shares beside rights.
     #[serde(default)]
     pub surroundings: surroundings::Surroundings,
+    /// The rows of the table of the keys of pseudonyms, by id. Never the keys.
+    #[serde(default)]
+    pub mask_keys: BTreeMap<String, KeyState>,
     /// How PostgreSQL itself prints the definitions that are desired now, by [`printed_key`].
     #[serde(default)]
     pub printed: BTreeMap<String, String>,
@@ -74,6 +83,14 @@ pub struct Server {
     pub commit_timestamps: bool,
     /// `max_prepared_transactions`.
     pub max_prepared_transactions: i64,
+    /// `server_encoding`: in what texts are stored.
+    #[serde(default = "utf8")]
+    pub encoding: String,
+}
+
+/// The encoding of nearly all databases.
+fn utf8() -> String {
+    "UTF8".to_owned()
 }
 
 /// A role (`pg_roles`).
@@ -117,6 +134,18 @@ pub enum Password {
     /// The reading role may not see `pg_authid`.
     #[default]
     Unknown,
+}
+
+/// What is known of a planted key of pseudonyms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyState {
+    /// It is not the one that is kept, or none.
+    Foreign,
+    /// It is the one that is kept.
+    Ours,
+    /// None is kept, and it is one: it is taken up.
+    Unkept,
 }
 
 /// A membership (`pg_auth_members`).

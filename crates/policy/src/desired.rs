@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Grantee, Object};
 use crate::estate::{Agreement, Dataset, Estate, Share, SqlName, role_name};
 use crate::in_force::EndedScope;
+use crate::mask::KeyId;
 use crate::shared_view::SharedView;
 
 /// Most that one session of a partner may put into temporary files. A superuser's setting: the role cannot undo it.
@@ -83,6 +84,9 @@ pub struct DesiredView {
     pub base_columns: BTreeMap<SqlName, BaseColumn>,
     /// Names of the columns it shows.
     pub columns: Vec<SqlName>,
+    /// The key of its pseudonyms, if it shows any.
+    #[serde(default)]
+    pub key: Option<KeyId>,
 }
 
 /// What a view takes for granted of a column it reads.
@@ -129,6 +133,19 @@ impl Desired {
     #[must_use]
     pub fn is_share(&self, schema: &str) -> bool {
         self.roles.iter().any(|role| role.name.as_str() == schema)
+    }
+
+    /// The keys of pseudonyms that must stand in this database, each with whose it is: of agreements that are in force here,
+    /// for one purpose at least.
+    #[must_use]
+    pub fn keys(&self) -> BTreeMap<KeyId, AgreementId> {
+        let roles = self.roles.iter().filter(|role| role.is_in_force());
+        roles
+            .flat_map(|role| {
+                let keys = role.views.iter().filter_map(|view| view.key.clone());
+                keys.map(|key| (key, role.agreement.clone()))
+            })
+            .collect()
     }
 
     /// The rights that the views' owner needs: on no more than the columns that are read.
@@ -280,6 +297,7 @@ fn desired_view(dataset: &Dataset, view: &SharedView) -> DesiredView {
         base_relation: dataset.relation.name.clone(),
         base_columns: read.collect(),
         columns: view.columns().cloned().collect(),
+        key: view.key().cloned(),
     }
 }
 

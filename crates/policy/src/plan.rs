@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use evidence::id::AgreementId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -14,11 +15,13 @@ use crate::harden::{self, Finding, Severity};
 use crate::sql::ident;
 
 mod base;
+mod keys;
 mod public;
 mod rights;
 mod roles;
 mod shares;
 
+pub use keys::{become_owner, forget, is_readable, read};
 pub(crate) use roles::revoke_membership;
 
 /// Stands in a step's SQL where the role's new password verifier goes, inside quotes. A verifier has no quote in it.
@@ -53,6 +56,9 @@ pub struct Step {
     pub words: String,
     /// The role that gets a new password with this step. Whoever applies the plan draws it.
     pub password_for: Option<String>,
+    /// The agreement whose key of pseudonyms goes with this step, as its parameters.
+    #[serde(default)]
+    pub key_for: Option<AgreementId>,
 }
 
 /// The way from a catalog to what is desired.
@@ -116,6 +122,7 @@ pub fn plan(desired: &Desired, catalog: &Catalog) -> Plan {
         draft.note_stray(role);
     }
     roles::plan(&mut draft, &shares);
+    keys::plan(&mut draft, &shares);
     public::plan(&mut draft);
     let gone = shares::plan(&mut draft, &shares);
     rights::plan(&mut draft, &shares, &gone);
@@ -185,6 +192,7 @@ impl Draft<'_> {
             sql: sql.into(),
             words: words.into(),
             password_for: None,
+            key_for: None,
         });
     }
 

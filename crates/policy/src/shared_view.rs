@@ -16,6 +16,7 @@ use evidence::id::{DatasetId, PurposeId};
 use crate::cedar::{CedarError, read_permits, schema_of};
 use crate::condition::Condition;
 use crate::estate::{Aggregate, Agreement, Column, Dataset, Relation, Share, SmallGroups, SqlName, Timing};
+use crate::mask::{KeyId, Mask};
 use crate::row_filter::{Question, RowFilter, RowFilterError, Rows, check_known};
 use crate::sql::ident;
 
@@ -117,6 +118,14 @@ impl SharedView {
     pub fn columns(&self) -> impl Iterator<Item = &SqlName> {
         let count = self.aggregate.iter().map(|aggregate| &aggregate.count);
         self.cells.iter().map(|cell| &cell.column().name).chain(count)
+    }
+
+    /// The key of its pseudonyms, if it shows any.
+    #[must_use]
+    pub fn key(&self) -> Option<&KeyId> {
+        let levels = self.cells.iter().flat_map(Cell::levels);
+        let mut masks = levels.filter_map(|level| level.shown.mask.as_ref());
+        masks.find_map(Mask::key)
     }
 
     /// How it counts, if it does not show rows.

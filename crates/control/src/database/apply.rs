@@ -9,6 +9,8 @@ use super::reading::Credentials;
 use super::{Admin, Connection};
 use crate::credential::Credential;
 use crate::error::ControlError;
+use crate::mask_key::MaskKey;
+use crate::pseudonyms::MaskKeys;
 
 /// What a transaction has done that is not committed yet.
 pub(crate) struct Uncommitted {
@@ -17,6 +19,8 @@ pub(crate) struct Uncommitted {
     pub(crate) plan: Plan,
     /// New passwords, by role. They are to be where the gateways find them before the commit.
     pub(crate) passwords: BTreeMap<String, Credential>,
+    /// Keys of pseudonyms, new ones and ones that were found planted. They are to be kept before the commit.
+    pub(crate) keys: MaskKeys,
 }
 
 impl Admin {
@@ -25,13 +29,15 @@ impl Admin {
         &self,
         desired: &Desired,
         credentials: &Credentials,
+        keys: &MaskKeys,
     ) -> Result<Plan, ControlError> {
         let connection = self.connect().await?;
         // Not read only: printing definitions makes views for a moment.
         connection
             .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
             .await?;
-        let catalog = connection.read_catalog(desired, credentials).await?;
+        let mut catalog = connection.read_catalog(desired, credentials).await?;
+        connection.judge_keys(&mut catalog, desired, keys).await?;
         connection.run("ROLLBACK").await?;
         Ok(plan(desired, &catalog))
     }
@@ -42,6 +48,7 @@ impl Admin {
         &self,
         desired: &Desired,
         credentials: &Credentials,
+        kept: &MaskKeys,
         shown: Option<&str>,
     ) -> Result<Uncommitted, ControlError> {
         let connection = self.connect().await?;
@@ -49,7 +56,8 @@ impl Admin {
         connection
             .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE")
             .await?;
-        let catalog = connection.read_catalog(desired, credentials).await?;
+        let mut catalog = connection.read_catalog(desired, credentials).await?;
+        let mut keys = connection.judge_keys(&mut catalog, desired, kept).await?;
         let plan = plan(desired, &catalog);
         if shown.is_some_and(|shown| shown != plan.fingerprint()) {
             return Err(ControlError::PlanChanged);
@@ -60,6 +68,17 @@ impl Admin {
         }
         let mut passwords = BTreeMap::new();
         for step in &plan.steps {
+            if let Some(agreement) = &step.key_for {
+                let key = match kept.get(agreement) {
+                    Some(key) => key.clone(),
+                    None => MaskKey::draw()?,
+                };
+                connection
+                    .plant(&step.sql, &key, catalog.server.superuser)
+                    .await?;
+                keys.insert(agreement.clone(), key);
+                continue;
+            }
             let sql = match &step.password_for {
                 None => step.sql.clone(),
                 Some(role) => {
@@ -75,6 +94,7 @@ impl Admin {
             connection,
             plan,
             passwords,
+            keys,
         })
     }
 }

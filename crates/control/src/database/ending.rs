@@ -138,6 +138,10 @@ impl Work<'_> {
         let result = self.roll_back(connection, &mut rolled_back).await;
         self.done
             .step(self.clock, "roll back the roles' prepared transactions", result);
+        if let Some(result) = self.forget_keys(connection, desired).await {
+            self.done
+                .step(self.clock, "delete the keys of the pseudonyms", result);
+        }
         for role in roles {
             let what = format!("read the catalog's evidence of role `{}`", role.name);
             let result = match self.evidence(connection, role, &ended, &rolled_back).await {
@@ -238,6 +242,40 @@ impl Work<'_> {
         }
         connection.run("COMMIT").await?;
         Ok(statements.len())
+    }
+
+    /// The keys of agreements of which nothing is in force here any more. After the rights: whatever holds this up, nobody
+    /// reads. `None`: there were none.
+    async fn forget_keys(
+        &self,
+        connection: &Connection,
+        desired: &Desired,
+    ) -> Option<Result<String, String>> {
+        let in_force = desired.keys();
+        let ended = desired
+            .roles
+            .iter()
+            .filter(|role| self.names.iter().any(|name| name == role.name.as_str()));
+        let keys: BTreeSet<&str> = ended
+            .flat_map(|role| &role.views)
+            .filter_map(|view| view.key.as_ref())
+            .filter(|key| !in_force.contains_key(*key))
+            .map(|key| key.as_str())
+            .collect();
+        if keys.is_empty() {
+            return None;
+        }
+        let ids: Vec<String> = keys.into_iter().map(str::to_owned).collect();
+        let sql = format!("BEGIN; {}; COMMIT", policy::plan::forget(&ids));
+        let result = connection.run(&sql).await;
+        if result.is_err() {
+            let _ = connection.run("ROLLBACK").await;
+        }
+        Some(
+            result
+                .map(|()| format!("{} deleted", ids.len()))
+                .map_err(|error| error.chain()),
+        )
     }
 
     async fn end_backends(

@@ -57,6 +57,7 @@ impl Connection {
                 .document("reading user mappings", reading::PUBLIC_MAPPINGS)
                 .await?,
             surroundings: self.surroundings().await?,
+            mask_keys: BTreeMap::new(),
             printed: BTreeMap::new(),
             grants,
             server,

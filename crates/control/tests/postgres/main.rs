@@ -15,8 +15,12 @@ mod drift;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod pseudonyms;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod world;

@@ -185,6 +185,13 @@ impl World {
         self.control = control(&self.server, &self.ledger, &self.register);
     }
 
+    /// The same with other files, as somebody with an editor makes them.
+    pub(crate) fn restart_with(&mut self, edit: impl FnOnce(&mut Files)) {
+        let mut files = files(&self.server.url("records"));
+        edit(&mut files);
+        self.control = control_of(files, &self.ledger, &self.register);
+    }
+
     pub(crate) async fn admin(&self) -> Client {
         self.server.superuser("records").await
     }
@@ -274,7 +281,10 @@ pub(crate) fn request(partner: &str) -> DraftRequest {
 }
 
 fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
-    let files = files(&server.url("records"));
+    control_of(files(&server.url("records")), ledger, register)
+}
+
+fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
     let config = Config {
         estate: Estate::parse(&files).unwrap(),
         estate_sha256: estate_sha256(&files),

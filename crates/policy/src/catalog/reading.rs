@@ -11,7 +11,8 @@ select json_build_object(
   'user', current_user,
   'superuser', (select rolsuper from pg_roles where rolname = current_user),
   'commit_timestamps', current_setting('track_commit_timestamp')::bool,
-  'max_prepared_transactions', current_setting('max_prepared_transactions')::bigint)";
+  'max_prepared_transactions', current_setting('max_prepared_transactions')::bigint,
+  'encoding', current_setting('server_encoding'))";
 
 /// Fills [`super::Catalog::roles`], without what is known of passwords.
 pub const ROLES: &str = "

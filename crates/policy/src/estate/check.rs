@@ -2,6 +2,7 @@
 
 mod agreements;
 mod parts;
+mod pseudonyms;
 mod shape;
 
 use std::collections::BTreeMap;

@@ -115,6 +115,18 @@ pub enum ShareError {
     /// Groups of one person each.
     #[error("`{0}` is the subject key: its groups would be of one person each")]
     GroupedBySubject(String),
+    /// The value and its pseudonym, to one partner.
+    #[error(
+        "`{column}` of data set `{dataset}` is shared as it is, and the agreement shows pseudonyms of `{kind}`, too: the two together are a dictionary"
+    )]
+    Dictionary {
+        /// The column.
+        column: String,
+        /// Its data set.
+        dataset: String,
+        /// What the pseudonyms are of.
+        kind: String,
+    },
     /// Two views from which a small group's count can be worked out.
     #[error(
         "`{partner}` is to see counts of `{relation}` and more of the same relation, by agreement `{other}`: a small group can be worked out from the two"
@@ -150,6 +162,10 @@ impl ShareError {
             Self::Foreign { .. } => "add `kind = \"aggregate\"`, or leave it out",
             Self::CountName(_) => "give the count another name: `count = \"people\"`",
             Self::GroupedBySubject(_) => "group by what many share, or mask it with `null`",
+            Self::Dictionary { .. } => {
+                "mask it wherever the agreement shares it; if it names something else, say of what the pseudonyms are: \
+                 `pseudonym:person`"
+            }
             Self::Differencing { .. } => {
                 "let one aggregate of a relation do for a partner: the same one under each purpose and agreement, no rows beside it, \
                  or windows that do not overlap"

@@ -269,6 +269,7 @@ fn allows(estate: &Estate, partner: &str, column: &str, masked: bool, juvenile: 
         ("now".to_owned(), RestrictedExpression::new_datetime("2026-11-23")),
         ("column".to_owned(), string(column)),
         ("masked".to_owned(), RestrictedExpression::new_bool(masked)),
+        ("aggregate".to_owned(), RestrictedExpression::new_bool(false)),
     ];
     let request = Request::new(
         uid("Officer", "x"),

@@ -1,7 +1,7 @@
 //! What the shares take for granted of the custodian's own relations.
 
 use super::Draft;
-use crate::catalog::{Column, OWNER_ROLE, Relation};
+use crate::catalog::{Column, KEYS_SCHEMA, OWNER_ROLE, Relation};
 use crate::desired::{BaseColumn, Desired, DesiredView};
 use crate::estate::ColumnType;
 use crate::harden::{Finding, Severity};
@@ -22,11 +22,21 @@ pub(super) fn check(draft: &mut Draft<'_>, desired: &Desired) {
             ),
             Some(relation) => relation_of(draft, view, relation),
         }
+        if view.key.is_some() && catalog.server.encoding != "UTF8" {
+            draft.blocks(
+                format!(
+                    "data set `{}` is shared with pseudonyms, and the database's encoding is {}, not UTF8",
+                    view.dataset, catalog.server.encoding
+                ),
+                "a text that cannot be written in UTF-8 would raise an error that shows it",
+                Vec::new(),
+            );
+        }
     }
     for relation in catalog
         .relations
         .iter()
-        .filter(|r| r.owner == OWNER_ROLE && !desired.is_share(&r.schema))
+        .filter(|r| r.owner == OWNER_ROLE && r.schema != KEYS_SCHEMA && !desired.is_share(&r.schema))
     {
         let name = format!("{}.{}", ident(&relation.schema), ident(&relation.name));
         draft.blocks(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Draft, Phase, Shares, holder};
-use crate::catalog::{Class, Grant, Grantee, OWNER_ROLE, Object};
+use crate::catalog::{Class, Grant, Grantee, KEYS_SCHEMA, OWNER_ROLE, Object};
 
 pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>, gone: &BTreeSet<Object>) {
     let catalog = draft.catalog;
@@ -92,7 +92,7 @@ fn is_fine(grant: &Grant, grantee: &Grantee, rights: &BTreeSet<(Object, &'static
     own || (wanted && !grant.grantable && grant.grantor == grant.owner)
 }
 
-/// Rights in share schemas of anybody that has no business there. Functions there are a finding of their own.
+/// Rights in share schemas, and on the keys of pseudonyms, of anybody that has no business there. Functions there are a finding of their own.
 fn strangers(draft: &mut Draft<'_>, shares: &Shares<'_>, known: &BTreeSet<Grantee>, gone: &BTreeSet<Object>) {
     let catalog = draft.catalog;
     for grant in catalog
@@ -101,8 +101,8 @@ fn strangers(draft: &mut Draft<'_>, shares: &Shares<'_>, known: &BTreeSet<Grante
         .filter(|grant| grant.object.class != Class::Function)
     {
         let own = grant.grantee == Grantee::Role(grant.owner.clone());
-        let share =
-            share_schema(&grant.object).is_some_and(|name| shares.schemas().any(|share| share == name));
+        let share = share_schema(&grant.object)
+            .is_some_and(|name| name == KEYS_SCHEMA || shares.schemas().any(|share| share == name));
         if known.contains(&grant.grantee) || own || !share || is_gone(&grant.object, gone) {
             continue;
         }

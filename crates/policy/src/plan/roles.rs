@@ -155,6 +155,7 @@ fn activate(draft: &mut Draft<'_>, shares: &Shares<'_>, wanted: &DesiredRole) {
                 wanted.words()
             ),
             password_for: Some(name.to_owned()),
+            key_for: None,
         });
     }
 }

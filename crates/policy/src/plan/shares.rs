@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Draft, Phase, Shares};
-use crate::catalog::{Catalog, OWNER_ROLE, Object, Relation, RelationKind, printed_key};
+use crate::catalog::{Catalog, KEYS_SCHEMA, OWNER_ROLE, Object, Relation, RelationKind, printed_key};
 use crate::desired::{DesiredRole, DesiredView};
 use crate::sql::ident;
 
@@ -159,7 +159,7 @@ fn surplus(draft: &mut Draft<'_>, schema: &str, role: Option<&DesiredRole>, gone
 fn functions(draft: &mut Draft<'_>, shares: &Shares<'_>) {
     let catalog = draft.catalog;
     for function in &catalog.functions {
-        if shares.schemas().any(|schema| schema == function.schema) {
+        if function.schema == KEYS_SCHEMA || shares.schemas().any(|schema| schema == function.schema) {
             let object = Object::function(&function.schema, &function.name, &function.arguments);
             draft.blocks(
                 format!("{} stands in a share schema", object.words()),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::catalog::{Class, Function, Membership, Object, Owned, Password, Relation, RelationKind, Role};
 
+mod keys;
 pub(crate) mod standing;
 
 use standing::{SHARE, applied, desired, grant, relation, setting};

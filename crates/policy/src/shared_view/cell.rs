@@ -134,6 +134,7 @@ fn strength(mask: &Mask) -> (u8, i16, String) {
         Mask::AgeBand { years } => (3, i16::from(*years)),
         Mask::First(count) => (4, -i16::from(*count)),
         Mask::Initials => (5, 0),
+        Mask::Pseudonym(_) => (6, 0),
         Mask::Constant(_) => (7, 0),
         Mask::Null => (8, 0),
     };

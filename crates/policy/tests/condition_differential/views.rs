@@ -149,10 +149,11 @@ fn shown(
 
 /// Counts the rows by which a SELECT and what Cedar says differ.
 fn difference(number: usize, columns: &[Column], definition: &str) -> String {
+    let key = policy::mask::KeyId::of(&"police-2018".parse().unwrap());
     let cell = |(index, column): (usize, &Column)| {
         let shown = |mask: Option<&str>| SharedColumn {
             column: column.clone(),
-            mask: mask.map(|mask| Mask::parse(mask, column.kind).unwrap()),
+            mask: mask.map(|mask| Mask::parse(mask, column, &key).unwrap()),
         };
         let mut sql = format!(
             "CASE d.shown[{}] WHEN 'bare' THEN ({})::text",

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::parts::in_order;
-use super::{ById, Shaped, shape};
+use super::{ById, Shaped, pseudonyms, shape};
 use crate::condition::{Condition, ConditionError, RowType};
 use crate::estate::Files;
 use crate::estate::case_form::CaseForm;
@@ -20,7 +20,7 @@ use crate::estate::document;
 use crate::estate::finding::{Finding, Known, MAX_FINDINGS, Problem};
 use crate::estate::model::{Agreement, Dataset, Partner, Share, SharedColumn, Validity};
 use crate::estate::raw::{AgreementFile, ShareTable, Text};
-use crate::mask::Mask;
+use crate::mask::{KeyId, Mask};
 use crate::shared_view::MAX_SHARES;
 
 mod limits;
@@ -245,6 +245,7 @@ fn shares(
     let shares: Vec<Share> = shares.into_iter().collect::<Option<_>>()?;
     let places: Vec<Range<usize>> = raws.iter().map(|raw| raw.dataset.span()).collect();
     let before = findings.len();
+    pseudonyms::no_dictionary(file, &shares, findings);
     for purpose in purposes? {
         check_purpose(file, purpose, &shares, &places, around, findings);
     }
@@ -391,6 +392,9 @@ fn columns(
             mask: None,
         });
     }
+    let id = file.raw.agreement.id.get_ref().parse::<AgreementId>();
+    // An id that is none has been reported.
+    let key = id.ok().map(|id| KeyId::of(&id))?;
     for (name, mask) in in_order(&raw.mask) {
         let listed = list
             .get_ref()
@@ -401,7 +405,7 @@ fn columns(
             .find(|shared| shared.column.name.as_str() == name.get_ref())
         {
             Some(shared) => {
-                shared.mask = file.parsed(mask, |text| Mask::parse(text, shared.column.kind), findings)
+                shared.mask = file.parsed(mask, |text| Mask::parse(text, &shared.column, &key), findings);
             }
             // Listed and unknown: that has been said.
             None if listed => {}

@@ -24,6 +24,7 @@ pub(crate) fn desired() -> Desired {
             ("open".parse().unwrap(), base("boolean", true)),
         ]),
         columns: vec!["id".parse().unwrap()],
+        key: None,
     };
     let role = DesiredRole {
         name: SHARE.parse().unwrap(),
@@ -149,6 +150,7 @@ pub(crate) fn applied() -> Catalog {
             superuser: true,
             commit_timestamps: false,
             max_prepared_transactions: 0,
+            encoding: "UTF8".to_owned(),
         },
         roles: vec![
             dba,
@@ -175,6 +177,7 @@ pub(crate) fn applied() -> Catalog {
         extensions: Vec::new(),
         public_mappings: Vec::new(),
         surroundings: crate::catalog::surroundings::Surroundings::default(),
+        mask_keys: BTreeMap::new(),
         printed: BTreeMap::from([(printed_key(SHARE, "people"), "printed".to_owned())]),
     }
 }
