@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evidence::hash::Hash;
-use evidence::id::{DirectiveNumber, Epoch, PartnerId};
-
-use evidence::id::{AgreementId, DirectiveNumber, Epoch};
+use evidence::id::{AgreementId, DirectiveNumber, Epoch, PartnerId};
 use ledger::register::Register;
 use policy::airlock::Seal;
 use policy::in_force::InForce;

@@ -311,6 +311,7 @@ fn step(phase: Phase, sql: &[String], words: String) -> Step {
         sql: sql.join("; "),
         words,
         password_for: None,
+        key_for: None,
     }
 }
 

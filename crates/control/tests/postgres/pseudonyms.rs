@@ -75,7 +75,7 @@ fn key(world: &World, agreement: &str) -> Vec<u8> {
 fn expected(key: &[u8], message: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(message.as_bytes());
-    hex(&mac.finalize().into_bytes()[..16])
+    hex(&mac.finalize().into_bytes()).chars().take(32).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -121,10 +121,10 @@ fn forms(key: &[u8]) -> Vec<String> {
         .flat_map(|bytes| {
             let octal: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
             [
-                hex(bytes)[..40].to_owned(),
-                STANDARD_NO_PAD.encode(bytes)[..20].to_owned(),
-                URL_SAFE_NO_PAD.encode(bytes)[..20].to_owned(),
-                octal[..40].to_owned(),
+                hex(bytes).chars().take(40).collect(),
+                STANDARD_NO_PAD.encode(bytes).chars().take(20).collect(),
+                URL_SAFE_NO_PAD.encode(bytes).chars().take(20).collect(),
+                octal.chars().take(40).collect::<String>(),
             ]
         })
         .collect()

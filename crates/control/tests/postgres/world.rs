@@ -189,7 +189,7 @@ impl World {
     pub(crate) fn restart_with(&mut self, edit: impl FnOnce(&mut Files)) {
         let mut files = files(&self.server.url("records"));
         edit(&mut files);
-        self.control = control_of(files, &self.ledger, &self.register);
+        self.control = control_of(&files, &self.ledger, &self.register);
     }
 
     pub(crate) async fn admin(&self) -> Client {
@@ -281,13 +281,13 @@ pub(crate) fn request(partner: &str) -> DraftRequest {
 }
 
 fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
-    control_of(files(&server.url("records")), ledger, register)
+    control_of(&files(&server.url("records")), ledger, register)
 }
 
-fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
+fn control_of(files: &Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
     let config = Config {
-        estate: Estate::parse(&files).unwrap(),
-        estate_sha256: estate_sha256(&files),
+        estate: Estate::parse(files).unwrap(),
+        estate_sha256: estate_sha256(files),
         airlocks: BTreeMap::new(),
         signer: signer(),
         ledger: ledger.clone(),

@@ -1,7 +1,7 @@
 //! What Estop does not change by itself but will not share beside: the custodian decides, with the statement in hand.
 
 use super::{Finding, Severity};
-use crate::catalog::{Catalog, Class, Function, Grantee, Object};
+use crate::catalog::{Catalog, Class, Function, Grantee, KEYS_SCHEMA, Object};
 use crate::sql::ident;
 
 /// Extensions whose functions reach out of the database or the server.
@@ -114,7 +114,12 @@ fn danger(function: &Function) -> Option<(&'static str, &'static str)> {
 
 /// Relations that everybody may read: those are shared with every partner, under no agreement.
 fn relations(catalog: &Catalog, found: &mut Vec<Finding>) {
-    for relation in &catalog.relations {
+    // Rights on the keys of pseudonyms are taken by the plan itself.
+    for relation in catalog
+        .relations
+        .iter()
+        .filter(|relation| relation.schema != KEYS_SCHEMA)
+    {
         let rights = catalog.grants_of(&Grantee::Public).filter(|g| {
             matches!(g.object.class, Class::Relation | Class::Column)
                 && g.object.schema.as_deref() == Some(&relation.schema)

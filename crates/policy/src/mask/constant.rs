@@ -35,8 +35,11 @@ fn wrong(text: &str, kind: ColumnType) -> Option<&'static str> {
     (!is_right(text, kind)).then_some(right)
 }
 
-/// What a constant of this type must be, and in words.
-fn rule(kind: ColumnType) -> Option<(fn(&str, ColumnType) -> bool, &'static str)> {
+/// What a constant must be, and in words.
+type Rule = (fn(&str, ColumnType) -> bool, &'static str);
+
+/// The rule for constants of this type, if there are any.
+fn rule(kind: ColumnType) -> Option<Rule> {
     Some(match kind {
         ColumnType::Text | ColumnType::Varchar | ColumnType::Char | ColumnType::Enum => (|_, _| true, ""),
         ColumnType::Boolean => (|text, _| matches!(text, "true" | "false"), "`true` or `false`"),

@@ -17,7 +17,7 @@ use crate::estate::{ColumnType, SqlName};
 use crate::sql::{ident, literal};
 
 /// Hexadecimal digits of a pseudonym: 128 bits, the least that RFC 2104 (section 5) advises. Among a thousand million values
-/// two meet with a chance of one in 10^21.
+/// two meet with a chance of less than one in 10^20.
 const SHOWN_DIGITS: u8 = 32;
 
 /// Bytes of the hash in a key's id: it must tell a few thousand agreements apart.

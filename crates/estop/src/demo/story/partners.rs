@@ -32,7 +32,7 @@ pub(super) async fn queries(stage: &Stage, report: &mut Report) -> Result<(), Fa
             id: "university-query",
             who: "university",
             sees: university_sees,
-            how: "initials, age bands, nothing sealed",
+            how: "pseudonyms, initials, age bands, nothing sealed",
         },
         Ask {
             id: "federal-agency-query",
@@ -118,7 +118,13 @@ fn masked(step: Step, who: &str, group: &[Person], rows: &[Row]) -> Step {
     };
     let row = rows.iter().find(|row| field(row, "name") == Some(&name));
     let birth = row.and_then(|row| field(row, "birth_date")).unwrap_or_default();
+    let number = row.and_then(|row| field(row, "person_id")).unwrap_or_default();
+    let told = number == person.person_id.to_string();
     step.must(row.is_some(), format!("a row must be named `{name}`"))
+        .must(
+            told != (who == "university"),
+            format!("`person_id` must be a pseudonym for the university only, and is `{number}`"),
+        )
         .must(
             shown(birth),
             format!("`birth_date` must be masked as agreed, and is `{birth}`"),
