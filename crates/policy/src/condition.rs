@@ -10,7 +10,7 @@
 //! How NULL agrees: a required column is an attribute that is always there and the catalog must say NOT NULL; an optional
 //! one is an attribute that may be missing, and `has` is `IS NOT NULL`. Cedar's strict validation insists on a `has`
 //! guard before each access to an optional attribute, so that Cedar never errs where SQL would compute with NULL.
-//! `(..) IS TRUE` around the whole is the belt to these braces.
+//! The belt to these braces: what is unknown all the same is not shown, and stays unknown through `if` and `!`.
 //!
 //! What Cedar has no value for: a NaN in a `numeric` column makes every comparison with it unknown, and so whatever hangs on
 //! that. An infinite date or time is later, or earlier, than every other.

@@ -4,7 +4,7 @@
 //! (type-aware partial evaluation): who, under which agreement, for what, which column, masked or not, are known; the row
 //! is not. What remains of each policy is a condition on the row, and is translated like one.
 //!
-//! A row is shown if what remains of some permit `IS TRUE` and what remains of each forbid `IS FALSE`. Where PostgreSQL
+//! A row is shown if what remains of some permit is true and what remains of each forbid `IS FALSE`. Where PostgreSQL
 //! holds a value that Cedar has none for, so that a policy is neither, the row is not shown.
 
 mod ask;
@@ -172,7 +172,8 @@ impl Rows {
         others.are_all() || self.parts.iter().all(within)
     }
 
-    /// The rows as an SQL boolean that is never NULL, reading the base row under this alias.
+    /// The rows as an SQL boolean to stand after `WHERE` or `WHEN`, where NULL is as good as false, reading the base row
+    /// under this alias.
     #[must_use]
     pub fn sql(&self, alias: &str) -> String {
         if self.are_all() {

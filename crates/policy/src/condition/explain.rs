@@ -5,7 +5,7 @@ use std::ops::Range;
 use cedar_policy::pst::{BinaryOp, Expr, Literal, UnaryOp, Var};
 
 use super::compare::is_printed_uuid;
-use super::lower::Lowering;
+use super::lower::{DECIMAL, Lowering, scalar_kind};
 use super::refusal::{ConditionError, Reason};
 use super::term::Scalar;
 use crate::estate::ColumnType;
@@ -129,6 +129,25 @@ impl Lowering<'_> {
         match texts.next() {
             Some(text) => Err(self.refuse(text, Reason::Uuid(text.clone()))),
             None => Ok(()),
+        }
+    }
+
+    /// Two single values of different kinds. A whole number beside a decimal is what people write first.
+    pub(super) fn mixed_scalars(&self, left: &Scalar, right: &Scalar) -> ConditionError {
+        let kinds = [scalar_kind(left), scalar_kind(right)];
+        let column = [left, right].into_iter().find_map(|side| match side {
+            Scalar::Column(column) if scalar_kind(side) == DECIMAL => Some(&column.name),
+            _ => None,
+        });
+        match column {
+            Some(name) if kinds.contains(&"a number") => self.refuse(
+                &format!("resource.{name}"),
+                unsupported(
+                    "a number beside a decimal",
+                    "write it as one, such as `decimal(\"20.0\")`, and compare with `==`, `!=` or `.lessThan(..)` and its like",
+                ),
+            ),
+            _ => self.mixed(kinds[0], kinds[1]),
         }
     }
 

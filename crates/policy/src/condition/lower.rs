@@ -177,7 +177,7 @@ impl Lowering<'_> {
     fn compare(&self, op: Comparison, left: Scalar, right: Scalar) -> Lowered<Term> {
         let (left_kind, right_kind) = (scalar_kind(&left), scalar_kind(&right));
         if left_kind != right_kind {
-            return Err(self.mixed(left_kind, right_kind));
+            return Err(self.mixed_scalars(&left, &right));
         }
         self.check_uuid(&left, [&right])?;
         self.check_uuid(&right, [&left])?;
@@ -448,9 +448,9 @@ impl Lowering<'_> {
 }
 
 const TEXT: &str = "a string";
-const DECIMAL: &str = "a decimal";
+pub(super) const DECIMAL: &str = "a decimal";
 
-fn scalar_kind(scalar: &Scalar) -> &'static str {
+pub(super) fn scalar_kind(scalar: &Scalar) -> &'static str {
     match scalar {
         Scalar::Long(_) => "a number",
         Scalar::Decimal(_) => DECIMAL,

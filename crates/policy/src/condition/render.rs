@@ -10,9 +10,10 @@ use super::{compare, decimal};
 use crate::estate::ColumnType;
 use crate::sql::{ident, literal};
 
-/// `(..) IS TRUE`
+/// The term by itself: NULL where it is unknown, which `WHERE` and `WHEN` take for false. Not `IS TRUE`, by which
+/// PostgreSQL's planner would see no index.
 pub(crate) fn boolean(term: &Term, alias: &str) -> String {
-    format!("{} IS TRUE", in_parentheses(term, alias))
+    term_sql(term, alias)
 }
 
 /// `(..) IS FALSE`

@@ -48,7 +48,7 @@ fn one_share_is_one_where() {
     assert_eq!(
         definition(&["columns = [\"person_id\", \"case_status\"]\nwhen = '!resource.is_juvenile'"]),
         "SELECT person_id AS person_id, case_status AS case_status FROM records.people AS base \
-         WHERE (NOT is_juvenile) IS TRUE"
+         WHERE (NOT is_juvenile)"
     );
     assert_eq!(
         definition(&["columns = [\"person_id\"]"]),
@@ -72,7 +72,7 @@ fn a_column_is_shown_in_the_rows_of_a_share_that_gives_it() {
             "columns = [\"person_id\"]",
             "columns = [\"case_status\", \"person_id\"]\nwhen = '!resource.is_juvenile'",
         ]),
-        "SELECT person_id AS person_id, CASE WHEN (NOT is_juvenile) IS TRUE THEN case_status END AS case_status \
+        "SELECT person_id AS person_id, CASE WHEN (NOT is_juvenile) THEN case_status END AS case_status \
          FROM records.people AS base"
     );
     assert_eq!(
@@ -80,9 +80,9 @@ fn a_column_is_shown_in_the_rows_of_a_share_that_gives_it() {
             "columns = [\"person_id\"]\nwhen = 'resource.is_juvenile'",
             "columns = [\"person_id\", \"case_status\"]\nwhen = 'resource.case_status == \"open\"'",
         ]),
-        "SELECT person_id AS person_id, CASE WHEN (case_status = 'open'::text) IS TRUE THEN case_status END \
+        "SELECT person_id AS person_id, CASE WHEN (case_status = 'open'::text) THEN case_status END \
          AS case_status FROM records.people AS base \
-         WHERE ((is_juvenile) IS TRUE OR (case_status = 'open'::text) IS TRUE)"
+         WHERE (is_juvenile OR (case_status = 'open'::text))"
     );
 }
 
@@ -100,9 +100,7 @@ fn of_two_masks_the_lesser_is_shown_whatever_their_order() {
     assert_eq!(masks, [None, Some("month".to_owned()), Some("null".to_owned())]);
     for shares in [[bare, month, null], [null, month, bare], [month, bare, null]] {
         let sql = definition(&shares);
-        let bare = sql.find(
-            "CASE WHEN (is_juvenile) IS TRUE THEN birth_date WHEN (case_status = 'a'::text) IS TRUE THEN ",
-        );
+        let bare = sql.find("CASE WHEN is_juvenile THEN birth_date WHEN (case_status = 'a'::text) THEN ");
         assert!(
             bare.is_some() && sql.contains(" ELSE NULL::date END AS birth_date"),
             "{sql}"

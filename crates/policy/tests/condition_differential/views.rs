@@ -192,14 +192,12 @@ const MUTANTS: [Mutant; 4] = [
         None => sql.to_owned(),
     }),
     ("cells of other rows", |sql| {
-        sql.replace(" IS TRUE THEN ", " IS NOT TRUE THEN ")
+        sql.replace("CASE WHEN ", "CASE WHEN NOT ")
     }),
     ("every cell", |sql| {
-        sql.replace(" IS TRUE THEN ", " IS NOT NULL THEN ")
+        sql.replace("CASE WHEN ", "CASE WHEN TRUE OR ")
     }),
-    ("rows of all shares", |sql| {
-        sql.replace(" IS TRUE OR ", " IS TRUE AND ")
-    }),
+    ("rows of all shares", |sql| sql.replace(" OR ", " AND ")),
 ];
 
 #[test]

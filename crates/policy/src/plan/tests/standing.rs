@@ -14,9 +14,8 @@ pub(crate) fn desired() -> Desired {
     let people = DesiredView {
         name: "people".parse().unwrap(),
         dataset: "people".parse().unwrap(),
-        definition:
-            r#"SELECT "base"."id" AS "id" FROM "app"."people" AS "base" WHERE ("base"."open") IS TRUE"#
-                .to_owned(),
+        definition: r#"SELECT "base"."id" AS "id" FROM "app"."people" AS "base" WHERE "base"."open""#
+            .to_owned(),
         base_schema: "app".parse().unwrap(),
         base_relation: "people".parse().unwrap(),
         base_columns: BTreeMap::from([
