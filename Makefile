@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Passed on to the demo, as in `make demo ARGS=--once`.
 ARGS ?=
 
-.PHONY: help demo test soak bench bench-isolation fmt lint doc check
+.PHONY: help demo test soak bench bench-isolation fmt lint doc schemas check
 
 help:
 	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
 	@echo 'make bench-isolation   in place against airlock, on a million rows'
 	@echo 'make fmt     format the code'
+	@echo 'make schemas write docs/schema anew'
 	@echo 'make check   all that .ci/run checks'
 
 demo:
@@ -53,6 +54,10 @@ lint:
 
 doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+schemas:
+	$(CARGO) build --locked --bin estop
+	for kind in estop dataset partner agreement; do target/debug/estop schema $$kind > docs/schema/$$kind.json || exit 1; done
 
 check:
 	@bash .ci/run

@@ -10,6 +10,7 @@ pub(crate) mod airlock;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod ending;
+pub(crate) mod outline;
 pub(crate) mod reading;
 
 /// How long a connection may take to come about.

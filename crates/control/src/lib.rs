@@ -38,6 +38,7 @@ pub use applying::{AppliedPlans, UpstreamPlan};
 pub use credential::Credential;
 pub use database::Admin;
 pub use database::audit::Audited;
+pub use database::outline::outline;
 pub use error::{Class, ControlError};
 pub use mask_key::MaskKey;
 pub use store::GatewayState;

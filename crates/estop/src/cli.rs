@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use evidence::id::{AgreementId, DirectiveNumber, PartnerId, PurposeId};
+use evidence::id::{AgreementId, Custodian, DirectiveNumber, PartnerId, PurposeId};
+use policy::estate::schema::FileKind;
 
 /// Share live PostgreSQL databases under written agreements; cut anyone off at once; prove it.
 #[derive(Debug, Parser)]
@@ -34,6 +35,10 @@ pub struct Cli {
 pub enum Command {
     /// Show everything on this machine: a database, three partners, a termination in mid-result, its certificate
     Demo(Demo),
+    /// Read a database and write a first estate that describes it and shares nothing
+    Init(Init),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(SchemaOf),
     /// Check the estate's files against themselves, its agreements against its guardrails, and on request its databases
     Check(Check),
     /// Prove what an estate permits and does not, with two solvers, and write the evidence
@@ -133,6 +138,29 @@ pub struct Prove {
     /// Seconds that a solver may take for one question
     #[arg(long, value_name = "SECONDS", default_value_t = crate::solvers::SECONDS, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub seconds: u64,
+}
+
+/// `estop init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder to write, which must be empty or not there yet
+    pub dir: PathBuf,
+    /// The database to read; any role that can connect will do, and nothing but the catalog is read
+    #[arg(long, value_name = "URL")]
+    pub upstream: String,
+    /// Only this schema; may be given several times
+    #[arg(long = "schema", value_name = "NAME")]
+    pub schemas: Vec<String>,
+    /// The custodian's name, a lower-case DNS name
+    #[arg(long, value_name = "NAME", default_value = policy::propose::PLACEHOLDER)]
+    pub custodian: Custodian,
+}
+
+/// `estop schema`.
+#[derive(Debug, Args)]
+pub struct SchemaOf {
+    /// `estop`, `dataset`, `partner` or `agreement`; left out, what there is
+    pub kind: Option<FileKind>,
 }
 
 /// `estop directive ...`.

@@ -4,10 +4,12 @@ pub mod apply;
 pub mod certificate;
 mod check;
 pub mod directive;
+mod init;
 pub mod ledger;
 mod officer;
 mod prove;
 pub mod proving;
+mod schema;
 mod serve;
 mod sessions;
 
@@ -37,6 +39,8 @@ async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Demo(command) => demo::run(command, console).await,
         Command::Check(command) => check::run(command, estate, console).await,
         Command::Prove(command) => Box::pin(prove::run(command, estate, console)).await,
+        Command::Init(command) => init::run(command, console).await,
+        Command::Schema(command) => schema::run(command, console),
         Command::Plan => apply::run_plan(estate, console).await,
         Command::Apply => apply::run_apply(estate, console).await,
         Command::Drift => apply::run_drift(estate, console).await,

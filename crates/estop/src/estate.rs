@@ -142,6 +142,7 @@ pub fn read(folder: &Path) -> Result<Files, Failure> {
         found: Files::new(),
     };
     reading.take(MAIN.to_owned())?;
+    reading.look_for_misspelt()?;
     for (name, ending) in FOLDERS {
         reading.take_folder(name, ending)?;
     }
@@ -149,6 +150,17 @@ pub fn read(folder: &Path) -> Result<Files, Failure> {
         reading.take_document(path);
     }
     Ok(reading.found)
+}
+
+/// Whether a file of this path, if it were in an estate's folder, would be read as part of it.
+#[must_use]
+pub fn belongs(path: &str) -> bool {
+    path == MAIN
+        || FOLDERS.iter().any(|(folder, ending)| {
+            path.strip_prefix(folder)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .is_some_and(|name| !name.contains('/') && name.ends_with(ending))
+        })
 }
 
 /// An estate that is being read.
@@ -161,6 +173,25 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// A folder that is called nearly like one of an estate's would be passed over, and with it what it was to forbid.
+    fn look_for_misspelt(&self) -> Result<(), Failure> {
+        let bare = |name: &str| name.to_lowercase().trim_end_matches('s').to_owned();
+        let entries =
+            fs::read_dir(self.folder).map_err(|error| FileError::new("list", self.folder, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| FileError::new("list", self.folder, error))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let mut folders = FOLDERS.iter().map(|(folder, _)| *folder);
+            if let Some(meant) = folders.find(|folder| *folder != name && bare(folder) == bare(&name)) {
+                return Err(
+                    Failure::wrong(format!("`{}` is not read", entry.path().display()))
+                        .help(format!("call it `{meant}`, or by a name that is not so like it")),
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn take_folder(&mut self, name: &str, ending: &str) -> Result<(), Failure> {
         let within = self.folder.join(name);
         let entries = match fs::read_dir(&within) {
@@ -177,6 +208,12 @@ impl Reading<'_> {
                     entry.path().display()
                 )));
             };
+            if entry.path().is_dir() && !file.starts_with('.') {
+                return Err(
+                    Failure::wrong(format!("`{}` is not read", entry.path().display()))
+                        .help(format!("put the files into `{name}` itself")),
+                );
+            }
             // A name that differs in its case only is taken too: it is refused then, not passed over.
             let belongs = file.to_lowercase().ends_with(ending);
             if belongs && !file.starts_with('.') {
@@ -346,6 +383,18 @@ mod tests {
             "{}",
             refused.message
         );
+    }
+
+    #[test]
+    fn nothing_that_was_meant_is_passed_over() {
+        for wrong in ["agreement/a.toml", "Guardrails/a.cedar", "datasets/deeper/a.toml"] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(MAIN), "").unwrap();
+            fs::create_dir_all(folder.path().join(wrong).parent().unwrap()).unwrap();
+            let refused = read(folder.path()).unwrap_err();
+            assert_eq!(refused.exit, Exit::Wrong, "{wrong}");
+            assert!(refused.message.ends_with("is not read"), "{}", refused.message);
+        }
     }
 
     #[test]

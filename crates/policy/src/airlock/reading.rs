@@ -132,9 +132,15 @@ select json_build_object('shown', '{}'::json, 'collate', d.datcollate, 'ctype', 
     where s.name in ('TimeZone', 'DateStyle', 'IntervalStyle', 'bytea_output')))
 from pg_database d where d.datname = current_database()";
 
-/// The columns of relation `$1`, as one JSON document: what the airlock's foreign table must declare.
+/// The columns of relation `$1`, as one JSON document: what the airlock's foreign table must declare. A domain is the
+/// custodian's own, so its base type is declared.
 pub const SHOWN: &str = "
-select coalesce(json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+select coalesce(json_agg(json_build_object('name', a.attname,
+  'type', case t.typtype when 'd' then (
+    with recursive b as (select t.typbasetype as oid, t.typtypmod as modifier
+      union all select d.typbasetype, d.typtypmod from b join pg_type d on d.oid = b.oid where d.typtype = 'd')
+    select format_type(b.oid, b.modifier) from b join pg_type d on d.oid = b.oid where d.typtype <> 'd')
+    else format_type(a.atttypid, a.atttypmod) end,
   'collation', case when a.attcollation <> t.typcollation and c.collnamespace = 'pg_catalog'::regnamespace
     then c.collname end) order by a.attnum), '[]')
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation c on c.oid = a.attcollation

@@ -109,7 +109,7 @@ pub(super) struct DatasetTable {
     /// The database it is in: one of `estop.toml`'s upstreams.
     #[schemars(schema_with = "schema::id")]
     pub(super) upstream: Text,
-    /// The table or view it is, as `schema.name`. A name with a dot, or one that is to be read as it stands, goes into
+    /// The table or view it is, as `schema.name`, each as the catalog has it. A name with a dot or a double quote goes into
     /// double quotes: `"My Schema"."a.b"`.
     #[schemars(schema_with = "schema::relation")]
     pub(super) relation: Text,

@@ -3,9 +3,11 @@
 //! A schema says less than `estop check`: what one file says of another, conditions and calendars are beyond it. It never
 //! refuses what `estop check` takes.
 
+use std::str::FromStr;
+
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::column_type::ColumnType;
 use super::document::FOLDER;
@@ -79,6 +81,20 @@ impl FileKind {
         schema
     }
 }
+
+impl FromStr for FileKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|kind| kind.name() == text).ok_or(UnknownKind)
+    }
+}
+
+/// No kind of file has this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the kinds are `estop`, `dataset`, `partner` and `agreement`")]
+pub struct UnknownKind;
 
 /// TOML has no null: a default of it says nothing.
 fn drop_null_defaults(value: &mut Value) {
@@ -305,23 +321,4 @@ pub fn printed(kind: FileKind) -> String {
     let mut text = format!("{:#}", kind.schema());
     text.push('\n');
     text
-}
-
-/// What an example of a schema is for, in the words of its own.
-#[must_use]
-pub fn all() -> Value {
-    FileKind::ALL
-        .into_iter()
-        .map(|kind| (kind.name().to_owned(), kind.schema()))
-        .collect::<serde_json::Map<String, Value>>()
-        .into()
-}
-
-/// Says of each kind of file which it is: what `estop schema` lists.
-#[must_use]
-pub fn listed() -> Value {
-    FileKind::ALL
-        .into_iter()
-        .map(|kind| json!({ "kind": kind.name(), "files": kind.files() }))
-        .collect()
 }

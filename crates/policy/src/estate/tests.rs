@@ -6,6 +6,8 @@ use super::fixture::{VERIFIER, estate, files, files_with};
 use super::*;
 
 mod hours;
+mod mutations;
+mod rules;
 mod shapes;
 mod wrong;
 

@@ -1,5 +1,7 @@
 //! What would be right.
 
+use evidence::signers::SignersFault;
+
 use super::Problem;
 use super::known::meant;
 use crate::estate::column_type::ColumnType;
@@ -25,6 +27,9 @@ impl Problem {
             Self::Guardrail(fault) => fault
                 .help()
                 .unwrap_or_else(|| "a file of Cedar policies, each with `@id` and `@citation`: docs/guide.md".to_owned()),
+            Self::Signers(SignersFault::Control('\r')) => {
+                "save the file with LF as the end of a line: to OpenSSH the CR is a part of the line".to_owned()
+            }
             Self::Signers(_) => {
                 "a line for each authority, as in `ssh-keygen`'s ALLOWED SIGNERS: `mayor@example.org ssh-ed25519 AAAA...`"
                     .to_owned()
