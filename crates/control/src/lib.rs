@@ -17,6 +17,7 @@ mod pseudonyms;
 mod store;
 
 pub mod api;
+pub mod exposure;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

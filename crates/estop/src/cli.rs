@@ -65,6 +65,68 @@ pub enum Command {
     /// Help with partners' officers
     #[command(subcommand)]
     Officer(Officer),
+    /// Tell which roles can read what in any PostgreSQL server, and by which paths; needs no estate
+    Exposure(Exposure),
+}
+
+/// `estop exposure`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exits with 1 where --fail-on or --diff find something, with 3 where the server cannot be read. \
+                        Kinds of paths, and least rights for the scan: docs/exposure.md."
+)]
+pub struct Exposure {
+    /// The server, as `postgresql://ROLE@HOST/DATABASE`; left out with --snapshot
+    #[arg(
+        value_name = "URL",
+        required_unless_present = "snapshot",
+        conflicts_with = "snapshot"
+    )]
+    pub url: Option<String>,
+    /// Only this relation, or column of it; in double quotes where a name has other signs than letters and digits
+    #[arg(long, value_name = "SCHEMA.TABLE[.COLUMN]")]
+    pub relation: Option<String>,
+    /// Only this role
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Every path, not the shortest of each kind
+    #[arg(long)]
+    pub all: bool,
+    /// Try each path as its role, in read-only transactions; needs a superuser
+    #[arg(long, conflicts_with = "snapshot")]
+    pub verify: bool,
+    /// Scan a snapshot instead of a server
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// Keep what was read as a snapshot
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Compare with an earlier snapshot: exit 1 where there are new paths
+    #[arg(long, value_name = "FILE")]
+    pub diff: Option<PathBuf>,
+    /// Exit 1 where there is a finding of this class or a worse one
+    #[arg(long, value_name = "CLASS", value_enum)]
+    pub fail_on: Option<FailOn>,
+    /// Write the paths as a graph in Graphviz' language
+    #[arg(long, value_name = "FILE")]
+    pub dot: Option<PathBuf>,
+    /// Draw the paths; needs Graphviz' `dot`
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Write a report that opens in a browser, with nothing from elsewhere in it
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// What makes `estop exposure` fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    /// Rows can be read
+    Rows,
+    /// Or facts about them be had
+    Facts,
+    /// Or it would open by one act
+    Latent,
 }
 
 /// `estop demo`.

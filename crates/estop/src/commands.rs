@@ -4,6 +4,7 @@ pub mod apply;
 pub mod certificate;
 mod check;
 pub mod directive;
+mod exposure;
 mod init;
 pub mod ledger;
 mod officer;
@@ -50,5 +51,6 @@ async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Certificate(command) => certificate::run(command, estate, console).await,
         Command::Ledger(command) => ledger::run(command, estate, console).await,
         Command::Officer(command) => officer::run(command, console),
+        Command::Exposure(command) => exposure::run(command, console).await,
     }
 }

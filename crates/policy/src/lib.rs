@@ -10,6 +10,7 @@ pub mod condition;
 pub mod desired;
 pub mod ending;
 pub mod estate;
+pub mod exposure;
 pub mod guardrail;
 pub mod harden;
 pub mod in_force;

@@ -15,6 +15,12 @@ mod drift;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod exposure;
+#[cfg(test)]
+mod exposure_decoys;
+#[cfg(test)]
+mod exposure_ways;
+#[cfg(test)]
 mod pseudonyms;
 #[cfg(test)]
 mod rows;

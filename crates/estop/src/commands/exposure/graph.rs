@@ -1,0 +1,99 @@
+//! The paths as a graph: in Graphviz' language, and drawn by it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use policy::exposure::{Class, Report};
+
+use crate::failure::Failure;
+
+/// Edges that are drawn: more is a carpet.
+const EDGES: usize = 2_000;
+
+/// The report as a directed graph. Blocked paths are left out.
+pub(super) fn dot(report: &Report) -> String {
+    let mut text = String::from(
+        "digraph exposure {\n  rankdir=LR; node [shape=box, fontname=\"sans-serif\"]; edge [fontname=\"sans-serif\", fontsize=9];\n",
+    );
+    let mut edges = BTreeSet::new();
+    let mut nodes = BTreeSet::new();
+    for finding in report
+        .findings
+        .iter()
+        .filter(|finding| finding.class != Class::Blocked)
+    {
+        nodes.insert((quoted(&finding.role), "ellipse", "lightblue"));
+        nodes.insert((quoted(&finding.relation), "cylinder", "lightyellow"));
+        for step in &finding.path {
+            edges.insert((
+                quoted(&step.from),
+                quoted(&step.to),
+                quoted(&step.by),
+                colour(finding.class),
+            ));
+        }
+    }
+    for (name, shape, colour) in nodes.iter().take(EDGES) {
+        let _ = writeln!(
+            text,
+            "  {name} [shape={shape}, style=filled, fillcolor={colour}];"
+        );
+    }
+    for (from, to, by, colour) in edges.iter().take(EDGES) {
+        let _ = writeln!(text, "  {from} -> {to} [label={by}, color={colour}];");
+    }
+    text.push_str("}\n");
+    text
+}
+
+fn colour(class: Class) -> &'static str {
+    match class {
+        Class::Rows => "red3",
+        Class::Facts => "darkorange",
+        Class::Grantable => "purple",
+        Class::Latent | Class::Blocked => "gray50",
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let shown: String = text.chars().take(120).collect();
+    format!(
+        "\"{}\"",
+        shown
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', " ")
+    )
+}
+
+/// The graph as Graphviz draws it.
+pub(super) fn svg(report: &Report) -> Result<String, Failure> {
+    let absent = || {
+        Failure::absent("Graphviz' `dot` is not there")
+            .help("install it (Debian: apt-get install graphviz), or take --dot FILE or --html FILE")
+    };
+    let mut drawing = Command::new("dot")
+        .arg("-Tsvg")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| absent().because(&error))?;
+    let text = dot(report);
+    let input = drawing.stdin.take();
+    // Written beside the reading, so that neither waits for the other.
+    let writer = std::thread::spawn(move || input.map(|mut input| input.write_all(text.as_bytes())));
+    let output = drawing
+        .wait_with_output()
+        .map_err(|error| absent().because(&error))?;
+    let _ = writer.join();
+    if !output.status.success() {
+        return Err(
+            Failure::absent("Graphviz' `dot` failed").help("take --dot FILE and see what it says of that")
+        );
+    }
+    String::from_utf8(output.stdout)
+        .map_err(|error| Failure::absent("Graphviz' `dot` gave no text").because(&error))
+}

@@ -1,0 +1,265 @@
+//! Facts about rows, for who cannot read them: statistics, errors and counts of writing, other sessions' statements.
+
+use super::kinds::Kind;
+use super::links::{Hold, Link};
+use super::points::{Path, counting};
+use super::report::Class;
+use super::rights::{Rights, word};
+use super::snapshot::Relation;
+use super::states::State;
+
+/// Catalogs with values of all tables, and the kind they stand for.
+const CATALOGS: &[(&str, Class, &str)] = &[
+    (
+        "pg_statistic",
+        Class::Facts,
+        "holds the most common values and histograms of every table",
+    ),
+    (
+        "pg_statistic_ext_data",
+        Class::Facts,
+        "holds the most common combinations of values",
+    ),
+    (
+        "pg_authid",
+        Class::Grantable,
+        "holds every role's password verifier",
+    ),
+    (
+        "pg_shadow",
+        Class::Grantable,
+        "holds every role's password verifier",
+    ),
+    (
+        "pg_user_mapping",
+        Class::Grantable,
+        "holds the passwords of user mappings",
+    ),
+    (
+        "pg_subscription",
+        Class::Latent,
+        "holds the connection strings of subscriptions",
+    ),
+];
+
+/// Predefined roles that show what others do.
+const MONITORS: &[(&str, Class, &str)] = &[
+    (
+        "pg_read_all_stats",
+        Class::Facts,
+        "shows the statements of every session, values in them included",
+    ),
+    (
+        "pg_stat_scan_tables",
+        Class::Facts,
+        "may run functions that count a table's rows",
+    ),
+    (
+        "pg_read_all_settings",
+        Class::Latent,
+        "shows settings that may hold passwords (primary_conninfo)",
+    ),
+    (
+        "pg_create_subscription",
+        Class::Blocked,
+        "makes subscriptions, which read only where their connection string may",
+    ),
+    (
+        "pg_maintain",
+        Class::Blocked,
+        "vacuums, analyzes, refreshes and locks: none of these gives rows",
+    ),
+    (
+        "pg_signal_backend",
+        Class::Blocked,
+        "ends sessions and reads nothing",
+    ),
+    (
+        "pg_checkpoint",
+        Class::Blocked,
+        "writes checkpoints and reads nothing",
+    ),
+];
+
+impl<'s> Rights<'_, 's> {
+    /// All of these, for a state and a target in its database.
+    pub(crate) fn facts(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        if self.world.superuser(state.user) {
+            return;
+        }
+        self.catalogs(state, target, found);
+        self.monitors(state, found);
+        self.writes(state, target, found);
+        self.bypasses(state, target, found);
+    }
+
+    fn catalogs(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        let (place, user) = (state.place, state.user);
+        let Some(here) = self.place(place) else { return };
+        for (catalog, class, holds) in CATALOGS {
+            let Some(relation) = here
+                .relations_named
+                .get(catalog)
+                .into_iter()
+                .flatten()
+                .find(|one| here.schema_name(one.schema) == "pg_catalog")
+            else {
+                continue;
+            };
+            let catalog_target = self.relation(place, relation);
+            let table = self
+                .ways(place, user, &catalog_target, 'r')
+                .into_iter()
+                .filter(|way| way.kind != Kind::PredefinedRole);
+            let values = |columns: &[String]| {
+                columns
+                    .iter()
+                    .any(|column| VALUES.iter().any(|value| column.starts_with(value)))
+            };
+            let columns = self
+                .column_ways(place, user, relation, 'r')
+                .into_iter()
+                .filter(|(_, columns)| values(columns))
+                .map(|(way, _)| way);
+            for way in table.chain(columns) {
+                let mut links = way.links;
+                links.push(Link::new(
+                    &catalog_target.title,
+                    &here.title(target),
+                    holds,
+                    Hold::Fixed,
+                ));
+                let sql = match *catalog {
+                    "pg_statistic" => format!(
+                        "SELECT starelid, stavalues1 FROM pg_catalog.pg_statistic WHERE starelid = {}",
+                        target.oid
+                    ),
+                    other => format!("SELECT * FROM pg_catalog.{other}"),
+                };
+                let sure = *class == Class::Facts;
+                found.push(Path {
+                    class: *class,
+                    kind: Kind::Statistics,
+                    links,
+                    columns: None,
+                    why: (!sure).then(|| "with what it holds one may log in as another".to_owned()),
+                    tries: Some((counting(&sql), false)),
+                    place,
+                    sets: state.sets,
+                });
+            }
+        }
+    }
+
+    fn monitors(&self, state: &State, found: &mut Vec<Path>) {
+        let tree = self.tree(state.place, state.user);
+        for (name, class, shows) in MONITORS {
+            let Some(role) = self
+                .world
+                .by_name
+                .get(name)
+                .copied()
+                .filter(|role| tree.has(*role))
+            else {
+                continue;
+            };
+            let mut links = self.chain(&tree, role);
+            if links.is_empty() {
+                continue;
+            }
+            links.push(Link::new(name, "the server", shows, Hold::Fixed));
+            found.push(Path {
+                class: *class,
+                kind: if *class == Class::Blocked {
+                    Kind::PredefinedRole
+                } else {
+                    Kind::Monitoring
+                },
+                links,
+                columns: None,
+                why: (*class == Class::Blocked).then(|| (*shows).to_owned()),
+                tries: None,
+                place: state.place,
+                sets: state.sets,
+            });
+        }
+    }
+
+    /// Rights to write, for who may not read: whether a value is there shows in errors and in counts.
+    fn writes(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        let (place, user) = (state.place, state.user);
+        if !self.usage(place, user, target.schema) || self.selects(place, user, target) {
+            return;
+        }
+        let object = self.relation(place, target);
+        let rights = [
+            (
+                'a',
+                Kind::WriteOnly,
+                "a unique value that is there already is refused",
+            ),
+            ('w', Kind::WriteOnly, "UPDATE says how many rows there are"),
+            ('d', Kind::WriteOnly, "DELETE says how many rows there are"),
+            (
+                'x',
+                Kind::References,
+                "a foreign key of its own says whether a value is there",
+            ),
+        ];
+        for (right, kind, by) in rights {
+            let table = self.ways(place, user, &object, right);
+            let columns = self
+                .column_ways(place, user, target, right)
+                .into_iter()
+                .map(|(way, _)| way);
+            for way in table.into_iter().chain(columns) {
+                let mut links = way.links;
+                links.push(Link::new(&object.title, word(right), by, Hold::Fixed));
+                found.push(Path {
+                    class: Class::Facts,
+                    kind,
+                    links,
+                    columns: None,
+                    why: None,
+                    tries: None,
+                    place,
+                    sets: state.sets,
+                });
+            }
+        }
+    }
+
+    /// BYPASSRLS without a right to read: it leads nowhere.
+    fn bypasses(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        let bypasses = self.world.role(state.user).is_some_and(|role| role.bypass_rls);
+        if !bypasses || self.selects(state.place, state.user, target) {
+            return;
+        }
+        let hold = Hold::Attribute {
+            role: state.user,
+            undo: "NOBYPASSRLS",
+        };
+        let title = self.relation(state.place, target).title;
+        found.push(Path {
+            class: Class::Blocked,
+            kind: Kind::BypassRls,
+            links: vec![Link::new(self.world.name(state.user), &title, "BYPASSRLS", hold)],
+            columns: None,
+            why: Some("it passes over row security, and may not SELECT".to_owned()),
+            tries: None,
+            place: state.place,
+            sets: state.sets,
+        });
+    }
+}
+
+/// Columns of catalogs that hold values.
+const VALUES: &[&str] = &[
+    "stavalues",
+    "stxdmcv",
+    "rolpassword",
+    "passwd",
+    "umoptions",
+    "subconninfo",
+    "stxdexpr",
+];

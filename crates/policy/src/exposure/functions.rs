@@ -1,0 +1,335 @@
+//! What functions read when they are run, and how it gets out of them.
+
+use super::kinds::Kind;
+use super::links::{Hold, Link};
+use super::nodes::{Node, Nodes, resolve, search_path};
+use super::rights::Rights;
+use super::row_security::RowSecurity;
+use super::snapshot::{Function, Oid};
+use super::source::{Dynamic, Meaning, Named};
+use super::world::{Place, RoleAt};
+
+/// What running a function yields.
+#[derive(Debug, Clone)]
+pub(crate) struct Yield {
+    /// From the function to the target.
+    pub(crate) links: Vec<Link>,
+    pub(crate) columns: Option<Vec<String>>,
+    pub(crate) facts: bool,
+    pub(crate) why: Option<String>,
+    /// It opens the relation for others, instead of reading it.
+    pub(crate) grants: bool,
+}
+
+/// How what a function reads gets out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Out {
+    /// As its result, or by a message.
+    Result,
+    /// As a count or a yes or no.
+    Fact,
+    /// Only into tables.
+    Tables,
+}
+
+/// Calls are followed this deep.
+const DEPTH: u8 = 6;
+
+/// Types of which a value is a count or a yes or no, where the function counts.
+const COUNTS: &[&str] = &[
+    "boolean",
+    "bigint",
+    "integer",
+    "smallint",
+    "numeric",
+    "double precision",
+];
+
+impl<'s> Rights<'_, 's> {
+    /// What `function` yields of the target when it runs as `runner`.
+    pub(crate) fn yields(
+        &self,
+        nodes: &Nodes,
+        place: usize,
+        function: &Function,
+        runner: RoleAt,
+        depth: u8,
+    ) -> Option<Yield> {
+        let here = self.place(place)?;
+        let title = here.function_title(function);
+        if function.parsed {
+            let mut reads = function.reads.iter().flatten();
+            let found = reads.find_map(|read| {
+                let node = nodes
+                    .of(place, read.relation)
+                    .find(|node| self.reads_as(node, runner))?;
+                let columns = if node.kind.is_none() {
+                    read.columns.clone()
+                } else {
+                    node.columns.clone()
+                };
+                Some(self.read(here, &title, node, columns, runner, None))
+            });
+            let meaning = here.meanings.get(&function.oid);
+            return found
+                .or_else(|| {
+                    let mut calls = function
+                        .calls
+                        .iter()
+                        .flatten()
+                        .filter_map(|oid| here.function(*oid));
+                    calls.find_map(|called| self.called(nodes, (place, here), &title, called, runner, depth))
+                })
+                .map(|found| counted(found, function, meaning));
+        }
+        let meaning = here.meanings.get(&function.oid)?;
+        let path = search_path(function.config.as_deref());
+        let path = path.as_deref();
+        let granted = meaning.grants.iter().find_map(|named| {
+            let nodes = self.named(nodes, (place, here), named, path, runner, false);
+            nodes.into_iter().next()
+        });
+        if let Some(node) = granted {
+            let mut found = self.read(here, &title, node, None, runner, Some("it grants rights on"));
+            found.grants = true;
+            return Some(found);
+        }
+        let read = meaning.reads.iter().find_map(|named| {
+            self.named(nodes, (place, here), named, path, runner, true)
+                .into_iter()
+                .next()
+        });
+        if let Some(node) = read {
+            return Some(counted(
+                self.read(here, &title, node, node.columns.clone(), runner, None),
+                function,
+                Some(meaning),
+            ));
+        }
+        let mut calls = meaning
+            .calls
+            .iter()
+            .flat_map(|named| self.functions_named(here, named, path));
+        let called = calls.find_map(|called| {
+            let usable = self.usage(place, runner, called.schema);
+            usable
+                .then(|| self.called(nodes, (place, here), &title, called, runner, depth))
+                .flatten()
+        });
+        if let Some(found) = called {
+            return Some(counted(found, function, Some(meaning)));
+        }
+        if meaning.dynamic != Dynamic::No {
+            let mut all = nodes
+                .list
+                .iter()
+                .filter(|node| node.place == place && node.executes.is_empty());
+            let node = all.find(|node| self.reads_in_text(node, here, runner))?;
+            let mut found = self.read(here, &title, node, node.columns.clone(), runner, None);
+            found.why = Some(
+                "it runs text made of what it is handed: which relations it reads is up to the caller"
+                    .to_owned(),
+            );
+            return Some(counted(found, function, Some(meaning)));
+        }
+        None
+    }
+
+    fn called(
+        &self,
+        nodes: &Nodes,
+        (place, here): (usize, &Place<'s>),
+        title: &str,
+        called: &Function,
+        runner: RoleAt,
+        depth: u8,
+    ) -> Option<Yield> {
+        if depth >= DEPTH || !self.may(place, runner, &self.function(place, called), 'X') {
+            return None;
+        }
+        let runs_as = if called.definer {
+            self.world.at(called.owner)?
+        } else {
+            runner
+        };
+        let mut found = self.yields(nodes, place, called, runs_as, depth + 1)?;
+        found.links.insert(
+            0,
+            Link::new(title, &here.function_title(called), "calls", Hold::Fixed),
+        );
+        Some(found)
+    }
+
+    fn read(
+        &self,
+        here: &Place<'_>,
+        title: &str,
+        node: &Node,
+        columns: Option<Vec<String>>,
+        runner: RoleAt,
+        by: Option<&str>,
+    ) -> Yield {
+        let to = here
+            .relation(node.relation)
+            .map(|relation| here.title(relation))
+            .unwrap_or_default();
+        let by = by.map_or_else(
+            || format!("reads, as {},", self.world.name(runner)),
+            str::to_owned,
+        );
+        let mut links = vec![Link::new(title, &to, &by, Hold::Fixed)];
+        links.extend(node.links.iter().cloned());
+        Yield {
+            links,
+            columns,
+            facts: node.facts,
+            why: node.why.clone(),
+            grants: false,
+        }
+    }
+
+    /// Nodes that a name in a text means, where who runs the text may read them.
+    fn named<'n>(
+        &self,
+        nodes: &'n Nodes,
+        (place, here): (usize, &Place<'s>),
+        named: &Named,
+        path: Option<&[String]>,
+        runner: RoleAt,
+        reads: bool,
+    ) -> Vec<&'n Node> {
+        resolve(here, named.schema.as_deref(), &named.name, path)
+            .into_iter()
+            .flat_map(|relation| nodes.of(place, relation.oid))
+            .filter(|node| !reads || self.reads_in_text(node, here, runner))
+            .collect()
+    }
+
+    fn reads_in_text(&self, node: &Node, here: &Place<'_>, runner: RoleAt) -> bool {
+        let Some(relation) = here.relation(node.relation) else {
+            return false;
+        };
+        let needs = |oid: &Oid| {
+            here.relation(*oid)
+                .is_some_and(|relation| self.selects(node.place, runner, relation))
+        };
+        self.usage(node.place, runner, relation.schema)
+            && self.reads_as(node, runner)
+            && node.needs.iter().all(needs)
+    }
+
+    fn functions_named(&self, here: &Place<'s>, named: &Named, path: Option<&[String]>) -> Vec<&'s Function> {
+        let all = here
+            .functions_named
+            .get(named.name.as_str())
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        all.iter()
+            .filter(|function| {
+                let of = here.schema_name(function.schema);
+                match (&named.schema, path) {
+                    (Some(schema), _) => schema == of,
+                    (None, Some(path)) => path.iter().any(|one| one == of),
+                    (None, None) => true,
+                }
+            })
+            .copied()
+            .collect()
+    }
+
+    /// Views, and copies by views, whose columns or conditions call functions that yield the target.
+    pub(crate) fn through_functions(&self, nodes: &Nodes) -> Vec<Node> {
+        let mut found = Vec::new();
+        for (place, here) in self.world.places.iter().enumerate() {
+            for rule in here
+                .contents
+                .rules
+                .iter()
+                .filter(|rule| rule.event == "1" && rule.calls.is_some())
+            {
+                let Some(view) = here.relation(rule.relation) else {
+                    continue;
+                };
+                for function in rule.calls.iter().flatten().filter_map(|oid| here.function(*oid)) {
+                    let copy = view.kind == "m";
+                    let runner = match (function.definer, copy) {
+                        (true, _) => function.owner,
+                        (false, true) => view.owner,
+                        (false, false) => continue,
+                    };
+                    let Some(yielded) = self
+                        .world
+                        .at(runner)
+                        .and_then(|runner| self.yields(nodes, place, function, runner, 0))
+                    else {
+                        continue;
+                    };
+                    let mut links = vec![Link::new(
+                        &here.title(view),
+                        &here.function_title(function),
+                        "calls",
+                        Hold::Fixed,
+                    )];
+                    links.extend(yielded.links);
+                    found.push(Node {
+                        place,
+                        relation: view.oid,
+                        links,
+                        columns: yielded.columns,
+                        facts: yielded.facts,
+                        kind: Some(if copy { Kind::MaterializedView } else { Kind::View }),
+                        needs: Vec::new(),
+                        executes: if copy { Vec::new() } else { vec![function.oid] },
+                        why: yielded.why,
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// How a function lets out what it reads.
+    pub(crate) fn out(&self, here: &Place<'_>, function: &Function) -> Out {
+        let meaning = here.meanings.get(&function.oid);
+        let tells = meaning.is_some_and(|meaning| meaning.tells);
+        let nothing = ["void", "trigger", "event_trigger"].contains(&function.returns.as_str())
+            || function.kind == "p" && !function.arguments.to_uppercase().contains("OUT ");
+        if tells {
+            Out::Result
+        } else if nothing {
+            Out::Tables
+        } else if function.returns == "boolean" {
+            Out::Fact
+        } else {
+            Out::Result
+        }
+    }
+
+    /// Tables into which a function writes and which `user` may read.
+    pub(crate) fn sink(
+        &self,
+        place: usize,
+        here: &Place<'s>,
+        function: &Function,
+        user: RoleAt,
+    ) -> Option<String> {
+        let meaning = here.meanings.get(&function.oid)?;
+        let path = search_path(function.config.as_deref());
+        let mut written = meaning
+            .writes
+            .iter()
+            .flat_map(|named| resolve(here, named.schema.as_deref(), &named.name, path.as_deref()));
+        let readable = written.find(|relation| {
+            self.selects(place, user, relation)
+                && self.usage(place, user, relation.schema)
+                && self.row_security(place, user, relation) != RowSecurity::Nothing
+        });
+        readable.map(|relation| here.title(relation))
+    }
+}
+
+fn counted(mut found: Yield, function: &Function, meaning: Option<&Meaning>) -> Yield {
+    found.facts |= function.returns == "boolean" && !meaning.is_some_and(|meaning| meaning.tells)
+        || COUNTS.contains(&function.returns.as_str()) && meaning.is_some_and(|meaning| meaning.counts);
+    found
+}

@@ -1,0 +1,201 @@
+//! What would open by one common act of somebody else's: default privileges, CREATE on schemas, TRIGGER, prepared transactions.
+
+use std::collections::HashSet;
+
+use super::kinds::Kind;
+use super::links::{Hold, Link, name};
+use super::points::Path;
+use super::report::Class;
+use super::rights::{Rights, word};
+use super::snapshot::Relation;
+use super::states::State;
+use super::world::Holder;
+
+impl<'s> Rights<'_, 's> {
+    /// All of these, for a state and a target in its database.
+    pub(crate) fn latent(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        if self.world.superuser(state.user) {
+            return;
+        }
+        self.default_privileges(state, target, found);
+        self.schemas(state, target, found);
+        self.triggers(state, target, found);
+        self.prepared(state, found);
+    }
+
+    fn latent_path(&self, state: &State, kind: Kind, links: Vec<Link>, why: &str) -> Path {
+        Path {
+            class: Class::Latent,
+            kind,
+            links,
+            columns: None,
+            why: Some(why.to_owned()),
+            tries: None,
+            place: state.place,
+            sets: state.sets,
+        }
+    }
+
+    fn default_privileges(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        let Some(here) = self.place(state.place) else {
+            return;
+        };
+        let tree = self.tree(state.place, state.user);
+        if self.selects(state.place, state.user, target) && self.usage(state.place, state.user, target.schema)
+        {
+            return;
+        }
+        for defaults in &here.contents.defaults {
+            if defaults.object != "r" || defaults.schema != 0 && defaults.schema != target.schema {
+                continue;
+            }
+            let owner = self.world.at(defaults.role);
+            for entry in defaults
+                .acl
+                .iter()
+                .flatten()
+                .filter_map(|item| self.world.entry(item))
+            {
+                let (holder, links) = match entry.holder {
+                    Holder::Role(role) if tree.has(role) && Some(role) != owner => {
+                        (name(self.world.name(role)), self.chain(&tree, role))
+                    }
+                    Holder::Public => ("PUBLIC".to_owned(), Vec::new()),
+                    Holder::Role(_) => continue,
+                };
+                if !entry.rights.has('r') {
+                    continue;
+                }
+                let of = owner.map_or("?", |at| self.world.name(at));
+                let schema = match defaults.schema {
+                    0 => String::new(),
+                    oid => format!(" IN SCHEMA {}", name(here.schema_name(oid))),
+                };
+                let sql = format!(
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {}{schema} REVOKE SELECT ON TABLES FROM {holder};",
+                    name(of)
+                );
+                let hold = Hold::Sql {
+                    place: Some(state.place),
+                    sql,
+                    breaks: Some(format!("{holder} reading what {of} creates from now on")),
+                };
+                let mut links = links;
+                let by = format!("SELECT on whatever {of} creates{}", schema.to_lowercase());
+                // The grant itself is what is closed, not the membership that leads to it.
+                for link in &mut links {
+                    link.hold = Hold::Fixed;
+                }
+                links.push(Link::new(
+                    self.world.name(state.user),
+                    &here.title(target),
+                    &by,
+                    hold,
+                ));
+                found.push(self.latent_path(
+                    state,
+                    Kind::DefaultPrivileges,
+                    links,
+                    "the table made anew by that role would be open",
+                ));
+            }
+        }
+    }
+
+    /// CREATE on a schema in which others look up names.
+    fn schemas(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        let Some(here) = self.place(state.place) else {
+            return;
+        };
+        let mut looked: HashSet<String> = HashSet::from(["public".to_owned()]);
+        for setting in &self.world.snapshot.settings {
+            if let Some(path) = setting.setting.strip_prefix("search_path=") {
+                looked.extend(path.split(',').map(|one| one.trim().trim_matches('"').to_owned()));
+            }
+        }
+        for schema in here
+            .contents
+            .schemas
+            .iter()
+            .filter(|schema| looked.contains(&schema.name))
+        {
+            let Some(object) = self.schema(state.place, schema.oid) else {
+                continue;
+            };
+            // The schema's own owner and the database's are expected to create there.
+            for way in self
+                .ways(state.place, state.user, &object, 'C')
+                .into_iter()
+                .filter(|way| way.kind != Kind::Owner)
+            {
+                let mut links = way.links;
+                let by = "can put functions and operators there that others, who may read, run unawares";
+                links.push(Link::new(&object.title, &here.title(target), by, Hold::Fixed));
+                found.push(self.latent_path(
+                    state,
+                    Kind::SchemaCreate,
+                    links,
+                    "opens when a role that may read uses a name without its schema",
+                ));
+            }
+        }
+    }
+
+    fn triggers(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        let (place, user) = (state.place, state.user);
+        if !self.usage(place, user, target.schema) || self.selects(place, user, target) || target.kind == "v"
+        {
+            return;
+        }
+        let object = self.relation(place, target);
+        for way in self.ways(place, user, &object, 't') {
+            let mut links = way.links;
+            links.push(Link::new(
+                &object.title,
+                word('t'),
+                "a trigger of its own is shown every row that others write",
+                Hold::Fixed,
+            ));
+            found.push(self.latent_path(
+                state,
+                Kind::TriggerPrivilege,
+                links,
+                "opens with the next write of somebody else's",
+            ));
+        }
+    }
+
+    fn prepared(&self, state: &State, found: &mut Vec<Path>) {
+        let Some(here) = self.place(state.place) else {
+            return;
+        };
+        let oid = self.world.role(state.user).map(|role| role.oid);
+        let of_role = self
+            .world
+            .snapshot
+            .prepared
+            .iter()
+            .filter(|one| Some(one.owner) == oid && one.database == here.database.name);
+        for prepared in of_role {
+            let sql = format!("ROLLBACK PREPARED {};", crate::sql::literal(&prepared.gid));
+            let hold = Hold::Sql {
+                place: Some(state.place),
+                sql,
+                breaks: Some("what that transaction did".to_owned()),
+            };
+            let by = format!("prepared transaction {} waits to be committed", prepared.gid);
+            let links = vec![Link::new(
+                self.world.name(state.user),
+                &here.database.name,
+                &by,
+                hold,
+            )];
+            found.push(self.latent_path(
+                state,
+                Kind::PreparedTransaction,
+                links,
+                "what it did shows when it is committed",
+            ));
+        }
+    }
+}

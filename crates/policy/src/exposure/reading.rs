@@ -1,0 +1,348 @@
+//! The queries that fill a [`super::snapshot::Snapshot`], each giving one JSON document. For PostgreSQL 13 to 18.
+//!
+//! They are meant for a REPEATABLE READ, READ ONLY transaction with `search_path = pg_catalog`. Every role may run them, but
+//! for those whose comment says otherwise.
+
+/// Fills `server`.
+pub const SERVER: &str = "
+select json_build_object(
+  'version', current_setting('server_version_num')::int,
+  'taken', to_char(now() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+  'database', current_database(), 'user', current_user,
+  'superuser', (select rolsuper from pg_roles where rolname = current_user),
+  'port', current_setting('port'),
+  'sockets', case when pg_has_role('pg_read_all_settings', 'usage') then current_setting('unix_socket_directories') end,
+  'listen', current_setting('listen_addresses'),
+  'wal_level', current_setting('wal_level'),
+  'max_slots', current_setting('max_replication_slots')::int,
+  'max_senders', current_setting('max_wal_senders')::int,
+  'lo_compat', current_setting('lo_compat_privileges')::bool)";
+
+/// Fills `roles`, without what is known of passwords.
+pub const ROLES: &str = "
+select coalesce(json_agg(json_build_object(
+  'oid', oid::int8, 'name', rolname, 'login', rolcanlogin, 'inherit', rolinherit, 'superuser', rolsuper,
+  'create_role', rolcreaterole, 'create_db', rolcreatedb, 'replication', rolreplication, 'bypass_rls', rolbypassrls,
+  'connection_limit', rolconnlimit, 'valid_until', rolvaliduntil::text,
+  'expired', coalesce(rolvaliduntil < now(), false)) order by oid), '[]') from pg_roles";
+
+/// What kind of password each role has, never the verifier: role, kind. Needs SELECT on `pg_authid`.
+pub const PASSWORDS: &str = "
+select coalesce(json_agg(json_build_array(oid::int8,
+  case when rolpassword is null then 'none' when rolpassword ~ '^SCRAM-' then 'scram' else 'md5' end)), '[]')
+from pg_authid";
+
+/// Fills `memberships` up to PostgreSQL 15.
+pub const MEMBERSHIPS: &str = "
+select coalesce(json_agg(json_build_object('role', roleid::int8, 'member', member::int8, 'grantor', grantor::int8,
+  'admin', admin_option, 'inherit', null, 'set', null) order by roleid, member), '[]') from pg_auth_members";
+
+/// Fills `memberships` from PostgreSQL 16.
+pub const MEMBERSHIPS_16: &str = "
+select coalesce(json_agg(json_build_object('role', roleid::int8, 'member', member::int8, 'grantor', grantor::int8,
+  'admin', admin_option, 'inherit', inherit_option, 'set', set_option) order by roleid, member, grantor), '[]')
+from pg_auth_members";
+
+/// Fills `databases`.
+pub const DATABASES: &str = "
+select coalesce(json_agg(json_build_object('oid', oid::int8, 'name', datname, 'owner', datdba::int8, 'acl', datacl::text[],
+  'allow_connections', datallowconn, 'template', datistemplate, 'connection_limit', datconnlimit)
+  order by oid), '[]') from pg_database";
+
+/// Fills `hba`. Needs EXECUTE on `pg_hba_file_rules()` and SELECT on the view.
+pub const HBA: &str = "
+select coalesce(json_agg(json_build_object('line', line_number, 'type', type, 'databases', coalesce(database, '{}'),
+  'users', coalesce(user_name, '{}'), 'address', address, 'netmask', netmask, 'method', auth_method,
+  'options', coalesce(options, '{}')) order by line_number), '[]')
+from pg_hba_file_rules where error is null and type is not null";
+
+/// Whether [`HBA`], [`PASSWORDS`], other roles' sessions and `pg_statistic` may be read: four booleans.
+pub const MAY: &str = "
+select json_build_array(
+  has_function_privilege('pg_hba_file_rules()', 'execute') and has_table_privilege('pg_hba_file_rules', 'select'),
+  has_table_privilege('pg_authid', 'select'),
+  pg_has_role('pg_read_all_stats', 'usage'),
+  has_table_privilege('pg_statistic', 'select'))";
+
+/// Fills `sessions`, the reader's own left out.
+pub const SESSIONS: &str = "
+select coalesce(json_agg(json_build_object('role', usesysid::int8, 'database', datname, 'pid', pid, 'state', state,
+  'since', backend_start::text) order by pid), '[]')
+from pg_stat_activity where usesysid is not null and pid <> pg_backend_pid() and application_name <> 'estop exposure'";
+
+/// Fills `prepared`.
+pub const PREPARED: &str = "
+select coalesce(json_agg(json_build_object('gid', p.gid, 'owner', coalesce(r.oid, 0)::int8, 'database', p.database,
+  'locks', coalesce((select array_agg(distinct l.relation::int8) from pg_locks l
+     where l.virtualtransaction = '-1/' || p.transaction::text and l.relation is not null), '{}')) order by p.gid), '[]')
+from pg_prepared_xacts p left join pg_roles r on r.rolname = p.owner";
+
+/// Fills `parameters`, from PostgreSQL 15.
+pub const PARAMETERS: &str = "
+select coalesce(json_agg(json_build_object('name', parname, 'acl', paracl::text[]) order by parname), '[]')
+from pg_parameter_acl";
+
+/// Fills `slots`.
+pub const SLOTS: &str = "
+select coalesce(json_agg(json_build_object('name', slot_name, 'database', database, 'kind', slot_type)
+  order by slot_name), '[]') from pg_replication_slots";
+
+/// Fills `settings`.
+pub const SETTINGS: &str = "
+select coalesce(json_agg(json_build_object('role', s.setrole::int8, 'database', s.setdatabase::int8, 'setting', c)
+  order by 1), '[]') from pg_db_role_setting s cross join lateral unnest(s.setconfig) c
+where c like 'search_path=%' or c like 'session_preload%' or c like 'local_preload%' or c like 'role=%'";
+
+/// Fills a database's `schemas`.
+pub const SCHEMAS: &str = "
+select coalesce(json_agg(json_build_object('oid', oid::int8, 'name', nspname, 'owner', nspowner::int8, 'acl', nspacl::text[])
+  order by oid), '[]') from pg_namespace";
+
+/// Fills a database's `relations`. `$STATISTICS` is put in by [`relations`].
+const RELATIONS: &str = "
+with c as materialized (
+  select c.*, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r','p','v','m','f') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+    or c.relkind in ('r','v','m','t') and c.relacl is not null and n.nspname = 'pg_toast'
+    or n.nspname = 'pg_catalog' and c.relname in ('pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_shadow',
+       'pg_largeobject', 'pg_user_mapping', 'pg_subscription', 'pg_stats', 'pg_stats_ext')),
+a as (
+  select a.attrelid, array_agg(a.attname::text order by a.attnum) as names,
+    json_agg(json_build_array(a.attname, a.attacl::text[])) filter (where a.attacl is not null) as acls,
+    bool_or(a.atttypid = 'oid'::regtype or t.typname = 'lo') as blobs
+  from pg_attribute a join pg_type t on t.oid = a.atttypid
+  where a.attnum > 0 and not a.attisdropped and a.attrelid in (select oid from c) group by a.attrelid)
+select coalesce(json_agg(json_build_object('oid', c.oid::int8, 'schema', c.relnamespace::int8, 'name', c.relname,
+  'kind', c.relkind, 'owner', c.relowner::int8, 'acl', c.relacl::text[], 'column_acls', a.acls,
+  'row_security', c.relrowsecurity, 'force', c.relforcerowsecurity, 'options', c.reloptions, 'columns', a.names,
+  'blobs', coalesce(a.blobs, false), 'toast', c.reltoastrelid::int8, 'statistics', $STATISTICS,
+  'temporary', c.relpersistence = 't') order by c.oid), '[]')
+from c left join a on a.attrelid = c.oid";
+
+/// The query for a database's `relations`; a reader of `pg_statistic` knows of which relations there are statistics.
+#[must_use]
+pub fn relations(reads_statistics: bool) -> String {
+    let statistics = if reads_statistics {
+        "exists (select from pg_statistic s where s.starelid = c.oid)"
+    } else {
+        "c.reltuples > 0"
+    };
+    RELATIONS.replace("$STATISTICS", statistics)
+}
+
+/// Fills a database's `inherits`.
+pub const INHERITS: &str = "
+select coalesce(json_agg(json_build_array(inhrelid::int8, inhparent::int8) order by inhrelid), '[]')
+from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind in ('r','p','f')";
+
+/// Fills a database's `rules`.
+pub const RULES: &str = "
+with w as materialized (
+  select w.oid, w.ev_class, w.rulename, w.ev_type, w.ev_enabled, w.ev_action
+  from pg_rewrite w join pg_class c on c.oid = w.ev_class join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname not in ('pg_catalog', 'information_schema')),
+d as (
+  select d.objid, d.refobjid, array_agg(distinct a.attname::text) filter (where a.attname is not null) as columns
+  from pg_depend d join w on w.oid = d.objid
+  left join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid and d.refobjsubid <> 0
+  where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid <> w.ev_class
+  group by d.objid, d.refobjid),
+r as (select objid, json_agg(json_build_object('relation', refobjid::int8, 'columns', columns)) as reads from d group by objid),
+f as (
+  select d.objid, array_agg(distinct d.refobjid::int8) as calls from pg_depend d join w on w.oid = d.objid
+  where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_proc'::regclass group by d.objid)
+select coalesce(json_agg(json_build_object('relation', w.ev_class::int8, 'name', w.rulename, 'event', w.ev_type,
+  'enabled', w.ev_enabled <> 'D', 'reads', r.reads, 'calls', f.calls,
+  'text', case when w.ev_type <> '1' then pg_get_ruledef(w.oid)
+               when strpos(left(w.ev_action::text, 400), ':hasAggs true') > 0 then pg_get_viewdef(w.ev_class) end)
+  order by w.oid), '[]')
+from w left join r on r.objid = w.oid left join f on f.objid = w.oid";
+
+/// Fills a database's `policies`.
+pub const POLICIES: &str = "
+select coalesce(json_agg(json_build_object('relation', polrelid::int8, 'name', polname, 'command', polcmd,
+  'permissive', polpermissive, 'roles', polroles::int8[], 'condition', pg_get_expr(polqual, polrelid))
+  order by oid), '[]') from pg_policy";
+
+/// Fills a database's `functions`.
+const FUNCTIONS: &str = "
+with p as materialized (
+  select p.*, l.lanname, l.lanpltrusted, n.nspname
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+  where n.nspname not in ('pg_catalog', 'information_schema') or p.prosecdef
+    or n.nspname = 'pg_catalog' and p.proname in ('pg_read_file', 'pg_read_binary_file', 'lo_import', 'lo_export',
+      'pg_file_write', 'pg_read_file_all', 'pg_read_binary_file_all', 'pg_file_rename', 'pg_file_read', 'lo_get')),
+d as (
+  select d.objid, d.refobjid, array_agg(distinct a.attname::text) filter (where a.attname is not null) as columns
+  from pg_depend d join p on p.oid = d.objid
+  left join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid and d.refobjsubid <> 0
+  where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_class'::regclass group by d.objid, d.refobjid),
+r as (select objid, json_agg(json_build_object('relation', refobjid::int8, 'columns', columns)) as reads from d group by objid),
+f as (
+  select d.objid, array_agg(distinct d.refobjid::int8) as calls from pg_depend d join p on p.oid = d.objid
+  where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass group by d.objid),
+e as (
+  select d.objid, min(x.extname) as extension from pg_depend d join pg_extension x on x.oid = d.refobjid
+  where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' group by d.objid)
+select coalesce(json_agg(json_build_object('oid', p.oid::int8, 'schema', p.pronamespace::int8, 'name', p.proname,
+  'arguments', pg_get_function_identity_arguments(p.oid),
+  'takes', (select array_agg(format_type(t, null) order by o) from unnest(p.proargtypes::oid[]) with ordinality u(t, o)),
+  'kind', p.prokind, 'owner', p.proowner::int8, 'acl', p.proacl::text[], 'definer', p.prosecdef, 'language', p.lanname,
+  'trusted', p.lanpltrusted or p.lanname in ('internal', 'c'), 'config', p.proconfig,
+  'returns', format_type(p.prorettype, null),
+  'source', case when p.lanname not in ('c', 'internal') then left($BODY, 200000) end,
+  'parsed', $PARSED, 'reads', r.reads, 'calls', f.calls, 'extension', e.extension) order by p.oid), '[]')
+from p left join r on r.objid = p.oid left join f on f.objid = p.oid left join e on e.objid = p.oid";
+
+/// The first version with bodies that are parsed when they are made.
+pub const PARSED_BODIES_SINCE: u32 = 140_000;
+
+/// The query for a database's `functions`.
+#[must_use]
+pub fn functions(version: u32) -> String {
+    if version >= PARSED_BODIES_SINCE {
+        FUNCTIONS
+            .replace(
+                "$BODY",
+                "case when p.prosqlbody is not null then pg_get_function_sqlbody(p.oid) else p.prosrc end",
+            )
+            .replace("$PARSED", "p.prosqlbody is not null")
+    } else {
+        FUNCTIONS.replace("$BODY", "p.prosrc").replace("$PARSED", "false")
+    }
+}
+
+/// Fills a database's `triggers`.
+pub const TRIGGERS: &str = "
+select coalesce(json_agg(json_build_object('relation', tgrelid::int8, 'name', tgname, 'function', tgfoid::int8,
+  'bits', tgtype, 'enabled', tgenabled in ('O', 'A')) order by oid), '[]') from pg_trigger where not tgisinternal";
+
+/// Fills a database's `event_triggers`.
+pub const EVENT_TRIGGERS: &str = "
+select coalesce(json_agg(json_build_object('name', evtname, 'event', evtevent, 'function', evtfoid::int8,
+  'enabled', evtenabled in ('O', 'A'), 'tags', evttags) order by oid), '[]') from pg_event_trigger";
+
+/// Fills a database's `callers`.
+pub const CALLERS: &str = "
+with own as materialized (
+  select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+  where n.nspname not in ('pg_catalog', 'information_schema')),
+calls as materialized (
+  select d.classid, d.objid, d.refobjid as fn from pg_depend d join own on own.oid = d.refobjid
+  where d.refclassid = 'pg_proc'::regclass),
+-- What calls a function through an operator of its own calls the function.
+deep as materialized (
+  select * from calls
+  union select d.classid, d.objid, o.oprcode::oid from pg_depend d join pg_operator o on o.oid = d.refobjid
+    join own on own.oid = o.oprcode where d.refclassid = 'pg_operator'::regclass),
+found(kind, relation, schema, object, name, fn) as (
+  select case a.attgenerated when '' then 'default' else 'generated' end, t.adrelid, 0::oid, 0::oid, a.attname::text, c.fn
+    from deep c join pg_attrdef t on c.classid = 'pg_attrdef'::regclass and t.oid = c.objid
+    join pg_attribute a on a.attrelid = t.adrelid and a.attnum = t.adnum
+  union all select case when k.contypid <> 0 then 'domain' else 'check' end, k.conrelid, coalesce(y.typnamespace, 0), 0,
+      coalesce(y.typname, k.conname)::text, c.fn
+    from deep c join pg_constraint k on c.classid = 'pg_constraint'::regclass and k.oid = c.objid
+    left join pg_type y on y.oid = k.contypid
+  union all select 'domain', 0, y.typnamespace, 0, y.typname::text, c.fn
+    from deep c join pg_type y on c.classid = 'pg_type'::regclass and y.oid = c.objid and y.typtype = 'd'
+  union all select 'cast', 0, 0, 0, format_type(k.castsource, null) || ' as ' || format_type(k.casttarget, null), k.castfunc
+    from pg_cast k join own on own.oid = k.castfunc
+  union all select 'operator', 0, o.oprnamespace, 0, o.oprname::text, o.oprcode from pg_operator o join own on own.oid = o.oprcode
+  union all select 'aggregate', 0, p.pronamespace, g.aggfnoid, p.oid::regprocedure::text, s.fn
+    from pg_aggregate g join pg_proc p on p.oid = g.aggfnoid
+    cross join lateral (values (g.aggtransfn::oid), (g.aggfinalfn::oid), (g.aggcombinefn::oid), (g.aggmtransfn::oid),
+      (g.aggminvtransfn::oid), (g.aggmfinalfn::oid)) s(fn) join own on own.oid = s.fn
+  union all select 'index', i.indrelid, 0, 0, x.relname::text, c.fn
+    from deep c join pg_index i on c.classid = 'pg_class'::regclass and i.indexrelid = c.objid
+    join pg_class x on x.oid = i.indexrelid
+  union all select 'operator_class', 0, 0, 0, f.opfname::text, m.amproc
+    from pg_amproc m join own on own.oid = m.amproc join pg_opfamily f on f.oid = m.amprocfamily
+  union all select 'policy', p.polrelid, 0, 0, p.polname::text, c.fn
+    from deep c join pg_policy p on c.classid = 'pg_policy'::regclass and p.oid = c.objid)
+select coalesce(json_agg(distinct jsonb_build_object('kind', kind, 'relation', relation::int8, 'schema', schema::int8, 'object',
+  object::int8, 'name', name, 'function', fn::int8)), '[]') from found";
+
+/// Fills a database's `servers`. Passwords in options are left out.
+pub const SERVERS: &str = "
+select coalesce(json_agg(json_build_object('oid', s.oid::int8, 'name', s.srvname, 'wrapper', coalesce(h.proname, w.fdwname),
+  'owner', s.srvowner::int8, 'acl', s.srvacl::text[],
+  'options', (select array_agg(o) from unnest(s.srvoptions) o where o !~* 'passw')) order by s.oid), '[]')
+from pg_foreign_server s join pg_foreign_data_wrapper w on w.oid = s.srvfdw left join pg_proc h on h.oid = w.fdwhandler";
+
+/// Fills a database's `mappings`: as whom, never the password.
+pub const MAPPINGS: &str = "
+select coalesce(json_agg(json_build_object('server', srvid::int8, 'role', umuser::int8,
+  'user', (select substr(o, 6) from unnest(umoptions) o where o like 'user=%'),
+  'password', coalesce((select bool_or(o like 'password=%') from unnest(umoptions) o), false),
+  'unchecked', coalesce('password_required=false' = any(umoptions), false), 'seen', umoptions is not null)
+  order by umid), '[]') from pg_user_mappings";
+
+/// Fills a database's `foreign_tables`.
+pub const FOREIGN_TABLES: &str = "
+select coalesce(json_agg(json_build_object('relation', ftrelid::int8, 'server', ftserver::int8, 'options', ftoptions)
+  order by ftrelid), '[]') from pg_foreign_table";
+
+/// Fills a database's `publications`; `$SCHEMAS` by [`publications`].
+const PUBLICATIONS: &str = "
+select coalesce(json_agg(json_build_object('name', p.pubname, 'owner', p.pubowner::int8, 'all', p.puballtables,
+  'relations', (select array_agg(r.prrelid::int8) from pg_publication_rel r where r.prpubid = p.oid),
+  'schemas', $SCHEMAS) order by p.oid), '[]') from pg_publication p";
+
+/// The first version whose publications may take whole schemas.
+pub const PUBLISHED_SCHEMAS_SINCE: u32 = 150_000;
+
+/// The query for a database's `publications`.
+#[must_use]
+pub fn publications(version: u32) -> String {
+    let schemas = if version >= PUBLISHED_SCHEMAS_SINCE {
+        "(select array_agg(n.pnnspid::int8) from pg_publication_namespace n where n.pnpubid = p.oid)"
+    } else {
+        "null"
+    };
+    PUBLICATIONS.replace("$SCHEMAS", schemas)
+}
+
+/// Fills a database's `subscriptions`: columns that every role may read.
+pub const SUBSCRIPTIONS: &str = "
+select coalesce(json_agg(json_build_object('name', s.subname, 'owner', s.subowner::int8, 'enabled', s.subenabled,
+  'publications', s.subpublications,
+  'relations', (select array_agg(r.srrelid::int8) from pg_subscription_rel r where r.srsubid = s.oid)) order by s.oid), '[]')
+from pg_subscription s where s.subdbid = (select oid from pg_database where datname = current_database())";
+
+/// Fills a database's `large_objects`.
+pub const LARGE_OBJECTS: &str = "
+select coalesce(json_agg(json_build_object('owner', owner::int8, 'acl', acl::aclitem[]::text[], 'count', count,
+  'first', first::int8)), '[]')
+from (select lomowner as owner, lomacl::text as acl, count(*) as count, min(oid) as first
+      from pg_largeobject_metadata group by 1, 2) g";
+
+/// Fills a database's `extensions`.
+pub const EXTENSIONS: &str = "select coalesce(json_agg(extname order by extname), '[]') from pg_extension";
+
+/// Fills a database's `defaults`.
+pub const DEFAULTS: &str = "
+select coalesce(json_agg(json_build_object('role', defaclrole::int8, 'schema', defaclnamespace::int8,
+  'object', defaclobjtype, 'acl', defaclacl::text[]) order by oid), '[]') from pg_default_acl";
+
+/// Fills a database's `languages`.
+pub const LANGUAGES: &str = "
+select coalesce(json_agg(json_build_object('name', lanname, 'trusted', lanpltrusted, 'owner', lanowner::int8,
+  'acl', lanacl::text[]) order by oid), '[]') from pg_language where lanispl or lanname = 'sql'";
+
+/// Which schedulers' tables are here, and whether they may be read: name, boolean.
+pub const SCHEDULERS: &str = "
+select coalesce(json_agg(json_build_array(n.nspname || '.' || c.relname,
+  has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'))), '[]')
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'r' and (n.nspname, c.relname) in (('cron', 'job'), ('pgagent', 'pga_jobstep'))";
+
+/// Fills a database's `jobs` from pg_cron. Needs SELECT on `cron.job`.
+pub const CRON_JOBS: &str = "
+select coalesce(json_agg(json_build_object('scheduler', 'pg_cron', 'id', jobid, 'user', username, 'database', database,
+  'command', left(command, 100000), 'active', active) order by jobid), '[]') from cron.job";
+
+/// Fills a database's `jobs` from pgAgent. Needs SELECT on `pgagent.pga_jobstep`.
+pub const AGENT_JOBS: &str = "
+select coalesce(json_agg(json_build_object('scheduler', 'pgagent', 'id', jstid, 'user', null,
+  'database', nullif(jstdbname, ''), 'command', left(jstcode, 100000), 'active', jstenabled) order by jstid), '[]')
+from pgagent.pga_jobstep";

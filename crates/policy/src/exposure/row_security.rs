@@ -1,0 +1,61 @@
+//! Row security: which policies bind a role, and what passes it by (PostgreSQL documentation, 5.9).
+
+use super::kinds::Kind;
+use super::rights::Rights;
+use super::snapshot::{Oid, Relation};
+use super::world::RoleAt;
+
+/// What row security leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RowSecurity {
+    Off,
+    Bypassed(Kind),
+    Some(Vec<String>),
+    Nothing,
+}
+
+impl Rights<'_, '_> {
+    /// What row security leaves to `user`.
+    pub(crate) fn row_security(&self, place: usize, user: RoleAt, relation: &Relation) -> RowSecurity {
+        if !relation.row_security {
+            return RowSecurity::Off;
+        }
+        let role = self.world.role(user);
+        if role.is_some_and(|role| role.superuser) {
+            return RowSecurity::Bypassed(Kind::Superuser);
+        }
+        if role.is_some_and(|role| role.bypass_rls) {
+            return RowSecurity::Bypassed(Kind::BypassRls);
+        }
+        let tree = self.tree(place, user);
+        if !relation.force && self.world.at(relation.owner).is_some_and(|owner| tree.has(owner)) {
+            return RowSecurity::Bypassed(Kind::Owner);
+        }
+        let Some(here) = self.place(place) else {
+            return RowSecurity::Nothing;
+        };
+        let of_relation = here
+            .contents
+            .policies
+            .iter()
+            .filter(|policy| policy.relation == relation.oid);
+        let applies = |oid: &Oid| *oid == 0 || self.world.at(*oid).is_some_and(|role| tree.has(role));
+        let for_reading = of_relation.filter(|policy| {
+            matches!(policy.command.as_str(), "*" | "r") && policy.roles.iter().any(applies)
+        });
+        let mut names = Vec::new();
+        for policy in for_reading {
+            let never = policy.condition.as_deref() == Some("false");
+            match (policy.permissive, never) {
+                (false, true) => return RowSecurity::Nothing,
+                (true, false) => names.push(policy.name.clone()),
+                _ => {}
+            }
+        }
+        if names.is_empty() {
+            RowSecurity::Nothing
+        } else {
+            RowSecurity::Some(names)
+        }
+    }
+}

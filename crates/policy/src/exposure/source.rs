@@ -1,0 +1,470 @@
+//! What the text of a function does, as far as its words say: which relations it reads and writes, what it calls, whether it
+//! runs text that it is handed, and by which ways rows can leave it.
+//!
+//! This is a reading of words, not a parser: PL/pgSQL, SQL and foreign languages alike. Comments never count; string constants
+//! count only where the text runs strings.
+
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+use tokens::{Token, tokens};
+
+/// A name as written: schema, if any, and name, folded as PostgreSQL folds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) schema: Option<String>,
+    pub(crate) name: String,
+}
+
+/// How far a caller decides what is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Dynamic {
+    /// Not at all.
+    #[default]
+    No,
+    /// It puts quoted names or values into a statement.
+    Names,
+    /// It hands over the statement, or parts of it unquoted.
+    Anything,
+}
+
+/// What a text does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Meaning {
+    pub(crate) reads: Vec<Named>,
+    pub(crate) writes: Vec<Named>,
+    pub(crate) calls: Vec<Named>,
+    /// Relations that are granted or otherwise opened by it.
+    pub(crate) grants: Vec<Named>,
+    pub(crate) dynamic: Dynamic,
+    /// RAISE with a value, or NOTIFY, or a setting, a large object, a remote statement: ways out that need no table.
+    pub(crate) tells: bool,
+    /// It changes the row that a trigger hands on.
+    pub(crate) changes_new: bool,
+    /// It has a SELECT list, or returns, of aggregates alone.
+    pub(crate) counts: bool,
+    /// It uses a name without its schema, of a relation or of a function or operator.
+    pub(crate) bare_relation: bool,
+    pub(crate) bare_call: bool,
+    /// Names of its own for parts of a statement (WITH).
+    ctes: Vec<String>,
+}
+
+/// Words between which and a comma or name there can still be a list of relations.
+const ENDS_FROM: &[&str] = &[
+    "where",
+    "group",
+    "order",
+    "select",
+    "set",
+    "limit",
+    "returning",
+    "having",
+    "union",
+    "values",
+    "loop",
+    "then",
+    "window",
+    "into",
+    "fetch",
+    "offset",
+    "for",
+    "intersect",
+    "except",
+];
+
+/// Functions that run the statement they are given as text.
+const RUNNERS: &[&str] = &[
+    "query_to_xml",
+    "query_to_xmlschema",
+    "query_to_xml_and_xmlschema",
+    "cursor_to_xml",
+    "table_to_xml",
+    "schema_to_xml",
+    "ts_stat",
+    "crosstab",
+    "dblink",
+    "dblink_exec",
+    "dblink_send_query",
+    "spi_exec_query",
+    "spi_query",
+    "spi_prepare",
+    "connectby",
+    "xpath_table",
+];
+
+/// Functions through which a value goes out past the result.
+const TELLERS: &[&str] = &[
+    "pg_notify",
+    "set_config",
+    "lo_from_bytea",
+    "lo_put",
+    "lowrite",
+    "dblink_exec",
+    "elog",
+    "pg_logical_emit_message",
+];
+
+const AGGREGATES: &[&str] = &[
+    "count", "sum", "avg", "exists", "bool_or", "bool_and", "every", "stddev", "variance", "min", "max",
+];
+
+/// Words that may stand before a parenthesis and are no function.
+const NO_CALLS: &[&str] = &[
+    "select",
+    "from",
+    "where",
+    "in",
+    "and",
+    "or",
+    "not",
+    "values",
+    "if",
+    "while",
+    "as",
+    "on",
+    "using",
+    "with",
+    "exists",
+    "any",
+    "all",
+    "returning",
+    "return",
+    "join",
+    "then",
+    "else",
+    "when",
+    "case",
+    "into",
+    "over",
+    "filter",
+    "by",
+    "having",
+    "set",
+    "execute",
+    "distinct",
+    "row",
+    "array",
+    "union",
+    "lateral",
+    "is",
+    "like",
+    "between",
+    "table",
+    "returns",
+    "only",
+    "query",
+    "loop",
+    "elsif",
+    "numeric",
+    "varchar",
+    "char",
+    "character",
+    "decimal",
+    "key",
+    "materialized",
+    "perform",
+    "cast",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "call",
+];
+
+/// Reads a function's text. `nested` bounds how often strings in strings are followed.
+pub(crate) fn meaning(text: &str) -> Meaning {
+    let mut found = Meaning::default();
+    read(text, &mut found, 0);
+    let ctes = &found.ctes;
+    let bare = |named: &Named| {
+        named.schema.is_none() && !named.name.starts_with("pg_") && !ctes.contains(&named.name)
+    };
+    found.bare_relation = found.reads.iter().chain(&found.writes).any(bare);
+    found
+        .reads
+        .retain(|named| named.schema.is_some() || !found.ctes.contains(&named.name));
+    found
+}
+
+/// Strings within strings are followed this deep.
+const NESTED: u8 = 3;
+
+fn read(text: &str, found: &mut Meaning, nested: u8) {
+    let tokens = tokens(text);
+    let runs = tokens.iter().any(|token| {
+        token
+            .word()
+            .is_some_and(|word| word == "execute" || word == "plpy" || RUNNERS.contains(&word))
+    });
+    let mut in_from = false;
+    let mut previous: Vec<&Token> = Vec::new();
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let next = tokens.get(at + 1);
+        match token {
+            Token::Text(content) => {
+                if runs && nested < NESTED {
+                    read(content, found, nested + 1);
+                }
+            }
+            Token::Sign(';') => in_from = false,
+            Token::Sign(sign) => found.bare_call |= "=<>+*/~".contains(*sign),
+            Token::Word(_) | Token::Quoted(_) => {
+                let (named, length) = named(&tokens, at);
+                let after = tokens.get(at + length);
+                let before = previous.last().copied();
+                word(
+                    token,
+                    named.clone(),
+                    (before, after),
+                    &previous,
+                    &mut in_from,
+                    found,
+                );
+                let opens = |token: &Token| token.sign('(') || token.is("materialized") || token.is("not");
+                if after.is_some_and(|token| token.is("as"))
+                    && tokens.get(at + length + 1).is_some_and(opens)
+                    && before
+                        .is_some_and(|token| token.is("with") || token.is("recursive") || token.sign(','))
+                {
+                    found.ctes.push(named.name.clone());
+                }
+                if token.is("raise") {
+                    let rest = tokens.get(at..).unwrap_or_default();
+                    let end = rest
+                        .iter()
+                        .position(|token| token.sign(';'))
+                        .unwrap_or(rest.len());
+                    let said = rest.get(..end).unwrap_or_default();
+                    found.tells |= said.iter().any(|token| token.sign(',') || token.is("using"));
+                }
+                if token.is("execute") && !before.is_some_and(|t| t.is("procedure") || t.is("function")) {
+                    found.dynamic = found
+                        .dynamic
+                        .max(executed(tokens.get(at + 1..).unwrap_or_default()));
+                }
+                if token.word().is_some_and(|word| RUNNERS.contains(&word))
+                    && next.is_some_and(|t| t.sign('('))
+                {
+                    found.dynamic = found
+                        .dynamic
+                        .max(handed(tokens.get(at + 2..).unwrap_or_default()));
+                }
+                for passed in tokens.get(at..at + length - 1).unwrap_or_default() {
+                    previous.push(passed);
+                }
+                at += length - 1;
+            }
+        }
+        previous.extend(tokens.get(at));
+        at += 1;
+    }
+    found.counts |= counting(&tokens);
+}
+
+/// The possibly qualified name that begins here, and how many tokens it takes. A name of three parts keeps the last two.
+fn named(tokens: &[Token], at: usize) -> (Named, usize) {
+    let mut parts = vec![
+        tokens
+            .get(at)
+            .and_then(Token::name)
+            .unwrap_or_default()
+            .to_owned(),
+    ];
+    let mut length = 1;
+    while tokens.get(at + length).is_some_and(|token| token.sign('.')) {
+        let Some(part) = tokens.get(at + length + 1).and_then(Token::name) else {
+            break;
+        };
+        parts.push(part.to_owned());
+        length += 2;
+    }
+    let name = parts.pop().unwrap_or_default();
+    (
+        Named {
+            schema: parts.pop(),
+            name,
+        },
+        length,
+    )
+}
+
+fn word(
+    token: &Token,
+    named: Named,
+    (before, after): (Option<&Token>, Option<&Token>),
+    previous: &[&Token],
+    in_from: &mut bool,
+    found: &mut Meaning,
+) {
+    let back = |steps: usize| {
+        previous
+            .len()
+            .checked_sub(steps)
+            .and_then(|at| previous.get(at))
+            .copied()
+    };
+    let was = |word: &str| before.is_some_and(|token| token.is(word));
+    let called = after.is_some_and(|token| token.sign('('));
+    if let Some(word) = token.word().filter(|_| named.schema.is_none()) {
+        match word {
+            "from" if takes_from(previous) => return,
+            "from" | "join" | "using" => {
+                *in_from = !(word == "using" && back(1).is_some_and(|token| token.name().is_none()));
+                return;
+            }
+            "notify" => {
+                found.tells = true;
+                return;
+            }
+            "new" if after.is_some_and(|token| token.sign(':') || token.sign('=')) => {
+                found.changes_new = true
+            }
+            word if ENDS_FROM.contains(&word) => {
+                *in_from = false;
+                return;
+            }
+            _ => {}
+        }
+    }
+    if token.is("new")
+        && named.schema.is_some()
+        && after.is_some_and(|token| token.sign(':') || token.sign('='))
+    {
+        // `NEW.column := ...`: a condition reads the same way, which only makes us look closer.
+        found.changes_new = true;
+    }
+    if called && !was("into") && !was("table") {
+        if token
+            .word()
+            .is_none_or(|word| named.schema.is_some() || !NO_CALLS.contains(&word))
+        {
+            found.bare_call |= named.schema.is_none();
+            found.tells |= TELLERS.contains(&named.name.as_str());
+            found.calls.push(named);
+        }
+        return;
+    }
+    let comma_in_from = *in_from && before.is_some_and(|token| token.sign(',') || token.sign('('));
+    let reads = was("from") && !takes_from(previous)
+        || was("join")
+        || was("only")
+        || was("copy")
+        || was("using")
+        || comma_in_from
+        || was("table")
+            && !back(2).is_some_and(|t| {
+                t.is("create")
+                    || t.is("temp")
+                    || t.is("temporary")
+                    || t.is("drop")
+                    || t.is("alter")
+                    || t.is("truncate")
+                    || t.is("unlogged")
+            })
+        || was("lateral");
+    let inserts = was("into") && (back(2).is_some_and(|token| token.is("insert") || token.is("merge")));
+    let updates = was("update") && !back(2).is_some_and(|token| token.is("for") || token.is("do"));
+    let creates = (was("table") || was("view") || was("exists")) && !reads;
+    let grants = was("on") && previous.iter().rev().take(8).any(|token| token.is("grant"));
+    let deletes = was("from") && back(2).is_some_and(|token| token.is("delete"));
+    if grants {
+        found.grants.push(named);
+    } else if inserts || updates || creates {
+        found.writes.push(named);
+    } else if deletes {
+        found.writes.push(named.clone());
+    } else if reads && !after.is_some_and(|token| token.sign('%')) {
+        found.reads.push(named);
+    }
+}
+
+/// Whether a FROM stands within `extract(... from ...)` and the like.
+fn takes_from(previous: &[&Token]) -> bool {
+    let near: Vec<&Token> = previous.iter().rev().take(5).copied().collect();
+    near.windows(2).any(|pair| {
+        matches!(pair, [open, called] if open.sign('(')
+            && called.word().is_some_and(|word| ["extract", "substring", "trim", "overlay", "position"].contains(&word)))
+    })
+}
+
+/// What an EXECUTE runs: all up to the end of the statement, or USING or INTO.
+fn executed(rest: &[Token]) -> Dynamic {
+    let end = rest
+        .iter()
+        .position(|token| token.sign(';') || ["using", "into", "loop"].iter().any(|word| token.is(word)))
+        .unwrap_or(rest.len());
+    judged(rest.get(..end).unwrap_or_default())
+}
+
+/// What a runner is handed: its first argument.
+fn handed(rest: &[Token]) -> Dynamic {
+    let mut depth = 0_i32;
+    let end = rest.iter().position(|token| {
+        match token {
+            Token::Sign('(') => depth += 1,
+            Token::Sign(')') => depth -= 1,
+            _ => {}
+        }
+        depth < 0 || depth == 0 && token.sign(',')
+    });
+    judged(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default())
+}
+
+fn judged(expression: &[Token]) -> Dynamic {
+    let words: Vec<&str> = expression.iter().filter_map(Token::name).collect();
+    let texts = || {
+        expression.iter().filter_map(|token| match token {
+            Token::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+    };
+    let parameter = expression
+        .windows(2)
+        .any(|pair| matches!(pair, [Token::Sign('$'), Token::Sign(digit)] if digit.is_ascii_digit()));
+    if words.is_empty() && !parameter {
+        return Dynamic::No;
+    }
+    let formats = words.first() == Some(&"format");
+    let quotes = words.iter().any(|word| word.starts_with("quote_"));
+    let bare = |words: &[&str]| {
+        words.iter().any(|word| {
+            !word.starts_with("quote_") && !["format", "text", "regclass", "concat"].contains(word)
+        })
+    };
+    if formats && !texts().any(|text| text.contains("%s") || text.contains("$s")) {
+        Dynamic::Names
+    } else if quotes && !formats {
+        // As many bare words as quoted ones: each is an argument of a quoting function.
+        let quoting = words.iter().filter(|word| word.starts_with("quote_")).count();
+        if words.len() <= quoting * 2 {
+            Dynamic::Names
+        } else {
+            Dynamic::Anything
+        }
+    } else if bare(&words) || parameter {
+        Dynamic::Anything
+    } else {
+        Dynamic::No
+    }
+}
+
+/// Whether every SELECT list begins with an aggregate and nothing groups.
+fn counting(tokens: &[Token]) -> bool {
+    let mut selects = 0;
+    let mut counted = 0;
+    for pair in tokens.windows(2) {
+        if let [first, second] = pair
+            && (first.is("select") || first.is("perform"))
+        {
+            selects += 1;
+            let aggregate = second.word().is_some_and(|word| AGGREGATES.contains(&word));
+            // `SELECT 1 ... ` asks whether there is a row.
+            counted += i32::from(aggregate || second.sign('1'));
+        }
+    }
+    selects > 0 && selects == counted && !tokens.iter().any(|token| token.is("group"))
+}
