@@ -7,6 +7,7 @@ use evidence::id::PartnerId;
 use policy::airlock::{self, Airlock, Change, Likeness, Renewed};
 use policy::desired::Desired;
 use policy::estate::Isolation;
+use policy::in_force::EndedScope;
 use policy::plan::Plan;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +15,7 @@ use crate::applying::UpstreamPlan;
 use crate::database::Admin;
 use crate::database::ending::{Done, EndedRole, end_in_airlock};
 use crate::error::ControlError;
-use crate::known::Accepted;
+
 use crate::store::Side;
 use crate::{Control, Credential};
 
@@ -113,14 +114,13 @@ impl Control {
     }
 
     /// Ends roles in the airlock of a directive's partner, after the custodian's side.
-    pub(crate) async fn end_in_airlocks(&self, accepted: &Accepted, done: &mut Done) {
-        let scope = accepted.scope();
+    pub(crate) async fn end_in_airlocks(&self, scope: &EndedScope, done: &mut Done) {
         let Some(admin) = self.0.airlocks.get(&scope.partner) else {
             return;
         };
         let mut roles: Vec<EndedRole> = Vec::new();
         for name in self.airlocked() {
-            roles.extend(self.roles_in(&scope, name));
+            roles.extend(self.roles_in(scope, name));
         }
         if !roles.is_empty() {
             end_in_airlock(admin, &roles, &*self.0.clock, done).await;

@@ -8,6 +8,7 @@
 //! | `GET /plan` | [`PlanAnswer`]: before applying the plan, afterwards drift |
 //! | `POST /apply` [`ApplyRequest`] | [`AppliedPlans`](crate::AppliedPlans) |
 //! | `POST /directive/draft` [`DraftRequest`] | [`DirectiveDraft`] |
+//! | `POST /approval/draft` [`ApprovalRequest`] | [`ApprovalDraft`] |
 //! | `POST /directive` [`Submission`] | [`Outcome`] |
 //! | `GET /directives` | list of [`DirectiveSummary`] |
 //! | `POST /certificate/{number}` | [`CertificateAnswer`] |
@@ -15,10 +16,12 @@
 //! An error is [`ErrorAnswer`], with a status of 409 (the answer is no), 400 (the call or a file is wrong) or 503
 //! (something needed is not there).
 
+use evidence::directive::OrderKind;
 use evidence::hash::Hash;
 use evidence::id::{AgreementId, Custodian, DatasetId, DirectiveNumber, Epoch, Origin, PartnerId, PurposeId};
 use evidence::record::{Cut, Drained, RoleEvidence, Step};
 use jiff::Timestamp;
+use policy::terms::Change;
 use serde::{Deserialize, Serialize};
 
 use crate::applying::UpstreamPlan;
@@ -141,6 +144,47 @@ pub struct DirectiveDraft {
     pub would_cut: Vec<ScopeLine>,
 }
 
+/// How to draw up the approval of the estate served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRequest {
+    /// The legal basis, one line.
+    pub basis: String,
+    /// Hours until it expires; 24 if nothing is said.
+    #[serde(default)]
+    pub hours: Option<u32>,
+}
+
+/// An approval to be signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalDraft {
+    /// Its number.
+    pub number: DirectiveNumber,
+    /// The text to be signed, byte for byte.
+    pub text: String,
+    /// The namespace to sign it in: `ssh-keygen -Y sign -n`.
+    pub namespace: String,
+    /// What the estate gives and takes: the text whose hash is signed.
+    pub summary: String,
+    /// The same as data.
+    pub changes: Vec<Change>,
+    /// Who may sign it.
+    pub may_sign: Vec<String>,
+    /// No estate was approved before: its own signers approve it.
+    pub first: bool,
+}
+
+/// Whether the estate served may be put in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalState {
+    /// The estate served.
+    pub estate_sha256: String,
+    /// The directive that approves it, if one does.
+    pub approved_by: Option<DirectiveNumber>,
+    /// Why it may not, if it may not.
+    pub why_not: Option<String>,
+}
+
 /// One purpose that a directive covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeLine {
@@ -169,8 +213,12 @@ pub struct Submission {
 pub struct Outcome {
     /// Which directive.
     pub number: DirectiveNumber,
-    /// Whose access it ended.
-    pub partner: PartnerId,
+    /// What it orders.
+    pub order: OrderKind,
+    /// Whose access it ended, if it is a termination.
+    pub partner: Option<PartnerId>,
+    /// SHA-256 of the estate that it approves, if it is an approval.
+    pub estate_sha256: Option<String>,
     /// Whether all of it was done. If not, the steps say what was not; submit it again to take it up.
     pub complete: bool,
     /// Its entry in the main log.
@@ -197,9 +245,13 @@ pub struct DirectiveSummary {
     /// Its number.
     pub number: DirectiveNumber,
     /// What it orders.
-    pub order: String,
-    /// Whose access.
-    pub partner: PartnerId,
+    pub order: OrderKind,
+    /// Whose access, if it is a termination.
+    pub partner: Option<PartnerId>,
+    /// SHA-256 of the estate that it approves, if it is an approval.
+    pub estate_sha256: Option<String>,
+    /// Of an approval: whether it is the last one, so that its estate may be put in force.
+    pub last: Option<bool>,
     /// Only under this agreement.
     pub agreement: Option<AgreementId>,
     /// Only for this purpose.
@@ -239,6 +291,8 @@ pub struct ApplyRequest {
 pub struct PlanAnswer {
     /// One for each.
     pub plans: Vec<UpstreamPlan>,
+    /// Whether they may be applied.
+    pub approval: ApprovalState,
 }
 
 /// An error, as an answer.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Control;
 use crate::airlocks::renewed_by;
+use crate::approving::ApprovedEstate;
 use crate::database::reading::Credentials;
 use crate::error::ControlError;
 use crate::store::GatewayState;
@@ -82,9 +83,10 @@ impl Control {
     /// safe: dropped half-way, it is to be done again.
     ///
     /// # Errors
-    /// A finding blocks, a plan is not the one shown, or something fails; what was committed until then stays.
+    /// Nobody has approved the estate, a finding blocks, a plan is not the one shown, or something fails; what was committed until then stays.
     pub async fn apply(&self, shown: &[(String, String)]) -> Result<AppliedPlans, ControlError> {
         let _work = self.0.work.lock().await;
+        let approved = self.approved_estate()?;
         let mut plans = Vec::new();
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
@@ -107,7 +109,7 @@ impl Control {
         }
         let airlocks = self.apply_airlocks(&renewed_by(&plans)).await?;
         plans.extend(airlocks);
-        self.put_in_force(plans).await
+        self.put_in_force(&approved, plans).await
     }
 
     pub(crate) fn wanted(&self, upstream: &str) -> Result<(Desired, Credentials), ControlError> {
@@ -144,7 +146,11 @@ impl Control {
     }
 
     /// Records what was applied, then publishes the policy of the estate, if anything in it is new.
-    async fn put_in_force(&self, plans: Vec<UpstreamPlan>) -> Result<AppliedPlans, ControlError> {
+    async fn put_in_force(
+        &self,
+        approved: &ApprovedEstate,
+        plans: Vec<UpstreamPlan>,
+    ) -> Result<AppliedPlans, ControlError> {
         let present = self.0.store.policy()?;
         let ended = self.known().ended();
         let epoch = self.present_epoch(present.as_ref());
@@ -166,14 +172,17 @@ impl Control {
         let opened = self.to_be_opened(&next);
         let moved = !same;
         let mut drafts = Vec::new();
-        if !statements.is_empty() {
+        let first = !self.known().put_in_force.contains(approved.number());
+        if !statements.is_empty() || first {
             let epoch = if moved { next_epoch } else { epoch };
-            let estate_sha256 = self.0.estate_sha256.clone();
+            let estate_sha256 = self.0.estate_hash.to_hex();
+            let approval = Some(approved.number().clone());
             drafts.push(draft(&Applied {
                 at: now,
                 estate_sha256,
                 statements,
                 epoch,
+                approval,
             })?);
         }
         drafts.extend(
@@ -197,6 +206,7 @@ impl Control {
                 .await
                 .map_err(ControlError::ledger("recording what was applied"))?;
         }
+        self.known().put_in_force.insert(approved.number().clone());
         if moved {
             self.known().moved(record.clone());
             self.0.store.publish(&next)?;

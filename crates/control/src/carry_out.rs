@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use evidence::directive::{Approved, Directive};
-use evidence::id::{DirectiveNumber, Epoch};
+use evidence::directive::{Approved, Directive, Order};
+use evidence::id::{DirectiveNumber, Epoch, PartnerId};
 use evidence::record::{self, CarriedOut, Clipped, Closed, EpochRecord};
 use ledger::Status;
 use policy::estate::Share;
@@ -27,20 +27,19 @@ mod acceptance;
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Control {
-    /// Carries an approved directive out. What could not be done in a database or by a gateway is recorded as not done and
+    /// Carries an approved directive out; whoever calls holds the work. What could not be done in a database or by a gateway is recorded as not done and
     /// stands in the outcome; carrying the same directive out again takes it up there. Not cancel safe: dropped half-way,
     /// it is to be done again.
     ///
     /// # Errors
     /// It cannot be accepted (number, nonce, scope, ledger), or the ledger or register fail.
-    pub async fn carry_out(&self, approved: Approved<Directive>) -> Result<Outcome, ControlError> {
-        let _work = self.0.work.lock().await;
+    pub(crate) async fn carry_out(&self, approved: Approved<Directive>) -> Result<Outcome, ControlError> {
         let accepted = self.accept(&approved).await?;
-        if accepted.complete {
+        let Some(scope) = accepted.scope().filter(|_| !accepted.complete) else {
             return self.finish(&accepted, false).await;
-        }
+        };
         let number = accepted.directive.number.clone();
-        let epoch = self.move_epoch(&accepted).await?;
+        let epoch = self.move_epoch(&accepted, &scope).await?;
         let mut done = Done::default();
         let clock = &*self.0.clock;
         let mut waiting = self
@@ -53,7 +52,7 @@ impl Control {
                 Ok(drained_words(&epoch)),
             );
         }
-        self.end_in_databases(&accepted, &mut done).await;
+        self.end_in_databases(&scope, &mut done).await;
         if !waiting.is_empty() {
             waiting = self
                 .wait_for_gateways(&epoch, &number, self.0.patience.last)
@@ -72,7 +71,7 @@ impl Control {
             };
             done.step(clock, "gateways say that no session is left", result);
         }
-        self.record_carried_out(&accepted, epoch.epoch, done).await?;
+        self.record_carried_out(scope, epoch.epoch, done).await?;
         self.finish(&self.accepted(&number)?, true).await
     }
 
@@ -89,8 +88,15 @@ impl Control {
             };
         }
         self.check_acceptable(approved).await?;
-        let record = approved.record();
-        let entry = draft(&record)?.with_partner(approved.partner.clone());
+        let record = match &approved.order {
+            Order::Approve(_) => approved.record(Some(self.estate_record()?)),
+            Order::Terminate(_) => approved.record(None),
+        };
+        let entry = draft(&record)?;
+        let entry = match approved.scope() {
+            Some(scope) => entry.with_partner(scope.partner.clone()),
+            None => entry,
+        };
         let receipt = self
             .0
             .ledger
@@ -103,8 +109,7 @@ impl Control {
     }
 
     /// Moves the epoch: records it, then publishes the policy that gateways cut by.
-    async fn move_epoch(&self, accepted: &Accepted) -> Result<EpochRecord, ControlError> {
-        let scope = accepted.scope();
+    async fn move_epoch(&self, accepted: &Accepted, scope: &EndedScope) -> Result<EpochRecord, ControlError> {
         let present = self.0.store.policy()?;
         let published = present
             .as_ref()
@@ -119,7 +124,7 @@ impl Control {
             Some(policy) => policy
                 .with_ended(scope.clone(), next_epoch, now)
                 .map_err(ControlError::Epoch)?,
-            None => self.first_policy(&scope, next_epoch),
+            None => self.first_policy(scope, next_epoch),
         };
         let directive = Some(scope.directive.clone());
         let record = EpochRecord {
@@ -139,13 +144,18 @@ impl Control {
         Ok(record)
     }
 
-    /// The policy if none was ever published, or the register was lost.
+    /// The policy if none was ever published, or the register was lost. Only an approved estate gives anything by it.
     fn first_policy(&self, scope: &EndedScope, epoch: Epoch) -> InForce {
         let mut ended = self.known().ended();
         if !ended.iter().any(|known| known.directive == scope.directive) {
             ended.push(scope.clone());
         }
-        InForce::from_estate(&self.0.estate, ended, epoch, self.0.clock.now())
+        let policy = InForce::from_estate(&self.0.estate, ended, epoch, self.0.clock.now());
+        if self.approved_estate().is_ok() {
+            policy
+        } else {
+            policy.without_agreements()
+        }
     }
 
     /// Waits until every gateway that was at work has drained; returns those that have not said so in time.
@@ -187,19 +197,19 @@ impl Control {
         }
     }
 
-    async fn end_in_databases(&self, accepted: &Accepted, done: &mut Done) {
-        let scope = accepted.scope();
+    async fn end_in_databases(&self, scope: &EndedScope, done: &mut Done) {
         for (name, admin) in &self.0.admins {
-            let roles = self.roles_in(&scope, name);
+            let roles = self.roles_in(scope, name);
             if !roles.is_empty() {
                 end_roles(admin, &self.desired(name), &roles, &*self.0.clock, done).await;
             }
         }
         // The custodian's side first: it is what enforces, and an airlock that cannot be reached must not keep it waiting.
-        self.end_in_airlocks(accepted, done).await;
+        self.end_in_airlocks(scope, done).await;
     }
 
-    /// The roles that a scope covers in one upstream.
+    /// The roles that a scope covers in one upstream: by the estate served, and by the policy in force, which may be another
+    /// estate's.
     pub(crate) fn roles_in(&self, scope: &EndedScope, upstream: &str) -> Vec<EndedRole> {
         let estate = &self.0.estate;
         let mut roles = Vec::new();
@@ -219,16 +229,28 @@ impl Control {
                 }
             }
         }
+        // A register that cannot be read has failed the directive already.
+        let policy = self.0.store.policy().ok().flatten();
+        for (agreement, purpose) in policy.iter().flat_map(|policy| policy.covered(scope)) {
+            let name = purpose.role.as_str();
+            if purpose.upstream == upstream && !roles.iter().any(|role| role.name == name) {
+                roles.push(EndedRole {
+                    name: name.to_owned(),
+                    agreement: agreement.id.clone(),
+                    purpose: purpose.id.clone(),
+                });
+            }
+        }
         roles
     }
 
     async fn record_carried_out(
         &self,
-        accepted: &Accepted,
+        scope: EndedScope,
         epoch: Epoch,
         done: Done,
     ) -> Result<(), ControlError> {
-        let directive = accepted.directive.number.clone();
+        let directive = scope.directive;
         let at = self.0.clock.now();
         let record = CarriedOut {
             directive,
@@ -237,7 +259,7 @@ impl Control {
             steps: done.steps,
             roles: done.roles,
         };
-        let entry = draft(&record)?.with_partner(accepted.directive.partner.clone());
+        let entry = draft(&record)?.with_partner(scope.partner);
         // What is known is what was recorded, to the microsecond.
         let recorded = record::decode(&entry.record).map_err(ControlError::ledger("writing a record"))?;
         let pending = self.0.ledger.append(vec![entry]);
@@ -274,13 +296,16 @@ impl Control {
     /// Appends the last leaf of the partner's log. Only once every session is known to have ended: what came later would
     /// have no place.
     async fn close(&self, accepted: &Accepted) -> Result<bool, ControlError> {
-        let partner = &accepted.directive.partner;
+        let Some(scope) = accepted.directive.scope() else {
+            return Ok(false);
+        };
+        let partner = &scope.partner;
         let open = self
             .0
             .ledger
             .partner(partner)
             .is_some_and(|log| log.status == Status::Open);
-        let (Some(epoch), true) = (&accepted.epoch, open && self.nothing_left(accepted)?) else {
+        let (Some(epoch), true) = (&accepted.epoch, open && self.nothing_left(partner)?) else {
             return Ok(false);
         };
         let at = self.0.clock.now();
@@ -298,14 +323,14 @@ impl Control {
         Ok(true)
     }
 
-    fn nothing_left(&self, accepted: &Accepted) -> Result<bool, ControlError> {
+    fn nothing_left(&self, partner: &PartnerId) -> Result<bool, ControlError> {
         let Some(policy) = self.0.store.policy()? else {
             return Ok(false);
         };
         let theirs = policy
             .agreements
             .iter()
-            .filter(|agreement| agreement.partner == accepted.directive.partner);
+            .filter(|agreement| agreement.partner == *partner);
         let mut purposes =
             theirs.flat_map(|agreement| agreement.purposes.iter().map(move |p| (agreement, p)));
         Ok(purposes.all(|(agreement, purpose)| policy.ended_by(agreement, &purpose.id).is_some()))

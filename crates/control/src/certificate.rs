@@ -139,7 +139,10 @@ impl Control {
                 why: why.to_owned(),
             })
         };
-        if !accepted.directive.is_whole_partner() {
+        let Some(scope) = accepted.directive.scope().cloned() else {
+            return none("it approves an estate, and certificates are of terminations");
+        };
+        if !scope.is_whole_partner() {
             return none("it ended a part of what the partner has, and certificates are of whole partners");
         }
         if !accepted.complete {
@@ -151,8 +154,8 @@ impl Control {
                 .checkpoint()
                 .await
                 .map_err(ControlError::ledger("publishing a checkpoint"))?;
-            let (control, accepted) = (self.clone(), accepted.clone());
-            let making = tokio::task::spawn_blocking(move || control.make(&accepted));
+            let (control, accepted, partner) = (self.clone(), accepted.clone(), scope.partner.clone());
+            let making = tokio::task::spawn_blocking(move || control.make(&accepted, &partner));
             if let Some(file) = making
                 .await
                 .map_err(ControlError::ledger("making a certificate"))??
@@ -164,7 +167,7 @@ impl Control {
     }
 
     /// The file; `None` if a checkpoint was published between two proofs. Blocks.
-    fn make(&self, accepted: &Accepted) -> Result<Option<String>, ControlError> {
+    fn make(&self, accepted: &Accepted, partner: &PartnerId) -> Result<Option<String>, ControlError> {
         let number = &accepted.directive.number;
         let none = |why: String| ControlError::NoCertificate {
             number: number.clone(),
@@ -173,7 +176,7 @@ impl Control {
         let (stored, sequence) = Told::gather(&self.0.ledger, accepted)?
             .into_cited()
             .map_err(none)?;
-        let Some(parts) = self.parts(stored, &accepted.directive.partner, sequence)? else {
+        let Some(parts) = self.parts(stored, partner, sequence)? else {
             return Ok(None);
         };
         let certificate = Certificate::build(parts).map_err(|error| none(error.to_string()))?;

@@ -1,8 +1,8 @@
 //! Drawing directives up, and showing what they would cut.
 
-use evidence::directive::{self, Directive, Draft, NONCE_BYTES, Nonce, Order};
+use evidence::directive::{self, Directive, Draft, NONCE_BYTES, Nonce, Order, Scope};
 use evidence::entry::whole_second;
-use evidence::id::{AgreementId, DirectiveNumber, PartnerId, PurposeId};
+use evidence::id::{AgreementId, DatasetId, DirectiveNumber, PartnerId, PurposeId};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use policy::in_force::EndedScope;
@@ -27,7 +27,30 @@ impl Control {
             basis,
             hours,
         } = request;
-        self.check_scope(&partner, agreement.as_ref(), purpose.as_ref())?;
+        let scope = Scope {
+            partner,
+            agreement,
+            purpose,
+        };
+        self.check_scope(&scope)?;
+        let directive = self
+            .drawn_up(Order::Terminate(scope.clone()), basis, hours)
+            .await?;
+        Ok(DirectiveDraft {
+            number: directive.number.clone(),
+            text: directive.encode(),
+            namespace: directive::namespace(&directive.custodian),
+            would_cut: self.would_cut(&directive, &scope)?,
+        })
+    }
+
+    /// A directive over the present ledger, with the next number.
+    pub(crate) async fn drawn_up(
+        &self,
+        order: Order,
+        basis: String,
+        hours: Option<u32>,
+    ) -> Result<Directive, ControlError> {
         let issued = whole_second(self.0.clock.now());
         let hours = SignedDuration::from_hours(i64::from(hours.unwrap_or(DEFAULT_HOURS)));
         let wrong = |source: Box<dyn std::error::Error + Send + Sync>| ControlError::Request {
@@ -49,10 +72,7 @@ impl Control {
         let directive = Directive::new(Draft {
             custodian: self.0.estate.custodian().name.clone(),
             number: self.next_number(issued)?,
-            order: Order::Terminate,
-            partner,
-            agreement,
-            purpose,
+            order,
             basis,
             issued,
             expires,
@@ -62,12 +82,7 @@ impl Control {
         });
         let directive = directive.map_err(|error| wrong(Box::new(error)))?;
         self.0.store.keep_drawn_up(ledger_size, &ledger_root)?;
-        Ok(DirectiveDraft {
-            number: directive.number.clone(),
-            text: directive.encode(),
-            namespace: directive::namespace(&directive.custodian),
-            would_cut: self.would_cut(&directive),
-        })
+        Ok(directive)
     }
 
     /// One more than the highest number of the year. Two drafts drawn up before either is submitted have the same number;
@@ -87,15 +102,53 @@ impl Control {
         })
     }
 
-    /// The partner, agreement and purpose are there and belong together.
-    pub(crate) fn check_scope(
-        &self,
-        partner: &PartnerId,
-        agreement: Option<&AgreementId>,
-        purpose: Option<&PurposeId>,
-    ) -> Result<(), ControlError> {
+    /// Everything that can be ended: what the estate served gives, and what the policy in force gives, which may be another
+    /// estate's.
+    fn purposes(&self) -> Result<Vec<PurposeKnown>, ControlError> {
         let estate = &self.0.estate;
-        if !estate.partners().contains_key(partner) {
+        let mut all = Vec::new();
+        for agreement in estate.agreements().values() {
+            all.extend(agreement.purposes.iter().map(|purpose| {
+                PurposeKnown {
+                    partner: agreement.partner.clone(),
+                    agreement: agreement.id.clone(),
+                    purpose: purpose.clone(),
+                    datasets: agreement
+                        .shares_for(purpose)
+                        .map(|share| share.dataset.clone())
+                        .collect(),
+                }
+            }));
+        }
+        let policy = self.0.store.policy()?;
+        for agreement in policy.iter().flat_map(|policy| &policy.agreements) {
+            for purpose in &agreement.purposes {
+                let same = |known: &PurposeKnown| {
+                    (&known.partner, &known.agreement, &known.purpose)
+                        == (&agreement.partner, &agreement.id, &purpose.id)
+                };
+                if !all.iter().any(same) {
+                    all.push(PurposeKnown {
+                        partner: agreement.partner.clone(),
+                        agreement: agreement.id.clone(),
+                        purpose: purpose.id.clone(),
+                        datasets: purpose.views.iter().map(|view| view.dataset.clone()).collect(),
+                    });
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The partner, agreement and purpose are there and belong together.
+    pub(crate) fn check_scope(&self, scope: &Scope) -> Result<(), ControlError> {
+        let Scope {
+            partner,
+            agreement,
+            purpose,
+        } = scope;
+        let all = self.purposes()?;
+        if !self.0.estate.partners().contains_key(partner) && !all.iter().any(|p| p.partner == *partner) {
             return Err(ControlError::UnknownPartner(partner.clone()));
         }
         let unknown = |what: String| {
@@ -104,53 +157,54 @@ impl Control {
                 what,
             })
         };
-        let mut theirs = estate.agreements().values().filter(|a| a.partner == *partner);
-        let mut named = theirs
-            .clone()
-            .filter(|a| agreement.is_none_or(|id| a.id == *id))
-            .peekable();
+        let theirs = || all.iter().filter(|known| known.partner == *partner);
+        let has = |id: &AgreementId, purpose: Option<&PurposeId>| {
+            theirs().any(|known| known.agreement == *id && purpose.is_none_or(|p| known.purpose == *p))
+        };
         match (agreement, purpose) {
-            (Some(id), _) if named.peek().is_none() => unknown(format!("agreement `{id}`")),
-            (Some(id), Some(purpose)) if !named.any(|a| a.purposes.contains(purpose)) => {
+            (Some(id), _) if !has(id, None) => unknown(format!("agreement `{id}`")),
+            (Some(id), Some(purpose)) if !has(id, Some(purpose)) => {
                 unknown(format!("purpose `{purpose}` under agreement `{id}`"))
             }
-            (None, Some(purpose)) if !theirs.any(|a| a.purposes.contains(purpose)) => {
+            (None, Some(purpose)) if !theirs().any(|known| known.purpose == *purpose) => {
                 unknown(format!("purpose `{purpose}`"))
             }
             _ => Ok(()),
         }
     }
 
-    fn would_cut(&self, directive: &Directive) -> Vec<ScopeLine> {
+    fn would_cut(&self, directive: &Directive, scope: &Scope) -> Result<Vec<ScopeLine>, ControlError> {
         let scope = EndedScope {
             directive: directive.number.clone(),
-            partner: directive.partner.clone(),
-            agreement: directive.agreement.clone(),
-            purpose: directive.purpose.clone(),
+            partner: scope.partner.clone(),
+            agreement: scope.agreement.clone(),
+            purpose: scope.purpose.clone(),
             at: directive.issued,
         };
+        let all = self.purposes()?;
         let ended = self.known().ended();
-        let mut lines = Vec::new();
-        for agreement in self.0.estate.agreements().values() {
-            for purpose in agreement
-                .purposes
+        let covered = all
+            .into_iter()
+            .filter(|known| scope.covers(&known.partner, &known.agreement, &known.purpose));
+        let line = |known: PurposeKnown| {
+            let before = ended
                 .iter()
-                .filter(|p| scope.covers(&agreement.partner, &agreement.id, p))
-            {
-                let before = ended
-                    .iter()
-                    .find(|e| e.covers(&agreement.partner, &agreement.id, purpose));
-                lines.push(ScopeLine {
-                    agreement: agreement.id.clone(),
-                    purpose: purpose.clone(),
-                    datasets: agreement
-                        .shares_for(purpose)
-                        .map(|share| share.dataset.clone())
-                        .collect(),
-                    ended_before_by: before.map(|e| e.directive.clone()),
-                });
+                .find(|end| end.covers(&known.partner, &known.agreement, &known.purpose));
+            ScopeLine {
+                agreement: known.agreement,
+                purpose: known.purpose,
+                datasets: known.datasets,
+                ended_before_by: before.map(|end| end.directive.clone()),
             }
-        }
-        lines
+        };
+        Ok(covered.map(line).collect())
     }
+}
+
+/// A purpose that can be ended.
+struct PurposeKnown {
+    partner: PartnerId,
+    agreement: AgreementId,
+    purpose: PurposeId,
+    datasets: Vec<DatasetId>,
 }

@@ -1,7 +1,8 @@
 //! What can go wrong in control, grouped by who can put it right.
 
 use evidence::directive::ApprovalError;
-use evidence::id::{DirectiveNumber, PartnerId};
+use evidence::id::{Custodian, DirectiveNumber, PartnerId};
+use jiff::Timestamp;
 use policy::harden::Finding;
 
 /// Who is at fault, as the command line's exit code says it.
@@ -28,6 +29,33 @@ impl Class {
     }
 }
 
+/// Why an estate may not be put in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotApprovedYet {
+    /// There is no approval at all.
+    #[error("two people must approve an estate before it is put in force, and none has been approved yet")]
+    None,
+    /// The last approval is of another estate.
+    #[error(
+        "two people must approve an estate before it is put in force, and the last approval, `{number}`, is of another one \
+         ({approved})"
+    )]
+    Another {
+        /// The approval.
+        number: DirectiveNumber,
+        /// SHA-256 of what it approves.
+        approved: String,
+    },
+    /// It expired before the estate was first put in force.
+    #[error("the approval `{number}` expired {expired}, before the estate was put in force")]
+    Expired {
+        /// The approval.
+        number: DirectiveNumber,
+        /// When it expired.
+        expired: Timestamp,
+    },
+}
+
 /// Why control did not do what it was asked. `Display` says what and where; [`ControlError::remedy`] what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -38,6 +66,30 @@ pub enum ControlError {
     /// The database is not any more as it was when the plan was shown.
     #[error("nothing was changed: the plan is not any more the one that was shown")]
     PlanChanged,
+    /// The estate served may not be put in force: no approval of exactly it counts.
+    #[error("nothing was changed: {why}")]
+    NoApproval {
+        /// Whose directives.
+        custodian: Custodian,
+        /// SHA-256 of the estate served.
+        estate: String,
+        /// Why not.
+        why: NotApprovedYet,
+    },
+    /// An approval of another estate than the one served.
+    #[error("the directive approves the estate {approved}, and the one served is {served}")]
+    OtherEstate {
+        /// The estate approved.
+        approved: String,
+        /// The estate served.
+        served: String,
+    },
+    /// An approval whose summary is not the one that follows from what is approved now.
+    #[error(
+        "the directive was signed over another summary: what is in force has changed since it was drawn up, or the summary was \
+         made otherwise"
+    )]
+    OtherSummary,
     /// Not enough of the right people have signed.
     #[error("the directive is not approved")]
     NotApproved(#[source] ApprovalError),
@@ -134,6 +186,9 @@ pub enum ControlError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The record of an approval is not the one that was signed.
+    #[error("the ledger's record of approval `{0}` holds other signers than were signed for")]
+    ContradictoryApproval(DirectiveNumber),
     /// The register cannot be read or written.
     #[error("the register failed at: {doing}")]
     Register {
@@ -162,6 +217,9 @@ impl ControlError {
         match self {
             Self::Blocked(_)
             | Self::PlanChanged
+            | Self::NoApproval { .. }
+            | Self::OtherEstate { .. }
+            | Self::OtherSummary
             | Self::NotApproved(_)
             | Self::NumberTaken(_)
             | Self::NonceUsed { .. }
@@ -176,6 +234,7 @@ impl ControlError {
             | Self::Database { .. }
             | Self::Answer { .. }
             | Self::Ledger { .. }
+            | Self::ContradictoryApproval(_)
             | Self::Register { .. }
             | Self::Random
             | Self::Epoch(_) => Class::Missing,
@@ -198,9 +257,23 @@ impl ControlError {
                 )
             }
             Self::PlanChanged => "look at the new plan, then apply that".to_owned(),
-            Self::NotApproved(ApprovalError::UnknownKey { .. }) => "two people of the allowed signers sign the same text; \
-                 the allowed signers are those of `authorities/allowed_signers` when `estop serve` started, so after a change to that file restart it"
-                .to_owned(),
+            Self::NoApproval { custodian, .. } => format!(
+                "draw its approval up, have two people sign it, hand it in, then apply again:\n\
+                 estop directive new approve --basis 'WHAT IT RESTS ON'\n\
+                 ssh-keygen -Y sign -n {} -f KEY < NUMBER.directive > NUMBER.directive.NAME.sig\n\
+                 estop directive submit NUMBER.directive\n\
+                 estop apply",
+                evidence::directive::namespace(custodian)
+            ),
+            Self::OtherEstate { .. } => {
+                "start `estop serve` with the estate that was approved, or have the one served approved".to_owned()
+            }
+            Self::OtherSummary => "draw the approval up anew, read it, and have that signed".to_owned(),
+            Self::NotApproved(ApprovalError::UnknownKey { .. }) => {
+                "two people of the allowed signers sign the same text; the allowed signers are those of the estate that was \
+                 approved last, and before any was, those of `authorities/allowed_signers` when `estop serve` started"
+                    .to_owned()
+            }
             Self::NotApproved(_) => {
                 "two people of the allowed signers sign the same text, each with their own key".to_owned()
             }
@@ -220,6 +293,7 @@ impl ControlError {
                 "see that it runs and that the url in `estop.toml` is right".to_owned()
             }
             Self::Database { .. } | Self::Answer { .. } => "see the server's log".to_owned(),
+            Self::ContradictoryApproval(_) => "verify the ledger: `estop ledger verify`".to_owned(),
             Self::Ledger { .. } | Self::Register { .. } | Self::Random | Self::Epoch(_) => {
                 "see that the state folder can be written, then ask again".to_owned()
             }

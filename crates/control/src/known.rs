@@ -1,12 +1,12 @@
 //! What the ledger says of directives: control's own state, folded from it at start and kept up to date by what control
 //! itself appends. Nobody else appends these kinds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::directive::{Directive, Nonce};
 use evidence::entry::Kind;
 use evidence::id::{DirectiveNumber, Epoch};
-use evidence::record::{self, CarriedOut, DirectiveRecord, EpochRecord};
+use evidence::record::{self, Applied, CarriedOut, DirectiveRecord, EpochRecord};
 use jiff::Timestamp;
 use ledger::{Ledger, Stored};
 use policy::in_force::EndedScope;
@@ -19,6 +19,8 @@ pub(crate) struct Known {
     pub(crate) directives: BTreeMap<DirectiveNumber, Accepted>,
     /// The highest epoch that was recorded.
     pub(crate) epoch: Epoch,
+    /// Approvals whose estate was put in force at least once.
+    pub(crate) put_in_force: BTreeSet<DirectiveNumber>,
 }
 
 /// A directive in the ledger, and how far it has come.
@@ -39,15 +41,16 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    /// What it ends.
-    pub(crate) fn scope(&self) -> EndedScope {
-        EndedScope {
+    /// What it ends, if it is a termination.
+    pub(crate) fn scope(&self) -> Option<EndedScope> {
+        let scope = self.directive.scope()?;
+        Some(EndedScope {
             directive: self.directive.number.clone(),
-            partner: self.directive.partner.clone(),
-            agreement: self.directive.agreement.clone(),
-            purpose: self.directive.purpose.clone(),
+            partner: scope.partner.clone(),
+            agreement: scope.agreement.clone(),
+            purpose: scope.purpose.clone(),
             at: self.recorded,
-        }
+        })
     }
 }
 
@@ -73,6 +76,10 @@ impl Known {
                 self.accept(stored.index, entry.time, record)?;
             }
             Kind::Epoch => self.moved(record::decode(&stored.record).map_err(unreadable())?),
+            Kind::Applied => {
+                let record: Applied = record::decode(&stored.record).map_err(unreadable())?;
+                self.put_in_force.extend(record.approval);
+            }
             Kind::CarriedOut => self.carried_out(record::decode(&stored.record).map_err(unreadable())?),
             _ => {}
         }
@@ -92,10 +99,11 @@ impl Known {
             index,
             recorded,
             record,
-            directive,
             epoch: None,
             carried_out: None,
-            complete: false,
+            // An approval is done when it is recorded; applying is another step.
+            complete: directive.terms().is_some(),
+            directive,
         };
         self.directives
             .insert(accepted.directive.number.clone(), accepted);
@@ -127,7 +135,16 @@ impl Known {
         // A directive takes effect with the epoch that it called for.
         let mut effective: Vec<&Accepted> = self.directives.values().filter(|d| d.epoch.is_some()).collect();
         effective.sort_by_key(|accepted| accepted.index);
-        effective.into_iter().map(Accepted::scope).collect()
+        effective.into_iter().filter_map(Accepted::scope).collect()
+    }
+
+    /// The approval that was accepted last: the one that counts.
+    pub(crate) fn approval(&self) -> Option<&Accepted> {
+        let approvals = self
+            .directives
+            .values()
+            .filter(|one| one.directive.terms().is_some());
+        approvals.max_by_key(|one| one.index)
     }
 
     /// The directive that used this nonce.

@@ -5,6 +5,7 @@
 
 mod airlocks;
 mod applying;
+mod approving;
 mod carry_out;
 mod certificate;
 mod credential;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evidence::directive::{self, Approved, Directive};
+use evidence::hash::Hash;
 use evidence::id::{DirectiveNumber, PartnerId};
 use evidence::note::SignerKey;
 use evidence::signers::AllowedSigners;
@@ -40,7 +42,7 @@ pub use credential::Credential;
 pub use database::Admin;
 pub use database::audit::Audited;
 pub use database::outline::outline;
-pub use error::{Class, ControlError};
+pub use error::{Class, ControlError, NotApprovedYet};
 pub use mask_key::MaskKey;
 pub use store::GatewayState;
 
@@ -55,8 +57,8 @@ pub const NOT_DONE: &str = "NOT done";
 pub struct Config {
     /// The estate. The URLs of its upstreams are the admin connections.
     pub estate: Estate,
-    /// Its [`estate_sha256`].
-    pub estate_sha256: String,
+    /// The files it was read from.
+    pub files: Files,
     /// Admin connections to the airlocks, by partner, where an upstream is isolated so: the URL of database `postgres`.
     pub airlocks: BTreeMap<PartnerId, Zeroizing<String>>,
     /// The custodian's key, under any name.
@@ -97,7 +99,9 @@ pub struct Control(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     estate: Estate,
-    estate_sha256: String,
+    files: Files,
+    estate_hash: Hash,
+    /// What the estate served says. Who may sign is what the estate approved last says: [`Control::signers`].
     signers: AllowedSigners,
     admins: BTreeMap<String, Admin>,
     airlocks: BTreeMap<PartnerId, Admin>,
@@ -114,12 +118,16 @@ struct Inner {
 /// SHA-256 of an estate's files, in hexadecimal: of each path and text with its length before it, in the order of paths.
 #[must_use]
 pub fn estate_sha256(files: &Files) -> String {
+    estate_hash(files).to_hex()
+}
+
+fn estate_hash(files: &Files) -> Hash {
     let mut hash = Sha256::new();
     for part in files.iter().flat_map(|(path, text)| [path, text]) {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Hash(hash.finalize().into())
 }
 
 impl Control {
@@ -130,7 +138,7 @@ impl Control {
     pub fn new(config: Config) -> Result<Self, ControlError> {
         let Config {
             estate,
-            estate_sha256,
+            files,
             airlocks,
             signer,
             ledger,
@@ -138,6 +146,7 @@ impl Control {
             clock,
             patience,
         } = config;
+        let estate_hash = estate_hash(&files);
         let signers = AllowedSigners::parse(estate.signers().unwrap_or_default()).map_err(|error| {
             ControlError::Estate {
                 what: "`authorities/allowed_signers`",
@@ -166,7 +175,8 @@ impl Control {
         let store = Store::new(register);
         let inner = Inner {
             estate,
-            estate_sha256,
+            files,
+            estate_hash,
             signers,
             admins,
             airlocks,
@@ -188,11 +198,13 @@ impl Control {
     /// It is not approved, or cannot be accepted, or the ledger or register fail. What fails in a database stands in the
     /// outcome.
     pub async fn submit(&self, text: &[u8], signatures: &[&str]) -> Result<api::Outcome, ControlError> {
+        // Held from here on: who may sign is what was approved last.
+        let _work = self.0.work.lock().await;
         let approved = match self.accepted_before(text) {
             Some(before) => approve_again(&before, &self.0.estate.custodian().name)?,
             None => {
                 let custodian = &self.0.estate.custodian().name;
-                directive::approve(text, signatures, &self.0.signers, custodian, self.0.clock.now())
+                directive::approve(text, signatures, &self.signers()?, custodian, self.0.clock.now())
                     .map_err(ControlError::NotApproved)?
             }
         };

@@ -198,6 +198,15 @@ impl Field {
         };
         let began = clock::monotonic();
         loop {
+            let keys = AUTHORITIES.map(|who| field.folder.path().join("keys").join(who));
+            let number =
+                estop::commands::directive::approve(&field.admin, &field.loaded, field.folder.path(), &keys)
+                    .await;
+            if let Err(failure) = number
+                && began.elapsed() > PATIENCE
+            {
+                return Err(plain(failure));
+            }
             match estop::commands::apply::apply(&field.admin, &field.loaded).await {
                 Ok(applied) => break say(&format!("applied: {} steps", applied.steps))?,
                 Err(failure) if began.elapsed() > PATIENCE => return Err(plain(failure)),

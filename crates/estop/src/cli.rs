@@ -45,7 +45,7 @@ pub enum Command {
     Prove(Prove),
     /// Show what `apply` would change in the database
     Plan,
-    /// Make the database as the estate says, and put its policy in force
+    /// Make the database as the estate says, and put its policy in force: takes an approval that two people have signed
     Apply,
     /// Tell whether the database is still as the estate says
     Drift,
@@ -252,15 +252,32 @@ pub enum Directive {
         #[arg(value_name = "SIGNATURE")]
         signatures: Vec<PathBuf>,
     },
-    /// List the directives that have been carried out
+    /// List the directives that were handed in
     List,
 }
 
 /// `estop directive new ...`.
 #[derive(Debug, Subcommand)]
 pub enum New {
+    /// Put the estate in force, exactly as it stands in its folder now
+    Approve(Approve),
     /// End what is shared with a partner
     Terminate(Terminate),
+}
+
+/// `estop directive new approve ...`.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// On what legal basis, in one line; it is part of what is signed
+    #[arg(long, value_name = "TEXT", default_value = "not stated")]
+    pub basis: String,
+    /// Hours from now within which it must be handed in and applied
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
+    pub within: u32,
+    /// Where to write it; left out, NUMBER.directive in this folder. What it changes goes into a file beside it, with
+    /// `.summary` at its end
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `estop directive new terminate ...`.

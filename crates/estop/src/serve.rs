@@ -76,7 +76,7 @@ impl Serving {
         let control = Control::new(control::Config {
             airlocks: airlocks.as_ref().map(Airlocks::urls).unwrap_or_default(),
             estate: loaded.estate.clone(),
-            estate_sha256: estate_sha256(&loaded.files),
+            files: loaded.files.clone(),
             signer,
             ledger: ledger.clone(),
             register: Arc::clone(&register),

@@ -23,7 +23,7 @@ mod report;
 mod sections;
 mod story;
 
-pub use crate::directive::Order;
+pub use crate::directive::OrderKind;
 pub use report::{Check, CheckName, Finding, LogHead, Refuted, Report, SignedBy};
 
 use prose::Facts;
@@ -115,8 +115,16 @@ impl Certificate {
             .map_err(|error| unreadable("the main log's checkpoint", error.into()))?;
         let partner_log = Checkpoint::peek(&machine.partner_checkpoint)
             .map_err(|error| unreadable("the checkpoint of the partner's log", error.into()))?;
+        let no_end = || BuildError::Entries {
+            reason: format!(
+                "directive `{}` orders `{}`, which ends nobody's access",
+                directive.number,
+                directive.order.kind()
+            ),
+        };
         let facts = Facts {
             directive: &directive,
+            ordered: directive.scope().ok_or_else(no_end)?,
             story: &story,
             ledger: &ledger,
             partner_log: &partner_log,

@@ -39,11 +39,44 @@ pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(31 * 24);
 pub const NONCE_BYTES: usize = 16;
 
 /// What a directive orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Put exactly this estate in force.
+    Approve(EstateTerms),
+    /// End all access in scope, for good.
+    Terminate(Scope),
+}
+
+/// The kinds of order there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Order {
-    /// End all access in scope, for good.
+pub enum OrderKind {
+    /// [`Order::Approve`].
+    Approve,
+    /// [`Order::Terminate`].
     Terminate,
+}
+
+/// Whose access a termination ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The partner it is about.
+    pub partner: PartnerId,
+    /// Narrows it to one agreement.
+    pub agreement: Option<AgreementId>,
+    /// Narrows it to one purpose.
+    pub purpose: Option<PurposeId>,
+}
+
+/// Which estate an approval is about, and what the people who sign were told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EstateTerms {
+    /// SHA-256 of the estate's files (`docs/formats.md`).
+    pub estate: Hash,
+    /// SHA-256 of its `authorities/allowed_signers`: who may sign once it is approved.
+    pub signers: Hash,
+    /// SHA-256 of the summary of what it gives and takes.
+    pub summary: Hash,
 }
 
 /// Drawn at random for one directive. Two directives are never the same bytes, and none is accepted twice:
@@ -60,12 +93,6 @@ pub struct Draft {
     pub number: DirectiveNumber,
     /// What it orders.
     pub order: Order,
-    /// The partner it is about.
-    pub partner: PartnerId,
-    /// Narrows it to one agreement.
-    pub agreement: Option<AgreementId>,
-    /// Narrows it to one purpose.
-    pub purpose: Option<PurposeId>,
     /// The legal basis in words: one line, 1 to [`MAX_BASIS_BYTES`] bytes, without characters that change how
     /// a line reads.
     pub basis: String,
@@ -141,15 +168,26 @@ pub fn namespace(custodian: &Custodian) -> String {
 }
 
 impl Order {
+    /// Of which kind it is.
+    pub fn kind(&self) -> OrderKind {
+        match self {
+            Self::Approve(_) => OrderKind::Approve,
+            Self::Terminate(_) => OrderKind::Terminate,
+        }
+    }
+}
+
+impl OrderKind {
     /// The order as it stands in a directive.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Approve => "approve",
             Self::Terminate => "terminate",
         }
     }
 }
 
-impl fmt::Display for Order {
+impl fmt::Display for OrderKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -218,6 +256,24 @@ impl Directive {
         text::parse(bytes)
     }
 
+    /// What it ends, if it is a termination.
+    pub fn scope(&self) -> Option<&Scope> {
+        match &self.order {
+            Order::Terminate(scope) => Some(scope),
+            Order::Approve(_) => None,
+        }
+    }
+
+    /// What it approves, if it is an approval.
+    pub fn terms(&self) -> Option<&EstateTerms> {
+        match &self.order {
+            Order::Approve(terms) => Some(terms),
+            Order::Terminate(_) => None,
+        }
+    }
+}
+
+impl Scope {
     /// Whether it is about all that the partner has, rather than one agreement or purpose.
     pub fn is_whole_partner(&self) -> bool {
         self.agreement.is_none() && self.purpose.is_none()
@@ -241,7 +297,7 @@ fn is_plain_line(text: &str) -> bool {
 
 /// Whether a character makes a line read otherwise than its characters stand: controls, line and paragraph
 /// separators, marks that turn the direction of writing (UAX 9 section 2), and ones that nobody sees.
-pub(crate) fn is_deceptive(c: char) -> bool {
+pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

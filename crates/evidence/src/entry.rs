@@ -44,6 +44,8 @@ pub enum Kind {
     Disclosure,
     /// A gateway says that no session is left under what a directive ended.
     Drained,
+    /// A database was changed behind our back, or is as it should be again.
+    Drift,
     /// A session ended.
     Ended,
     /// The policy in force has a new number.
@@ -127,7 +129,7 @@ pub enum EntryError {
 
 impl Kind {
     /// Every kind, in the order of their text.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Applied,
         Self::CarriedOut,
         Self::Census,
@@ -137,6 +139,7 @@ impl Kind {
         Self::Directive,
         Self::Disclosure,
         Self::Drained,
+        Self::Drift,
         Self::Ended,
         Self::Epoch,
         Self::Genesis,
@@ -158,6 +161,7 @@ impl Kind {
             Self::Directive => "directive",
             Self::Disclosure => "disclosure",
             Self::Drained => "drained",
+            Self::Drift => "drift",
             Self::Ended => "ended",
             Self::Epoch => "epoch",
             Self::Genesis => "genesis",
@@ -182,6 +186,7 @@ impl Kind {
             | Self::Census
             | Self::Directive
             | Self::Drained
+            | Self::Drift
             | Self::Ended
             | Self::Epoch
             | Self::Genesis

@@ -268,6 +268,9 @@ records! {
         signers_file: String,
         /// The people who signed.
         people: Vec<String>,
+        /// Of an approval: what the estate says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        estate: Option<EstateRecord>,
     }
 
     /// The database's side of a directive was carried out.
@@ -320,7 +323,39 @@ records! {
         statements: Vec<String>,
         /// The policy in force since it.
         epoch: Epoch,
+        /// The directive that approved the estate.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<DirectiveNumber>,
     }
+
+    /// A database is not as the estate in force says: it was changed behind Estop's back, or is so again.
+    Drift: DriftRecord {
+        /// When it was seen.
+        #[serde(with = "time::micros")]
+        at: Timestamp,
+        /// The upstream's name in the estate.
+        upstream: Clipped,
+        /// Identifies what differs; empty if nothing does any more.
+        fingerprint: String,
+        /// What differs, and what it opens or closes for whom, in words.
+        differences: Vec<Clipped>,
+        /// How many there are, if they are more than stand there.
+        count: u64,
+        /// Whether any of them opens something.
+        opens: bool,
+        /// What was done about it: `alarm`, `cut`.
+        done: Clipped,
+    }
+}
+
+/// What an approved estate says, as far as later approvals need it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EstateRecord {
+    /// Its `authorities/allowed_signers`, byte for byte: who may sign from then on. The directive holds its hash.
+    pub signers_file: String,
+    /// What it gives to whom, as the policy crate writes it.
+    pub terms: String,
 }
 
 /// How a statement ended.

@@ -306,13 +306,7 @@ fn findings(partner: &PartnerId, standing: &Standing) -> Vec<Finding> {
 }
 
 fn step(phase: Phase, sql: &[String], words: String) -> Step {
-    Step {
-        phase,
-        sql: sql.join("; "),
-        words,
-        password_for: None,
-        key_for: None,
-    }
+    Step::new(phase, sql.join("; "), words)
 }
 
 #[cfg(test)]

@@ -21,3 +21,4 @@ pub mod propose;
 pub mod row_filter;
 pub mod shared_view;
 pub mod sql;
+pub mod terms;

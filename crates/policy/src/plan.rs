@@ -13,19 +13,25 @@ use crate::catalog::{Catalog, Grantee, KEPT_ROLE, OWNER_ROLE, PREFIX};
 use crate::desired::{Desired, DesiredRole, Standing};
 use crate::harden::{self, Finding, Severity};
 use crate::sql::ident;
+use crate::terms::Sign;
 
 mod base;
+mod difference;
 mod keys;
 mod public;
 mod rights;
 mod roles;
 mod shares;
 
+pub use difference::{Difference, Effect, differences, notes};
 pub use keys::{become_owner, forget, is_readable, read};
 pub(crate) use roles::revoke_membership;
 
 /// Stands in a step's SQL where the role's new password verifier goes, inside quotes. A verifier has no quote in it.
 pub const PASSWORD_PLACEHOLDER: &str = "{password}";
+
+/// What a finding means by which nobody gains anything.
+const SHARE_CANNOT_BE_MADE: &str = "its share cannot be made";
 
 /// When in a plan a step comes. What takes access away comes before what gives any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,6 +65,32 @@ pub struct Step {
     /// The agreement whose key of pseudonyms goes with this step, as its parameters.
     #[serde(default)]
     pub key_for: Option<AgreementId>,
+    /// Whether it makes, changes or takes away.
+    pub sign: Sign,
+    /// What stands otherwise than the estate says as long as it is not done: drift, if the estate has been applied before.
+    pub undoes: Difference,
+}
+
+impl Step {
+    /// A step of which its phase says what it undoes.
+    pub(crate) fn new(phase: Phase, sql: impl Into<String>, words: impl Into<String>) -> Self {
+        let (sql, words) = (sql.into(), words.into());
+        let (effect, drifted) = difference::by_phase(phase, &words);
+        let undoes = Difference {
+            effect,
+            words: drifted,
+            roles: difference::roles_named(&sql),
+        };
+        Self {
+            phase,
+            sign: sign_of(&sql),
+            sql,
+            words,
+            password_for: None,
+            key_for: None,
+            undoes,
+        }
+    }
 }
 
 /// The way from a catalog to what is desired.
@@ -187,13 +219,22 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn step(&mut self, phase: Phase, sql: impl Into<String>, words: impl Into<String>) {
-        self.steps.push(Step {
-            phase,
-            sql: sql.into(),
-            words: words.into(),
-            password_for: None,
-            key_for: None,
-        });
+        self.steps.push(Step::new(phase, sql, words));
+    }
+
+    /// A step of which it is known what it undoes: what stands otherwise, and whether that opens something.
+    fn step_undoing(
+        &mut self,
+        phase: Phase,
+        sql: impl Into<String>,
+        words: impl Into<String>,
+        effect: Effect,
+        drifted: impl Into<String>,
+    ) {
+        let mut step = Step::new(phase, sql, words);
+        step.undoes.effect = effect;
+        step.undoes.words = drifted.into();
+        self.steps.push(step);
     }
 
     fn blocks(&mut self, what: String, opens: &str, close: Vec<String>) {
@@ -212,6 +253,26 @@ impl Draft<'_> {
             opens: "nothing, once the plan is applied: it keeps no login, rights and views".to_owned(),
             close: Vec::new(),
         });
+    }
+}
+
+/// Whether statements make something, take something away, or neither.
+fn sign_of(sql: &str) -> Sign {
+    let mut first = sql
+        .split("; ")
+        .map(|statement| statement.split(' ').next().unwrap_or_default());
+    let one = |word: &str| match word {
+        "CREATE" | "GRANT" => Some(Sign::Add),
+        "DROP" | "REVOKE" => Some(Sign::Take),
+        "ALTER" => Some(Sign::Change),
+        _ => None,
+    };
+    let signs: Vec<Sign> = first.by_ref().filter_map(one).collect();
+    // Hardening gives to some what it takes from all.
+    match (signs.contains(&Sign::Add), signs.contains(&Sign::Take)) {
+        (true, false) => Sign::Add,
+        (false, true) => Sign::Take,
+        _ => Sign::Change,
     }
 }
 

@@ -89,7 +89,9 @@ impl Control {
     /// All directives of the ledger, by number.
     #[must_use]
     pub fn directives(&self) -> Vec<DirectiveSummary> {
-        self.known().directives.values().map(summary).collect()
+        let known = self.known();
+        let last = known.approval().map(|last| last.index);
+        known.directives.values().map(|one| summary(one, last)).collect()
     }
 
     /// What came of a directive, as the ledger tells it. Blocks for as long as reading what came after it takes.
@@ -102,7 +104,9 @@ impl Control {
             .unwrap_or_default();
         Ok(Outcome {
             number: accepted.directive.number.clone(),
-            partner: accepted.directive.partner.clone(),
+            order: accepted.directive.order.kind(),
+            partner: accepted.directive.scope().map(|scope| scope.partner.clone()),
+            estate_sha256: accepted.directive.terms().map(|terms| terms.estate.to_hex()),
             complete: accepted.complete,
             index: accepted.index,
             recorded: accepted.recorded,
@@ -116,14 +120,17 @@ impl Control {
     }
 }
 
-fn summary(accepted: &Accepted) -> DirectiveSummary {
+fn summary(accepted: &Accepted, last: Option<u64>) -> DirectiveSummary {
     let directive = &accepted.directive;
+    let scope = directive.scope();
     DirectiveSummary {
         number: directive.number.clone(),
-        order: directive.order.to_string(),
-        partner: directive.partner.clone(),
-        agreement: directive.agreement.clone(),
-        purpose: directive.purpose.clone(),
+        order: directive.order.kind(),
+        partner: scope.map(|scope| scope.partner.clone()),
+        agreement: scope.and_then(|scope| scope.agreement.clone()),
+        purpose: scope.and_then(|scope| scope.purpose.clone()),
+        estate_sha256: directive.terms().map(|terms| terms.estate.to_hex()),
+        last: directive.terms().map(|_| last == Some(accepted.index)),
         basis: directive.basis.clone(),
         people: accepted.record.people.clone(),
         recorded: accepted.recorded,

@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 
 use super::{
-    ApplyRequest, CertificateAnswer, Class, DraftRequest, ErrorAnswer, ErrorText, PlanAnswer, Submission,
+    ApplyRequest, ApprovalRequest, CertificateAnswer, Class, DraftRequest, ErrorAnswer, ErrorText,
+    PlanAnswer, Submission,
 };
 use crate::Control;
 use crate::error::ControlError;
@@ -39,6 +40,7 @@ fn router(control: Control) -> Router {
         .route("/plan", get(plan))
         .route("/apply", post(apply))
         .route("/directive/draft", post(draft))
+        .route("/approval/draft", post(approval))
         .route("/directive", post(directive))
         .route("/directives", get(directives))
         .route("/certificate/{number}", post(certificate))
@@ -69,7 +71,11 @@ async fn status(State(control): State<Control>, place: Place) -> Response {
 }
 
 async fn plan(State(control): State<Control>, place: Place) -> Response {
-    answer(control.plan().await.map(|plans| PlanAnswer { plans }), place)
+    let planned = control.plan().await.map(|plans| PlanAnswer {
+        plans,
+        approval: control.approval(),
+    });
+    answer(planned, place)
 }
 
 async fn apply(
@@ -93,6 +99,17 @@ async fn draft(
 ) -> Response {
     match request::<DraftRequest>(body) {
         Ok(request) => answer(control.draw_up(request).await, place),
+        Err(error) => refusal(&error, place),
+    }
+}
+
+async fn approval(
+    State(control): State<Control>,
+    place: Place,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match request::<ApprovalRequest>(body) {
+        Ok(request) => answer(control.draw_up_approval(request).await, place),
         Err(error) => refusal(&error, place),
     }
 }

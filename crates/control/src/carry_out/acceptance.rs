@@ -1,6 +1,6 @@
 //! Whether an approved directive can be accepted here and now.
 
-use evidence::directive::{Approved, Directive};
+use evidence::directive::{Approved, Directive, Order};
 use evidence::hash::{self, Hash};
 use evidence::tree::Edge;
 
@@ -14,11 +14,10 @@ impl Control {
             let (number, earlier) = (approved.number.clone(), earlier.directive.number.clone());
             return Err(ControlError::NonceUsed { number, earlier });
         }
-        self.check_scope(
-            &approved.partner,
-            approved.agreement.as_ref(),
-            approved.purpose.as_ref(),
-        )?;
+        match &approved.order {
+            Order::Approve(terms) => self.check_terms(terms)?,
+            Order::Terminate(scope) => self.check_scope(scope)?,
+        }
         let (size, root) = (approved.ledger_size, approved.ledger_root);
         if self.root_at(size).await? == Some(root) {
             Ok(())

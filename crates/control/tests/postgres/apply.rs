@@ -33,6 +33,7 @@ async fn once_applied_nothing_is_left_to_do() {
         kinds(&world),
         [
             Kind::Genesis,
+            Kind::Directive,
             Kind::Applied,
             Kind::Opened,
             Kind::Opened,
@@ -168,7 +169,7 @@ async fn what_is_open_to_everybody_stops_it_and_nothing_is_changed() {
             .await
             .unwrap();
         assert!(roles.is_empty(), "{open}");
-        assert_eq!(world.ledger.size(), 1);
+        assert_eq!(world.ledger.size(), 2);
         let server = world.server.superuser("postgres").await;
         server
             .batch_execute("drop database records with (force)")

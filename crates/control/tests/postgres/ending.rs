@@ -243,7 +243,7 @@ async fn the_catalogs_evidence_has_the_time_of_its_commit() {
 async fn the_certificate_of_a_termination_verifies() {
     let world = World::applied(&[("track_commit_timestamp", "on")]).await;
     let gateways = [world.gateway("g1"), world.gateway("g2")];
-    let early = world.control.certificate(&"D-2026-0001".parse().unwrap()).await;
+    let early = world.control.certificate(&"D-2026-0002".parse().unwrap()).await;
     assert!(
         matches!(early, Err(control::ControlError::UnknownDirective(_))),
         "{early:?}"

@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod apply;
 #[cfg(test)]
+mod approving;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod channels;

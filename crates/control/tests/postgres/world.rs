@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::api::{DirectiveDraft, DraftRequest, Outcome};
-use control::{Config, Control, ControlError, Credential, Patience, UpstreamPlan, estate_sha256};
+use control::api::{ApprovalRequest, DirectiveDraft, DraftRequest, Outcome};
+use control::{Config, Control, ControlError, Credential, Patience, UpstreamPlan};
 use evidence::id::Custodian;
 use evidence::note::SignerKey;
 use evidence::record::Drained;
@@ -74,7 +74,6 @@ pub(crate) fn files(url: &str) -> Files {
              when = '{when}'\n\n[limits]\nsessions = 5\nstatement_seconds = 30\n"
         )
     };
-    let key = |name: &str| format!("{name} {}\n", key(name).public_key().to_openssh().unwrap());
     let entries = [
         ("estop.toml", estop),
         ("datasets/people.toml", people.to_owned()),
@@ -95,13 +94,18 @@ pub(crate) fn files(url: &str) -> Files {
         ),
         (
             "authorities/allowed_signers",
-            ["mayor", "counsel"].map(key).concat(),
+            ["mayor", "counsel"].map(signers_line).concat(),
         ),
     ];
     entries
         .into_iter()
         .map(|(path, text)| (path.to_owned(), text))
         .collect::<BTreeMap<_, _>>()
+}
+
+/// A line of `allowed_signers`.
+pub(crate) fn signers_line(name: &str) -> String {
+    format!("{name} {}\n", key(name).public_key().to_openssh().unwrap())
 }
 
 fn key(name: &str) -> PrivateKey {
@@ -138,8 +142,15 @@ impl World {
         Self::with(&[]).await
     }
 
-    /// A world with a database, nothing applied.
+    /// A world with a database and an approved estate, nothing applied.
     pub(crate) async fn with(settings: &[(&'static str, &'static str)]) -> Self {
+        let world = Self::unapproved(settings).await;
+        world.approve().await.unwrap();
+        world
+    }
+
+    /// The same, and nobody has approved the estate.
+    pub(crate) async fn unapproved(settings: &[(&'static str, &'static str)]) -> Self {
         let server = Server::start(settings).await;
         server
             .superuser("postgres")
@@ -173,6 +184,12 @@ impl World {
         }
     }
 
+    /// Both authorities approve the estate as it is served.
+    pub(crate) async fn approve(&self) -> Result<Outcome, ControlError> {
+        let draft = self.control.draw_up_approval(approval()).await?;
+        self.submit(&draft.text).await
+    }
+
     /// A world in which the estate is applied.
     pub(crate) async fn applied(settings: &[(&'static str, &'static str)]) -> Self {
         let world = Self::with(settings).await;
@@ -189,7 +206,7 @@ impl World {
     pub(crate) fn restart_with(&mut self, edit: impl FnOnce(&mut Files)) {
         let mut files = files(&self.server.url("records"));
         edit(&mut files);
-        self.control = control_of(&files, &self.ledger, &self.register);
+        self.control = control_of(files, &self.ledger, &self.register);
     }
 
     pub(crate) async fn admin(&self) -> Client {
@@ -269,6 +286,13 @@ impl World {
     }
 }
 
+pub(crate) fn approval() -> ApprovalRequest {
+    ApprovalRequest {
+        basis: "ISA".to_owned(),
+        hours: None,
+    }
+}
+
 pub(crate) fn request(partner: &str) -> DraftRequest {
     let basis = "Executive order 2026-14".to_owned();
     DraftRequest {
@@ -281,13 +305,13 @@ pub(crate) fn request(partner: &str) -> DraftRequest {
 }
 
 fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
-    control_of(&files(&server.url("records")), ledger, register)
+    control_of(files(&server.url("records")), ledger, register)
 }
 
-fn control_of(files: &Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
+fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
     let config = Config {
-        estate: Estate::parse(files).unwrap(),
-        estate_sha256: estate_sha256(files),
+        estate: Estate::parse(&files).unwrap(),
+        files,
         airlocks: BTreeMap::new(),
         signer: signer(),
         ledger: ledger.clone(),

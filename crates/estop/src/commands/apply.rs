@@ -36,8 +36,9 @@ pub async fn apply(admin: &Admin, loaded: &Loaded) -> Result<Applied, Failure> {
 
 pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Failure> {
     let loaded = estate::load(folder)?;
-    let plans = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
-    say(&plans, console)?;
+    let answer = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
+    let plans = &answer.plans;
+    say(plans, console)?;
     let blocked = plans.iter().any(blocks);
     let steps: usize = plans.iter().map(|plan| plan.steps.len()).sum();
     let verdict = match (steps, blocked) {
@@ -49,13 +50,25 @@ pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Fa
         (steps, false) => format!("{steps} steps; `estop apply` takes them"),
     };
     console.line(verdict)?;
-    console.document(&PlanAnswer { plans })?;
+    console.line(format!("estate {}", answer.approval.estate_sha256))?;
+    console.line(match (&answer.approval.approved_by, &answer.approval.why_not) {
+        (Some(number), _) => console.paint(Tone::Good, format!("approved by {number}")),
+        (None, why) => console.paint(
+            Tone::Notice,
+            format!(
+                "not approved: {}",
+                why.as_deref().unwrap_or("`estop apply` says why")
+            ),
+        ),
+    })?;
+    console.document(&answer)?;
     Ok(if blocked { Exit::No } else { Exit::Yes })
 }
 
 pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, Failure> {
     let loaded = estate::load(folder)?;
-    let (plans, applied) = plan_and_apply(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
+    let applying = plan_and_apply(&Admin::at(loaded.state().admin_socket()), &loaded).await;
+    let (plans, applied) = applying.map_err(|failure| with_estate(failure, folder))?;
     say(&plans, console)?;
     let steps: usize = applied.plans.iter().map(|plan| plan.steps.len()).sum();
     let policy = if applied.moved {
@@ -74,7 +87,9 @@ pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, F
 
 pub(super) async fn run_drift(folder: &Path, console: Console) -> Result<Exit, Failure> {
     let loaded = estate::load(folder)?;
-    let plans = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
+    let plans = plans(&Admin::at(loaded.state().admin_socket()), &loaded)
+        .await?
+        .plans;
     say(&plans, console)?;
     let drifted = plans.iter().any(|plan| !plan.steps.is_empty() || blocks(plan));
     let verdict = if drifted {
@@ -90,11 +105,25 @@ pub(super) async fn run_drift(folder: &Path, console: Console) -> Result<Exit, F
     Ok(if drifted { Exit::No } else { Exit::Yes })
 }
 
+/// The commands of a remedy, as they are typed for this estate.
+fn with_estate(failure: Failure, folder: &Path) -> Failure {
+    let line = |line: &str| match line.strip_prefix("estop ") {
+        Some(rest) => format!("  estop --estate {} {rest}", folder.display()),
+        None if line.starts_with("ssh-keygen ") => format!("  {line}"),
+        None => line.to_owned(),
+    };
+    let help = failure
+        .help
+        .as_ref()
+        .map(|help| help.lines().map(line).collect::<Vec<_>>().join("\n"));
+    Failure { help, ..failure }
+}
+
 async fn plan_and_apply(
     admin: &Admin,
     loaded: &Loaded,
 ) -> Result<(Vec<UpstreamPlan>, AppliedPlans), Failure> {
-    let plans = plans(admin, loaded).await?;
+    let plans = plans(admin, loaded).await?.plans;
     let shown = plans
         .iter()
         .map(|plan| (plan.upstream.clone(), plan.fingerprint.clone()))
@@ -104,16 +133,21 @@ async fn plan_and_apply(
 }
 
 /// The plans of the `serve` that serves these very files.
-async fn plans(admin: &Admin, loaded: &Loaded) -> Result<Vec<UpstreamPlan>, Failure> {
+async fn plans(admin: &Admin, loaded: &Loaded) -> Result<PlanAnswer, Failure> {
+    served_as_read(admin, loaded).await?;
+    admin.get("/plan").await
+}
+
+/// That the `serve` that answers was started with these very files.
+pub(super) async fn served_as_read(admin: &Admin, loaded: &Loaded) -> Result<(), Failure> {
     let served: EstateAnswer = admin.get("/estate").await?;
-    if served.sha256 != estate_sha256(&loaded.files) {
-        return Err(
-            Failure::wrong("`estop serve` was started with other files than the estate has now")
-                .help("restart `estop serve`, so that it takes up the files as they are"),
-        );
+    if served.sha256 == estate_sha256(&loaded.files) {
+        return Ok(());
     }
-    let answer: PlanAnswer = admin.get("/plan").await?;
-    Ok(answer.plans)
+    Err(
+        Failure::wrong("`estop serve` was started with other files than the estate has now")
+            .help("restart `estop serve`, so that it takes up the files as they are"),
+    )
 }
 
 fn blocks(plan: &UpstreamPlan) -> bool {

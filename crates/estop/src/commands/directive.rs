@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use control::NOT_DONE;
 use control::api::{DirectiveDraft, DirectiveSummary, DraftRequest, Outcome, ScopeLine, Submission};
-use evidence::directive::{self, Directive as Order, MAX_DIRECTIVE_BYTES, MAX_SIGNATURE_BYTES};
+use evidence::directive::{
+    self, Directive as Order, MAX_DIRECTIVE_BYTES, MAX_SIGNATURE_BYTES, Order as Ordered, OrderKind,
+};
 use evidence::id::{DatasetId, DirectiveNumber};
 
 use crate::admin::Admin;
@@ -14,6 +16,10 @@ use crate::failure::{Exit, Failure};
 use crate::files::{self, Readers};
 use crate::output::{Console, Tone};
 use crate::{estate, ssh};
+
+mod approval;
+
+pub use approval::{Approval, approve, draw_up_approval};
 
 /// A directive that was drawn up and lies in a file.
 #[derive(Debug)]
@@ -30,6 +36,12 @@ pub struct Drawn {
 
 pub(super) async fn run(command: &Directive, estate: &Path, console: Console) -> Result<Exit, Failure> {
     match command {
+        Directive::New(New::Approve(wanted)) => {
+            let loaded = estate::load(estate)?;
+            let admin = Admin::at(loaded.state().admin_socket());
+            let approval = draw_up_approval(&admin, &loaded, wanted, Path::new("")).await?;
+            approval::say_drawn(&approval, estate, console)
+        }
         Directive::New(New::Terminate(wanted)) => {
             let drawn = draw_up(&admin(estate)?, wanted, Path::new("")).await?;
             say_drawn(&drawn, wanted, estate, console)
@@ -131,6 +143,15 @@ fn say_drawn(drawn: &Drawn, wanted: &Terminate, estate: &Path, console: Console)
 }
 
 fn say_outcome(outcome: &Outcome, console: Console) -> Result<Exit, Failure> {
+    if outcome.order == OrderKind::Approve {
+        console.line(format!(
+            "{} accepted: entry {}; `estop apply` puts the estate in force",
+            console.paint(Tone::Good, &outcome.number),
+            outcome.index
+        ))?;
+        console.document(outcome)?;
+        return Ok(Exit::Yes);
+    }
     let epoch = outcome.epoch.map(|epoch| epoch.to_string()).unwrap_or_default();
     console.line(format!(
         "{} in force: entry {}, policy {epoch}",
@@ -176,9 +197,19 @@ async fn list(admin: &Admin, console: Console) -> Result<Exit, Failure> {
             console.paint(Tone::Bad, "NOT done")
         };
         let people = one.people.join(", ");
+        let about = match (&one.partner, &one.estate_sha256) {
+            (Some(partner), _) => partner.to_string(),
+            (None, Some(estate)) => format!("estate {}", estate.get(..16).unwrap_or_default()),
+            (None, None) => String::new(),
+        };
+        let done = match one.last {
+            Some(true) => console.paint(Tone::Good, "counts"),
+            Some(false) => console.paint(Tone::Quiet, "superseded"),
+            None => done,
+        };
         console.line(format!(
-            "{}  {} {}  {done}  {}  by {people}: {}",
-            one.number, one.order, one.partner, one.recorded, one.basis
+            "{}  {} {about}  {done}  {}  by {people}: {}",
+            one.number, one.order, one.recorded, one.basis
         ))?;
     }
     console.document(&serde_json::json!({ "directives": directives }))?;
@@ -209,13 +240,20 @@ fn show(file: &Path, console: Console) -> Result<Exit, Failure> {
     for path in &signatures {
         console.line(format!("  signature  {}", path.display()))?;
     }
+    let summary = approval::summary_beside(file, &order)?;
+    if let Some(summary) = &summary {
+        console.line(format!("\n{summary}"))?;
+    }
+    let (scope, terms) = (order.scope(), order.terms());
     console.document(&serde_json::json!({
         "number": order.number,
-        "order": order.order,
+        "order": order.order.kind(),
         "custodian": order.custodian,
-        "partner": order.partner,
-        "agreement": order.agreement,
-        "purpose": order.purpose,
+        "partner": scope.map(|scope| &scope.partner),
+        "agreement": scope.and_then(|scope| scope.agreement.as_ref()),
+        "purpose": scope.and_then(|scope| scope.purpose.as_ref()),
+        "estate_sha256": terms.map(|terms| terms.estate.to_hex()),
+        "summary": summary,
         "basis": order.basis,
         "issued": order.issued.to_string(),
         "expires": order.expires.to_string(),
@@ -227,14 +265,8 @@ fn show(file: &Path, console: Console) -> Result<Exit, Failure> {
 
 /// A directive in words.
 fn say(order: &Order, console: Console) -> Result<(), Failure> {
-    let scope = match (&order.agreement, &order.purpose) {
-        (None, None) => "everything that is shared with it".to_owned(),
-        (Some(agreement), None) => format!("agreement {agreement}"),
-        (None, Some(purpose)) => format!("purpose {purpose} of all its agreements"),
-        (Some(agreement), Some(purpose)) => format!("purpose {purpose} of agreement {agreement}"),
-    };
     console.line(format!("{} to {}", order.number, order.custodian))?;
-    console.line(format!("  order      {} {}: {scope}", order.order, order.partner))?;
+    console.line(format!("  order      {} {}", order.order.kind(), ordered(order)))?;
     console.line(format!("  basis      {}", order.basis))?;
     console.line(format!("  issued     {}", order.issued))?;
     console.line(format!("  expires    {}", order.expires))?;
@@ -244,9 +276,28 @@ fn say(order: &Order, console: Console) -> Result<(), Failure> {
     ))
 }
 
+/// What a directive orders, in words.
+fn ordered(order: &Order) -> String {
+    match &order.order {
+        Ordered::Approve(terms) => format!("the estate {}", terms.estate.to_hex()),
+        Ordered::Terminate(scope) => {
+            let what = match (&scope.agreement, &scope.purpose) {
+                (None, None) => "everything that is shared with it".to_owned(),
+                (Some(agreement), None) => format!("agreement {agreement}"),
+                (None, Some(purpose)) => format!("purpose {purpose} of all its agreements"),
+                (Some(agreement), Some(purpose)) => format!("purpose {purpose} of agreement {agreement}"),
+            };
+            format!("{}: {what}", scope.partner)
+        }
+    }
+}
+
 fn sign(file: &Path, key: &Path, console: Console) -> Result<Exit, Failure> {
     let (_, order) = read(file)?;
     say(&order, console)?;
+    if let Some(summary) = approval::summary_beside(file, &order)? {
+        console.line(format!("\n{summary}"))?;
+    }
     let signature = signature_path(file, key)?;
     ssh::sign(file, key, &directive::namespace(&order.custodian), &signature)
         .map_err(|error| Failure::from_error(Exit::Absent, &error))?;

@@ -97,11 +97,19 @@ fn scope(command: &Prove, estate: &Estate) -> Result<Option<Scope>, Failure> {
                     estate.custodian().name
                 )));
             }
+            let Some(ended) = order.scope() else {
+                return Err(Failure::wrong(format!(
+                    "directive {} orders `{}`, which ends nobody's access",
+                    order.number,
+                    order.order.kind()
+                ))
+                .help("a termination is what can be proved to end access"));
+            };
             Scope {
                 directive: Some(order.number.clone()),
-                partner: order.partner.clone(),
-                agreement: order.agreement.clone(),
-                purpose: order.purpose.clone(),
+                partner: ended.partner.clone(),
+                agreement: ended.agreement.clone(),
+                purpose: ended.purpose.clone(),
             }
         }
         (None, Some(partner)) => Scope {

@@ -18,7 +18,7 @@ use super::people::{self, Person};
 use super::report::{Report, Step, grouped};
 use super::{certificates, incidents};
 use crate::admin::Admin;
-use crate::commands::apply;
+use crate::commands::{apply, directive};
 use crate::estate::{self, Loaded};
 use crate::failure::{Exit, Failure};
 use crate::files::FileError;
@@ -85,7 +85,24 @@ impl Stage {
         let passwords = Passwords::draw()?;
         let estate = estate_in(folder.path(), &scratch, address, isolation, &passwords, report)?;
         let serving = Serving::start(&estate, Some(listener)).await?;
-        let applied = apply::apply(&Admin::at(estate.state().admin_socket()), &estate).await?;
+        let keys: Vec<PathBuf> = AUTHORITIES
+            .iter()
+            .map(|who| folder.path().join("keys").join(who))
+            .collect();
+        let admin = Admin::at(estate.state().admin_socket());
+        let approval = directive::approve(&admin, &estate, folder.path(), &keys).await?;
+        report.add(
+            Step::new(
+                "approved",
+                "authorities",
+                format!(
+                    "{} approve the estate as it stands: {approval}",
+                    AUTHORITIES.join(" and ")
+                ),
+            )
+            .fact("number", approval.to_string()),
+        )?;
+        let applied = apply::apply(&admin, &estate).await?;
         report.add(
             Step::new(
                 "applied",

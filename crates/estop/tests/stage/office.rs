@@ -50,6 +50,7 @@ impl Office {
             listen,
         };
         office.restart();
+        office.approve();
         let applied = office.estop(&["apply"]);
         assert!(
             applied.status.success(),
@@ -66,6 +67,27 @@ impl Office {
         serve.arg("--estate").arg(self.folder.path()).arg("serve");
         self.serve = Some(serve.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
         wait_for("serve answers", || self.estop(&["sessions"]).status.success());
+    }
+
+    /// The authorities approve the estate as it is served, each with their own key.
+    pub fn approve(&self) {
+        let file = self.path(&format!("approval-{}", monotonic().elapsed().as_nanos()));
+        let name = file.to_str().unwrap();
+        let keys = AUTHORITIES.map(|who| self.path("keys").join(who));
+        let sign =
+            |key: &PathBuf| ["directive", "sign", name, "--key", key.to_str().unwrap()].map(str::to_owned);
+        let mut steps = vec![["directive", "new", "approve", "-o", name].map(str::to_owned)];
+        steps.extend(keys.iter().map(sign));
+        let mut steps: Vec<Vec<String>> = steps.into_iter().map(Vec::from).collect();
+        steps.push(["directive", "submit", name].map(str::to_owned).to_vec());
+        for step in steps {
+            let output = self.estop(&step.iter().map(String::as_str).collect::<Vec<_>>());
+            assert!(
+                output.status.success(),
+                "{step:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
     }
 
     fn close(&mut self) {

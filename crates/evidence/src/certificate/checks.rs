@@ -6,7 +6,7 @@ use super::sections::{CitedText, Machine};
 use super::story::Story;
 use crate::checkpoint::Checkpoint;
 use crate::commitment::{self, OpeningKey};
-use crate::directive::{Approved, Directive, approve};
+use crate::directive::{Approved, Directive, Scope, approve};
 use crate::entry::Entry;
 use crate::hash;
 use crate::id::{Custodian, Origin};
@@ -190,6 +190,17 @@ impl Seen<'_> {
         need(self.directive.as_ref(), "the directive")
     }
 
+    /// Whose access the directive ends.
+    pub(super) fn ordered(&self) -> Result<&Scope, Fault> {
+        let kind = self.directive()?.order.kind();
+        let no_end = || {
+            Fault::Wrong(format!(
+                "the directive orders `{kind}`, which ends nobody's access"
+            ))
+        };
+        self.directive()?.scope().ok_or_else(no_end)
+    }
+
     pub(super) fn custodian(&self) -> Result<&Custodian, Fault> {
         need(self.custodian.as_ref(), "the custodian's name")
     }
@@ -323,6 +334,7 @@ impl Seen<'_> {
     pub(super) fn facts(&self) -> Result<Facts<'_>, Fault> {
         Ok(Facts {
             directive: self.directive()?,
+            ordered: self.ordered()?,
             story: self.story()?,
             ledger: need(self.ledger.as_ref(), "the main log's checkpoint")?,
             partner_log: need(self.partner_log.as_ref(), "the checkpoint of the partner's log")?,
@@ -333,6 +345,7 @@ impl Seen<'_> {
     fn report(self, list: &Checklist) -> Option<Report> {
         let facts = self.facts().ok()?;
         let not_shown = prose::not_shown(facts);
+        let partner = facts.ordered.partner.clone();
         let (ledger, partner_log) = (LogHead::from(facts.ledger), LogHead::from(facts.partner_log));
         let approved = self.approved?;
         let signed_by = approved.people().iter().zip(approved.keys());
@@ -344,8 +357,8 @@ impl Seen<'_> {
         Some(Report {
             custodian: approved.custodian.clone(),
             directive: approved.number.clone(),
-            order: approved.order,
-            partner: approved.partner.clone(),
+            order: approved.order.kind(),
+            partner,
             basis: approved.basis.clone(),
             issued: approved.issued,
             signed_by: signed_by.collect(),

@@ -34,8 +34,8 @@ impl Seen<'_> {
     }
 
     fn scope(&self) -> Result<(), Fault> {
-        let directive = self.directive()?;
-        if !directive.is_whole_partner() {
+        let ordered = self.ordered()?;
+        if !ordered.is_whole_partner() {
             return wrong(
                 "the directive is about a part of what the partner has, and only a whole partner's log is closed",
             );
@@ -45,8 +45,8 @@ impl Seen<'_> {
             let partner = Entry::parse(cited.entry.as_bytes())
                 .ok()
                 .and_then(|entry| entry.partner);
-            if let Some(partner) = partner.filter(|partner| *partner != directive.partner) {
-                let ordered = &directive.partner;
+            if let Some(partner) = partner.filter(|partner| *partner != ordered.partner) {
+                let ordered = &ordered.partner;
                 return wrong(format!(
                     "cited entry {number} is about `{partner}`, the directive about `{ordered}`"
                 ));
@@ -190,7 +190,7 @@ impl Seen<'_> {
     }
 
     fn partner_origin(&self) -> Result<Origin, Fault> {
-        Ok(self.custodian()?.partner_origin(&self.directive()?.partner))
+        Ok(self.custodian()?.partner_origin(&self.ordered()?.partner))
     }
 
     fn partner_log(&self) -> Result<&Checkpoint, Fault> {

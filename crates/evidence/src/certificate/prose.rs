@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::story::{Event, Story};
 use crate::checkpoint::Checkpoint;
-use crate::directive::{self, Directive, is_deceptive};
+use crate::directive::{self, Directive, Scope, is_deceptive};
 use crate::record::{Cut, Drained, RoleEvidence};
 
 /// First line of every certificate.
@@ -18,6 +18,7 @@ pub(super) const MARKER: &str = "=== machine part ===";
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) directive: &'a Directive,
+    pub(super) ordered: &'a Scope,
     pub(super) story: &'a Story,
     pub(super) ledger: &'a Checkpoint,
     pub(super) partner_log: &'a Checkpoint,
@@ -41,7 +42,7 @@ pub(super) fn write(facts: Facts<'_>) -> String {
 
 /// What no reader shall take from the certificate, one sentence or two each.
 pub(super) fn not_shown(facts: Facts<'_>) -> Vec<String> {
-    let partner = &facts.directive.partner;
+    let partner = &facts.ordered.partner;
     let until = facts.story.census.entry.time;
     vec![
         format!("That {partner} has deleted, or not passed on, what it had received before it was cut off."),
@@ -122,22 +123,38 @@ fn count(number: u64, one: &str, many: &str) -> String {
     }
 }
 
-fn head(page: &mut Page, Facts { directive, story, .. }: Facts<'_>) {
+fn head(
+    page: &mut Page,
+    Facts {
+        directive,
+        ordered,
+        story,
+        ..
+    }: Facts<'_>,
+) {
     let _ = writeln!(page.0, "CERTIFICATE OF TERMINATION\n");
     page.line(&format!("Custodian   {}", directive.custodian));
-    page.line(&format!("Partner     {}", directive.partner));
+    page.line(&format!("Partner     {}", ordered.partner));
     page.line(&format!("Directive   {}", directive.number));
     page.line(&format!("Ended       {}", story.closed.entry.time));
     page.line(&format!("Counted     {}", story.census.entry.time));
 }
 
-fn ordered(page: &mut Page, Facts { directive, story, .. }: Facts<'_>) {
+fn ordered(
+    page: &mut Page,
+    Facts {
+        directive,
+        ordered,
+        story,
+        ..
+    }: Facts<'_>,
+) {
     page.title("WHAT WAS ORDERED");
     page.wrapped(
         "",
         &format!(
             "All access of {} to the data of {} ends.",
-            directive.partner, directive.custodian
+            ordered.partner, directive.custodian
         ),
     );
     page.line(&format!("Basis      {}", directive.basis));
@@ -275,10 +292,11 @@ fn role_lines(role: &RoleEvidence) -> [String; 4] {
 fn log(
     page: &mut Page,
     Facts {
-        directive,
+        ordered,
         story,
         ledger,
         partner_log,
+        ..
     }: Facts<'_>,
 ) {
     page.title("THE PARTNER'S LOG IS CLOSED");
@@ -288,7 +306,7 @@ fn log(
         &format!(
             "Every disclosure to {} must be a leaf of the log {}; one that is not is a breach, and whoever reads the \
              whole main log can see it. The last leaf of the partner's log is number {last}, and says that the log is closed.",
-            directive.partner, partner_log.origin
+            ordered.partner, partner_log.origin
         ),
     );
     page.line(&format!(

@@ -12,7 +12,7 @@ use crate::id::{Custodian, DirectiveNumber, Epoch, Origin, PartnerId};
 use crate::record::{CarriedOut, Cut, Drained};
 use crate::signers::Person;
 
-use super::Order;
+use super::OrderKind;
 
 /// The checks, in the order in which they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -91,7 +91,7 @@ pub struct Report {
     /// The directive.
     pub directive: DirectiveNumber,
     /// What it ordered.
-    pub order: Order,
+    pub order: OrderKind,
     /// The partner.
     pub partner: PartnerId,
     /// The legal basis, in the directive's words.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::signature::{Presence, Signature};
 use super::{Directive, DirectiveError, SignatureForm, namespace};
 use crate::id::Custodian;
-use crate::record::DirectiveRecord;
+use crate::record::{DirectiveRecord, EstateRecord};
 use crate::signers::{AllowedKey, AllowedSigners, Person, Unusable};
 
 /// People who must have signed.
@@ -294,13 +294,14 @@ impl<T> std::ops::Deref for Approved<T> {
 
 impl Approved<Directive> {
     /// The private record of the directive's entry in the ledger.
-    pub fn record(&self) -> DirectiveRecord {
+    pub fn record(&self, estate: Option<EstateRecord>) -> DirectiveRecord {
         DirectiveRecord {
             number: self.number.clone(),
             text: self.text.clone(),
             signatures: self.signatures.clone(),
             signers_file: self.signers.text().to_owned(),
             people: self.people.iter().map(Person::to_string).collect(),
+            estate,
         }
     }
 }

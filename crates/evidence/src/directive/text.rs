@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Directive, DirectiveError, Draft, MAX_DIRECTIVE_BYTES, Order};
+use super::{Directive, DirectiveError, Draft, EstateTerms, MAX_DIRECTIVE_BYTES, Order, OrderKind, Scope};
 use crate::entry::text as form;
 
 /// First line of every directive.
@@ -16,13 +16,22 @@ pub(super) fn encode(directive: &Directive) -> String {
     };
     line("custodian", &directive.custodian);
     line("number", &directive.number);
-    line("kind", &directive.order);
-    line("partner", &directive.partner);
-    if let Some(agreement) = &directive.agreement {
-        line("agreement", agreement);
-    }
-    if let Some(purpose) = &directive.purpose {
-        line("purpose", purpose);
+    line("kind", &directive.order.kind());
+    match &directive.order {
+        Order::Terminate(scope) => {
+            line("partner", &scope.partner);
+            if let Some(agreement) = &scope.agreement {
+                line("agreement", agreement);
+            }
+            if let Some(purpose) = &scope.purpose {
+                line("purpose", purpose);
+            }
+        }
+        Order::Approve(terms) => {
+            line("estate", &terms.estate);
+            line("signers", &terms.signers);
+            line("summary", &terms.summary);
+        }
     }
     line("basis", &directive.basis);
     // A whole second prints as `2026-11-23T00:00:00Z`; `Directive::new` lets no other in.
@@ -53,12 +62,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Directive, DirectiveError> {
         number: lines.required("number", "`number` and a number such as `D-2026-0001`", |text| {
             text.parse().ok()
         })?,
-        order: lines.required("kind", "`kind terminate`", order)?,
-        partner: lines.required("partner", "`partner` and a partner's id", |text| {
-            text.parse().ok()
-        })?,
-        agreement: lines.optional("agreement", "an agreement's id", |text| text.parse().ok())?,
-        purpose: lines.optional("purpose", "a purpose's id", |text| text.parse().ok())?,
+        order: lines.order()?,
         basis: lines.required("basis", "`basis` and a line of text", |text| {
             Some(text.to_owned())
         })?,
@@ -90,8 +94,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Directive, DirectiveError> {
     Directive::new(draft)
 }
 
-fn order(text: &str) -> Option<Order> {
-    (text == Order::Terminate.as_str()).then_some(Order::Terminate)
+fn kind(text: &str) -> Option<OrderKind> {
+    [OrderKind::Approve, OrderKind::Terminate]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
 }
 
 /// What has not been read yet, and the number of its first line.
@@ -101,6 +107,29 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
+    fn order(&mut self) -> Result<Order, DirectiveError> {
+        match self.required("kind", "`kind terminate` or `kind approve`", kind)? {
+            OrderKind::Approve => Ok(Order::Approve(EstateTerms {
+                estate: self.required("estate", "`estate` and 32 bytes in base64", |text| {
+                    text.parse().ok()
+                })?,
+                signers: self.required("signers", "`signers` and 32 bytes in base64", |text| {
+                    text.parse().ok()
+                })?,
+                summary: self.required("summary", "`summary` and 32 bytes in base64", |text| {
+                    text.parse().ok()
+                })?,
+            })),
+            OrderKind::Terminate => Ok(Order::Terminate(Scope {
+                partner: self.required("partner", "`partner` and a partner's id", |text| {
+                    text.parse().ok()
+                })?,
+                agreement: self.optional("agreement", "an agreement's id", |text| text.parse().ok())?,
+                purpose: self.optional("purpose", "a purpose's id", |text| text.parse().ok())?,
+            })),
+        }
+    }
+
     fn header(&mut self) -> Result<(), DirectiveError> {
         let expected = "`estop/directive/v1`";
         let rest = self

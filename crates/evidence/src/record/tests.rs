@@ -186,6 +186,10 @@ fn every_record_can_be_read_back() {
             signatures: vec!["-----BEGIN SSH SIGNATURE-----".to_owned()],
             signers_file: String::new(),
             people: vec!["mayor".to_owned(), "counsel".to_owned()],
+            estate: Some(EstateRecord {
+                signers_file: "# nobody\n".to_owned(),
+                terms: "{}".to_owned(),
+            }),
         },
     );
     let role = RoleEvidence {
@@ -246,6 +250,19 @@ fn every_record_can_be_read_back() {
             estate_sha256: hash::EMPTY_ROOT.to_hex(),
             statements: vec!["create schema x".to_owned()],
             epoch: Epoch(1),
+            approval: Some("D-2026-0002".parse().unwrap()),
+        },
+    );
+    round_trip(
+        Kind::Drift,
+        &DriftRecord {
+            at: time,
+            upstream: "main".into(),
+            fingerprint: "00".to_owned(),
+            differences: vec!["role `clerk` can now read".into()],
+            count: 1,
+            opens: true,
+            done: "alarm".into(),
         },
     );
 }
@@ -296,6 +313,7 @@ fn records_are_bounded() {
         estate_sha256: String::new(),
         statements,
         epoch: Epoch(1),
+        approval: None,
     };
     assert!(matches!(encode(&record), Err(RecordError::TooLong { .. })));
     assert!(matches!(

@@ -78,7 +78,7 @@ fn two_people_are_enough_and_their_names_are_kept() {
     assert_eq!(approved.people(), [person("mayor"), person("counsel")]);
     assert_eq!(approved.text(), office.text);
     assert_eq!(approved.signatures(), signatures);
-    assert_eq!(approved.partner.as_str(), "federal-agency");
+    assert_eq!(approved.scope().unwrap().partner.as_str(), "federal-agency");
     assert!(approved.keys().iter().all(|key| key.starts_with("SHA256:")));
     for (who, signature) in ["mayor", "counsel"].iter().zip(&signatures) {
         let who = format!("{who}@city.example");
@@ -99,7 +99,7 @@ fn the_record_of_an_approval_is_enough_to_approve_again() {
     let approved = office
         .approve(&[&office.sign("mayor"), &office.sign("counsel")])
         .unwrap();
-    let record = approved.record();
+    let record = approved.record(None);
     assert_eq!(record.people, ["mayor@city.example", "counsel@city.example"]);
     let signers = AllowedSigners::parse(&record.signers_file).unwrap();
     let signatures: Vec<_> = record.signatures.iter().map(String::as_str).collect();

@@ -2,7 +2,7 @@
 //! key.
 
 use evidence::certificate::{BuildError, Certificate, CheckName, Finding, Refuted, verify};
-use evidence::directive::Order;
+use evidence::directive::OrderKind;
 use evidence::entry::Kind;
 use evidence::note::SignerKey;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn a_true_certificate_holds_and_is_told_of() {
     assert_eq!(report.directive.as_str(), "D-2026-0001");
     assert_eq!(
         (report.partner.as_str(), report.order),
-        (PARTNER, Order::Terminate)
+        (PARTNER, OrderKind::Terminate)
     );
     assert_eq!(
         report

@@ -1,9 +1,10 @@
 //! The text of a directive: one encoding, every field checked and bounded, no input that panics.
 
 use evidence::directive::{
-    Directive, DirectiveError, Draft, MAX_BASIS_BYTES, MAX_DIRECTIVE_BYTES, Nonce, approve,
+    Directive, DirectiveError, Draft, EstateTerms, MAX_BASIS_BYTES, MAX_DIRECTIVE_BYTES, Nonce, Order, Scope,
+    approve,
 };
-use evidence::hash::Hash;
+use evidence::hash::{Hash, sha256};
 use evidence::id::Custodian;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -28,8 +29,11 @@ ledger-root SBNJTRN+FjG7owHVrKtue7eqdM4RhdRWVl71HXN2d7I=
 fn the_text_is_the_one_in_the_format() {
     assert_eq!(directive_text(), TEXT);
     let narrowed = Draft {
-        agreement: Some("federal-2019".parse().unwrap()),
-        purpose: Some("immigration-enforcement".parse().unwrap()),
+        order: Order::Terminate(Scope {
+            partner: "federal-agency".parse().unwrap(),
+            agreement: Some("federal-2019".parse().unwrap()),
+            purpose: Some("immigration-enforcement".parse().unwrap()),
+        }),
         ..draft()
     };
     let text = Directive::new(narrowed.clone()).unwrap().encode();
@@ -37,7 +41,64 @@ fn the_text_is_the_one_in_the_format() {
     assert!(text.contains(scope), "{text}");
     let parsed = Directive::parse(text.as_bytes()).unwrap();
     assert_eq!(*parsed, narrowed);
-    assert!(!parsed.is_whole_partner());
+    assert!(!parsed.scope().unwrap().is_whole_partner());
+}
+
+/// The example of `docs/formats.md`.
+pub(crate) const APPROVAL: &str = "\
+estop/directive/v1
+custodian records.example.org
+number D-2026-0002
+kind approve
+estate 5iN3hHu+IRf76joJrHLlmhJXLCDKGO4CT+3qqUuoUlo=
+signers F1JY4OcF/3Uk0FJwTZid2ZhhYwLZAiY+a9YXBPXex4M=
+summary dht62K1DmyhV/LthEzHGRu8IcLBjEke7o/MCXLbfWlM=
+basis ISA 2018-044
+issued 2026-11-23T00:00:00Z
+expires 2026-11-24T00:00:00Z
+nonce BwcHBwcHBwcHBwcHBwcHBw==
+ledger-size 1234
+ledger-root SBNJTRN+FjG7owHVrKtue7eqdM4RhdRWVl71HXN2d7I=
+";
+
+fn terms(seed: impl AsRef<[u8]>) -> EstateTerms {
+    let hash = |what: &str| sha256(&[seed.as_ref(), what.as_bytes()].concat());
+    EstateTerms {
+        estate: hash("estate"),
+        signers: hash("signers"),
+        summary: hash("summary"),
+    }
+}
+
+#[test]
+fn an_approval_has_one_encoding_too() {
+    let draft = Draft {
+        number: "D-2026-0002".parse().unwrap(),
+        order: Order::Approve(terms("")),
+        basis: "ISA 2018-044".to_owned(),
+        ..draft()
+    };
+    let directive = Directive::new(draft).unwrap();
+    let text = directive.encode();
+    assert_eq!(text, APPROVAL);
+    assert_eq!(Directive::parse(text.as_bytes()), Ok(directive));
+    let page = include_str!("../../../../docs/formats.md");
+    assert!(page.contains(APPROVAL), "docs/formats.md shows it");
+    let lines: Vec<&str> = APPROVAL.lines().collect();
+    for (from, to, line) in [
+        ("approve", "terminate", 5),
+        ("approve", "Approve", 4),
+        (lines[5], "signers AAAA", 6),
+        (lines[4], lines[6], 5),
+        (lines[6], "partner federal-agency", 7),
+        ("basis ", "partner federal-agency\nbasis ", 8),
+    ] {
+        let text = APPROVAL.replacen(from, to, 1);
+        assert!(
+            matches!(Directive::parse(text.as_bytes()), Err(DirectiveError::Line { line: found, .. }) if found == line),
+            "{text}"
+        );
+    }
 }
 
 #[test]
@@ -164,9 +225,11 @@ fn the_longest_directive_is_within_the_bound() {
             .parse::<Custodian>()
             .unwrap(),
         number: "D-2026-123456789".parse().unwrap(),
-        partner: name.parse().unwrap(),
-        agreement: Some(name.parse().unwrap()),
-        purpose: Some(name.parse().unwrap()),
+        order: Order::Terminate(Scope {
+            partner: name.parse().unwrap(),
+            agreement: Some(name.parse().unwrap()),
+            purpose: Some(name.parse().unwrap()),
+        }),
         basis: "x".repeat(MAX_BASIS_BYTES),
         ledger_size: u64::MAX,
         ..draft()
@@ -193,15 +256,30 @@ fn drafts() -> impl Strategy<Value = Draft> {
         any::<u64>(),
         any::<[u8; 32]>(),
         0_u64..1_000_000_000,
+        any::<bool>(),
     )
         .prop_map(
-            |((custodian, partner, agreement, purpose, basis), (issued, life), nonce, size, root, count)| {
+            |(
+                (custodian, partner, agreement, purpose, basis),
+                (issued, life),
+                nonce,
+                size,
+                root,
+                count,
+                approves,
+            )| {
                 Draft {
                     custodian: custodian.parse().unwrap(),
                     number: evidence::id::DirectiveNumber::new(2026, count).unwrap(),
-                    partner: partner.parse().unwrap(),
-                    agreement: agreement.map(|id| id.parse().unwrap()),
-                    purpose: purpose.map(|id| id.parse().unwrap()),
+                    order: if approves {
+                        Order::Approve(terms(size.to_be_bytes().repeat(4)))
+                    } else {
+                        Order::Terminate(Scope {
+                            partner: partner.parse().unwrap(),
+                            agreement: agreement.map(|id| id.parse().unwrap()),
+                            purpose: purpose.map(|id| id.parse().unwrap()),
+                        })
+                    },
                     basis,
                     issued: Timestamp::from_second(issued).unwrap(),
                     expires: Timestamp::from_second(issued)
@@ -211,7 +289,6 @@ fn drafts() -> impl Strategy<Value = Draft> {
                     nonce: Nonce::new(nonce),
                     ledger_size: size,
                     ledger_root: Hash(root),
-                    ..draft()
                 }
             },
         )

@@ -2,6 +2,7 @@
 //! check that is there for it.
 
 use evidence::certificate::{CheckName, Parts, verify};
+use evidence::directive::{Order, Scope};
 use evidence::entry::Kind;
 
 use crate::keygen::{at, ours};
@@ -130,14 +131,14 @@ fn a_directive_to_another_custodian() {
 #[test]
 fn a_directive_about_a_part_of_the_partner() {
     let mut scene = Scene::new();
-    scene.draft.agreement = Some("federal-2019".parse().unwrap());
+    scene.draft.order = scoped(PARTNER, Some("federal-2019"));
     assert_eq!(played(&scene), [CheckName::Scope]);
 }
 
 #[test]
 fn a_directive_about_another_partner() {
     let mut scene = Scene::new();
-    scene.draft.partner = OTHER.parse().unwrap();
+    scene.draft.order = scoped(OTHER, None);
     let failed = played(&scene);
     assert!(
         failed.contains(&CheckName::Scope) && failed.contains(&CheckName::PartnerCheckpoint),
@@ -358,4 +359,12 @@ fn a_text_that_says_something_else() {
     }
     let changed = text.replacen("\n\n=== machine", "\n  One line more.\n\n=== machine", 1);
     assert_eq!(failed(&sign(&changed)), [CheckName::Text]);
+}
+
+fn scoped(partner: &str, agreement: Option<&str>) -> Order {
+    Order::Terminate(Scope {
+        partner: partner.parse().unwrap(),
+        agreement: agreement.map(|id| id.parse().unwrap()),
+        purpose: None,
+    })
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use evidence::directive::{Directive, Draft, Nonce, Order, namespace};
+use evidence::directive::{Directive, Draft, Nonce, Order, Scope, namespace};
 use evidence::hash::sha256;
 use evidence::id::Custodian;
 use evidence::signers::AllowedSigners;
@@ -118,10 +118,11 @@ pub(crate) fn draft() -> Draft {
     Draft {
         custodian: custodian(),
         number: "D-2026-0001".parse().unwrap(),
-        order: Order::Terminate,
-        partner: "federal-agency".parse().unwrap(),
-        agreement: None,
-        purpose: None,
+        order: Order::Terminate(Scope {
+            partner: "federal-agency".parse().unwrap(),
+            agreement: None,
+            purpose: None,
+        }),
         basis: "Executive order 2026-14".to_owned(),
         issued: at("2026-11-23T00:00:00Z"),
         expires: at("2026-11-24T00:00:00Z"),

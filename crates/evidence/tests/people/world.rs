@@ -256,7 +256,7 @@ impl Scene {
         let borrowed: Vec<_> = signatures.iter().map(String::as_str).collect();
         let signers = signers(&signers_text().lines().map(str::to_owned).collect::<Vec<_>>());
         let record = match approve(text.as_bytes(), &borrowed, &signers, &self.draft.custodian, now()) {
-            Ok(approved) => approved.record(),
+            Ok(approved) => approved.record(None),
             Err(_) => DirectiveRecord {
                 number: directive.number.clone(),
                 text,
@@ -267,6 +267,7 @@ impl Scene {
                     .iter()
                     .map(|who| format!("{who}@city.example"))
                     .collect(),
+                estate: None,
             },
         };
         json(&record)

@@ -196,6 +196,21 @@ impl InForce {
         }
     }
 
+    /// This policy with no agreement, no officer and nothing permitted.
+    #[must_use]
+    pub fn without_agreements(self) -> Self {
+        let cedar = CedarText {
+            policies: String::new(),
+            ..self.cedar
+        };
+        Self {
+            partners: Vec::new(),
+            agreements: Vec::new(),
+            cedar,
+            ..self
+        }
+    }
+
     /// This policy with one more thing ended: what a directive makes of it. Nothing else changes.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub(super) fn check(draft: &mut Draft<'_>, desired: &Desired) {
                     "data set `{}` is relation `{schema}.{name}`, which is not in the database",
                     view.dataset
                 ),
-                "its share cannot be made",
+                super::SHARE_CANNOT_BE_MADE,
                 Vec::new(),
             ),
             Some(relation) => relation_of(draft, view, relation),
@@ -63,7 +63,7 @@ fn relation_of(draft: &mut Draft<'_>, view: &DesiredView, relation: &Relation) {
                     "data set `{}` has column {place}, which is not in the database",
                     view.dataset
                 ),
-                "its share cannot be made",
+                super::SHARE_CANNOT_BE_MADE,
                 Vec::new(),
             );
             continue;

@@ -89,11 +89,8 @@ pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>) {
             None => format!("plants the key of the pseudonyms under `{agreement}`"),
         };
         draft.steps.push(Step {
-            phase: Phase::Prepare,
-            sql: plant(id.as_str()),
-            words,
-            password_for: None,
             key_for: Some(agreement.clone()),
+            ..Step::new(Phase::Prepare, plant(id.as_str()), words)
         });
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Draft, Phase, Shares, holder};
+use super::difference::seen_as;
+use super::{Draft, Effect, Phase, Shares, holder};
 use crate::catalog::{Class, Grant, Grantee, KEYS_SCHEMA, OWNER_ROLE, Object};
 
 pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>, gone: &BTreeSet<Object>) {
@@ -57,7 +58,8 @@ fn exact(
             grant.privilege,
             grant.object.words()
         );
-        draft.step(Phase::Close, grant.revoke_sql(), words);
+        let drifted = surplus(shares, grant);
+        draft.step_undoing(Phase::Close, grant.revoke_sql(), words, Effect::Opens, drifted);
     }
     // Taking a right on a relation takes it on each of its columns, too (PostgreSQL documentation, REVOKE).
     let falls_with = |object: &Object, privilege: &str| {
@@ -78,7 +80,13 @@ fn exact(
                 holder(shares, grantee),
                 object.words()
             );
-            draft.step(phase, object.grant_sql(privilege, grantee), words);
+            let drifted = format!(
+                "{} no longer holds {privilege} on {}",
+                holder(shares, grantee),
+                object.words()
+            );
+            let sql = object.grant_sql(privilege, grantee);
+            draft.step_undoing(phase, sql, words, Effect::Closes, drifted);
         }
     }
 }
@@ -112,7 +120,33 @@ fn strangers(draft: &mut Draft<'_>, shares: &Shares<'_>, known: &BTreeSet<Grante
             grant.privilege,
             grant.object.words()
         );
-        draft.step(Phase::Close, grant.revoke_sql(), words);
+        let drifted = surplus(shares, grant);
+        draft.step_undoing(Phase::Close, grant.revoke_sql(), words, Effect::Opens, drifted);
+    }
+}
+
+/// What somebody can do with a right that no agreement gives, in words.
+fn surplus(shares: &Shares<'_>, grant: &Grant) -> String {
+    let who = holder(shares, &grant.grantee);
+    let object = &grant.object;
+    let passing_on = if grant.grantable { ", and pass that on" } else { "" };
+    let seen = seen_as(shares.desired, object.schema.as_deref(), &object.name);
+    let reads = grant.privilege == "SELECT";
+    match (object.class, seen) {
+        (Class::Relation, Some(seen)) if reads => format!("{who} can now read {seen}{passing_on}"),
+        (Class::Column, Some(seen)) if reads => format!(
+            "{who} can now read column `{}` of {seen}{passing_on}",
+            object.part.as_deref().unwrap_or_default()
+        ),
+        (Class::Relation | Class::Column, None) if reads => format!(
+            "{who} can now read {} itself, past every condition and mask{passing_on}",
+            object.words()
+        ),
+        _ => format!(
+            "{who} now holds {} on {}{passing_on}",
+            grant.privilege,
+            object.words()
+        ),
     }
 }
 

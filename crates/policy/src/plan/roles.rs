@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, PASSWORD_PLACEHOLDER, Phase, Shares, Step, alter_role, may_login};
+use super::{Draft, Effect, PASSWORD_PLACEHOLDER, Phase, Shares, alter_role, may_login};
 use crate::catalog::{KEPT_ROLE, Membership, OWNER_ROLE, Password, Role};
 use crate::desired::DesiredRole;
 use crate::sql::{ident, literal};
@@ -94,18 +94,28 @@ fn existing(draft: &mut Draft<'_>, shares: &Shares<'_>, role: &Role, connection_
     }
     if !wrong.is_empty() {
         let list = wrong.join(" ");
-        draft.step(
+        draft.step_undoing(
             Phase::Close,
             alter_role(&role.name, &list),
             format!("{who} loses powers it must not have: {list}"),
+            Effect::Opens,
+            format!("{who} has powers that no agreement gives; what takes them away: {list}"),
         );
     }
     if role.connection_limit != connection_limit {
         let sql = alter_role(&role.name, &format!("CONNECTION LIMIT {connection_limit}"));
-        draft.step(
+        let more = role.connection_limit < 0 || role.connection_limit > connection_limit;
+        let effect = if more { Effect::Opens } else { Effect::Closes };
+        let found = match role.connection_limit {
+            limit if limit < 0 => "any number of".to_owned(),
+            limit => limit.to_string(),
+        };
+        draft.step_undoing(
             Phase::Prepare,
             sql,
             format!("{who} may hold {connection_limit} connections at a time"),
+            effect,
+            format!("{who} may hold {found} connections at a time, not {connection_limit}"),
         );
     }
     if role
@@ -147,16 +157,32 @@ fn activate(draft: &mut Draft<'_>, shares: &Shares<'_>, wanted: &DesiredRole) {
         role.login && matches!(role.password, Password::Ours | Password::Unknown) && !renew
     });
     if !stands {
-        draft.steps.push(Step {
-            phase: Phase::Activate,
-            sql: alter_role(name, &format!("LOGIN PASSWORD '{PASSWORD_PLACEHOLDER}'")),
-            words: format!(
+        let (effect, drifted) = no_login(draft.catalog.role(name), &wanted.words());
+        draft.step_undoing(
+            Phase::Activate,
+            alter_role(name, &format!("LOGIN PASSWORD '{PASSWORD_PLACEHOLDER}'")),
+            format!(
                 "{} can log in, with a new password that only the gateways hold",
                 wanted.words()
             ),
-            password_for: Some(name.to_owned()),
-            key_for: None,
-        });
+            effect,
+            drifted,
+        );
+        if let Some(step) = draft.steps.last_mut() {
+            step.password_for = Some(name.to_owned());
+        }
+    }
+}
+
+/// How a role that must log in with the gateways' password cannot, or somebody else can.
+fn no_login(role: Option<&Role>, who: &str) -> (Effect, String) {
+    match role {
+        None => (Effect::Closes, format!("{who} has no role, and so no access")),
+        Some(role) if role.login && role.password == Password::Foreign => (
+            Effect::Opens,
+            format!("somebody has set another password for {who}, and can log in with it past the gateway"),
+        ),
+        Some(_) => (Effect::Closes, format!("{who} cannot log in")),
     }
 }
 
@@ -180,20 +206,31 @@ fn settings(draft: &mut Draft<'_>, shares: &Shares<'_>, role: &str, wanted: &BTr
             .map(|d| format!("IN DATABASE {} ", ident(d)))
             .unwrap_or_default();
         let sql = alter_role(role, &format!("{place}RESET {}", ident(&setting.name)));
-        draft.step(
+        draft.step_undoing(
             Phase::Close,
             sql,
             format!("{who} loses the setting `{}`, made since", setting.name),
+            Effect::Opens,
+            format!(
+                "{who} works with `{}` = `{}`, which no agreement says",
+                setting.name, setting.value
+            ),
         );
     }
     for (name, value) in wanted {
         let stands = of_role().any(|s| s.database.is_none() && s.name == *name && s.value == *value);
         if !stands {
             let sql = alter_role(role, &format!("SET {} = {}", ident(name), literal(value)));
-            draft.step(
+            let drifted = match of_role().find(|s| s.database.is_none() && s.name == *name) {
+                Some(found) => format!("{who} works with `{name}` = `{}`, not `{value}`", found.value),
+                None => format!("{who} works without `{name}` = `{value}`, which is to bound it"),
+            };
+            draft.step_undoing(
                 Phase::Prepare,
                 sql,
                 format!("{who} works with `{name}` = `{value}`"),
+                Effect::Opens,
+                drifted,
             );
         }
     }
@@ -214,10 +251,18 @@ fn memberships(draft: &mut Draft<'_>, shares: &Shares<'_>) {
             "role `{}` is no longer a member of `{}`",
             membership.member, membership.role
         );
-        draft.step(
+        let (role, member) = (membership.role.as_str(), membership.member.as_str());
+        let drifted = if ours(role) {
+            format!("role `{member}` can act as {}", shares.words(role))
+        } else {
+            format!("{} can now do all that role `{role}` can", shares.words(member))
+        };
+        draft.step_undoing(
             Phase::Close,
             revoke_membership(membership, catalog.server.version),
             words,
+            Effect::Opens,
+            drifted,
         );
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Draft, Phase, Shares};
+use super::difference::view_differs;
+use super::{Draft, Effect, Phase, Shares};
 use crate::catalog::{Catalog, KEYS_SCHEMA, OWNER_ROLE, Object, Relation, RelationKind, printed_key};
 use crate::desired::{DesiredRole, DesiredView};
 use crate::sql::ident;
@@ -43,10 +44,15 @@ fn schema(draft: &mut Draft<'_>, name: &str, role: Option<&DesiredRole>) {
         }
         (Some(schema), _) if schema.owner != OWNER_ROLE => {
             let sql = format!("ALTER SCHEMA {} OWNER TO {owner}", ident(name));
-            draft.step(
+            draft.step_undoing(
                 Phase::Close,
                 sql,
                 format!("schema `{name}` is no longer owned by `{}`", schema.owner),
+                Effect::Opens,
+                format!(
+                    "role `{}` owns schema `{name}`, and can replace every view in it",
+                    schema.owner
+                ),
             );
         }
         _ => {}
@@ -68,11 +74,23 @@ fn one_view(draft: &mut Draft<'_>, role: &DesiredRole, view: &DesiredView, gone:
     gone.insert(Object::relation(schema, name));
     let qualified = format!("{}.{}", ident(schema), ident(name));
     let columns: Vec<&str> = view.columns.iter().map(AsRef::as_ref).collect();
+    let (effect, drifted) = match found {
+        Some(relation) => view_differs(draft.catalog, relation, view, &who),
+        None => (
+            Effect::Closes,
+            format!(
+                "{who} sees nothing of data set `{}`: its view is not there",
+                view.dataset
+            ),
+        ),
+    };
     let words = if found.is_some() {
-        draft.step(
+        draft.step_undoing(
             Phase::Close,
             format!("DROP VIEW {qualified}"),
             format!("view `{schema}.{name}` of {who} is not as the estate says and goes"),
+            effect,
+            drifted.clone(),
         );
         format!(
             "{who} sees data set `{}` again as the estate says: {}",
@@ -92,7 +110,7 @@ fn one_view(draft: &mut Draft<'_>, role: &DesiredRole, view: &DesiredView, gone:
         ident(OWNER_ROLE),
         view.create_sql(&role.name)
     );
-    draft.step(Phase::Share, sql, words);
+    draft.step_undoing(Phase::Share, sql, words, effect, drifted);
 }
 
 fn is_as_desired(catalog: &Catalog, relation: &Relation, view: &DesiredView) -> bool {
@@ -113,7 +131,11 @@ fn owner(draft: &mut Draft<'_>, relation: &Relation) {
             "view `{}.{}` reads with the rights of the views' owner again, not with those of `{}`",
             relation.schema, relation.name, relation.owner
         );
-        draft.step(Phase::Close, sql, words);
+        let drifted = format!(
+            "view `{}.{}` reads with the rights of role `{}`, which may be more than the agreement's",
+            relation.schema, relation.name, relation.owner
+        );
+        draft.step_undoing(Phase::Close, sql, words, Effect::Opens, drifted);
     }
 }
 
@@ -148,7 +170,11 @@ fn surplus(draft: &mut Draft<'_>, schema: &str, role: Option<&DesiredRole>, gone
                 "view `{schema}.{}` is of no agreement of the estate and goes",
                 relation.name
             );
-            draft.step(Phase::Close, sql, words);
+            let drifted = format!(
+                "view `{schema}.{}` stands in an agreement's schema, and shows what no agreement gives",
+                relation.name
+            );
+            draft.step_undoing(Phase::Close, sql, words, Effect::Opens, drifted);
             gone.insert(Object::relation(schema, &relation.name));
         } else {
             not_a_view(draft, relation);
