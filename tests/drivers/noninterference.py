@@ -83,6 +83,7 @@ def interleave(rng, shown, hidden):
 
 
 TABLES = """
+revoke create on schema public from public;
 create schema records;
 create table records.people (person_id bigint primary key, name text not null, birth_date date not null, status text not null,
   juvenile boolean not null, city text not null, weight integer not null, ssn text not null, note text);

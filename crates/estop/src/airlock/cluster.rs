@@ -188,7 +188,6 @@ impl Cluster {
                 "--encoding=UTF8",
                 "--no-locale",
                 "--no-sync",
-                "--no-instructions",
                 "--wal-segsize=1",
             ]);
         quiet(self.account.runs(&mut initdb), &self.folder);

@@ -1,4 +1,6 @@
 -- The records office's tables. Incidents are real (data/README.md), people are made up (people.rs).
+-- PostgreSQL 13 and 14 let everybody make things there; nothing is shared beside that.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA records;
 
 CREATE TABLE records.incidents (

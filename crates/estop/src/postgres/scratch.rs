@@ -188,7 +188,6 @@ fn make_cluster(
             "--encoding=UTF8",
             "--no-locale",
             "--no-sync",
-            "--no-instructions",
         ]);
     quiet(account.runs(&mut initdb), directory);
     let made = run(&mut initdb, "initdb");
