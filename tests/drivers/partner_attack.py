@@ -273,6 +273,8 @@ def straight_to_the_database(role):
         assert conn.execute("show transaction_read_only").fetchone()[0] == "on"
         conn.execute("set default_transaction_read_only = off")
         for row, text, wanted in BEHIND:
+            if row == 32 and conn.info.server_version < 150000:
+                continue  # a role may grant itself there: drift finds it, and the filter refuses it (docs/limits.md)
             attempt(conn, row, text.replace("{role}", role), wanted, "behind")
 
 
