@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use policy::condition::entity_type;
-use policy::estate::Estate;
+use policy::estate::{Estate, Officer};
 use serde::Serialize;
 
 use crate::offence::{Broken, Offence};
@@ -70,7 +70,7 @@ pub struct Who {
     pub partner: String,
     /// What people call it.
     pub title: String,
-    /// One of its officers, if it has any.
+    /// One of its officers, if it has one to whom it applies.
     pub officer: Option<String>,
     /// The officer's name.
     pub name: Option<String>,
@@ -126,7 +126,7 @@ impl Finding {
     pub fn lines(&self) -> Vec<String> {
         let who = match (&self.who.name, &self.who.officer) {
             (Some(name), Some(officer)) => format!("{name} ({officer}) of {}", self.partner()),
-            _ => format!("any officer of {}", self.partner()),
+            _ => format!("an officer of {}", self.partner()),
         };
         let mut lines = vec![format!("who       {who}")];
         match &self.reads {
@@ -207,9 +207,11 @@ pub fn describe(
         .values()
         .find(|agreement| agreement.id.as_str() == seen.agreement);
     let agreement = agreement.ok_or_else(|| alien("an agreement"))?;
+    // Whoever it is: that may be another than the agreement's, which is then the finding.
     let partner = estate
         .partners()
-        .get(&agreement.partner)
+        .values()
+        .find(|partner| partner.id.as_str() == seen.partner)
         .ok_or_else(|| alien("a partner"))?;
     let (seen, replayed) = seen.nicer(partner, agreement, broken, &set)?;
     let permit = set.policy(&offence.permit);
@@ -225,6 +227,8 @@ pub fn describe(
         .values()
         .find(|dataset| entity_type(&dataset.id) == seen.resource_kind());
     let zone = estate.custodian().time_zone.clone();
+    let named = |officer: &&Officer| format!("{}/{}", partner.id, officer.id) == seen.officer;
+    let officer = partner.officers.iter().find(named);
     Ok(Finding {
         claim: claim.to_owned(),
         forbids: cited
@@ -241,8 +245,8 @@ pub fn describe(
         who: Who {
             partner: partner.id.to_string(),
             title: partner.title.clone(),
-            officer: partner.officers.first().map(|officer| officer.id.to_string()),
-            name: partner.officers.first().map(|officer| officer.name.clone()),
+            officer: officer.map(|officer| officer.id.to_string()),
+            name: officer.map(|officer| officer.name.clone()),
         },
         reads: dataset.map(|dataset| Reads {
             dataset: dataset.id.to_string(),

@@ -182,6 +182,11 @@ impl<'a> Expander<'a> {
                 let equal = |item: &Arc<Expr>| Ok(equal(within(item)?, Arc::clone(&right)));
                 any(items.iter().map(equal))
             }
+            Expr::BinaryOp {
+                op: op @ (BinaryOp::Eq | BinaryOp::NotEq),
+                left,
+                right,
+            } if self.is_other_thing(left, right) => Ok(Expr::Literal(Literal::Bool(*op == BinaryOp::NotEq))),
             Expr::BinaryOp { op, left, right } => Ok(Expr::BinaryOp {
                 op: *op,
                 left: within(left)?,
@@ -334,6 +339,15 @@ impl<'a> Expander<'a> {
             eid: (*id).into(),
         };
         Ok(partners.map(|id| Literal::EntityUID(uid(id))).collect())
+    }
+
+    /// Whether `resource` is compared with what no resource of this place is: an agreement, where rows are read.
+    fn is_other_thing(&self, left: &Expr, right: &Expr) -> bool {
+        let other = |expr: &Expr| match expr {
+            Expr::Literal(Literal::EntityUID(uid)) => uid.ty.to_string() != self.place.resource(),
+            _ => false,
+        };
+        is(left, &Var::Resource) && other(right) || is(right, &Var::Resource) && other(left)
     }
 
     /// Whether an attribute is there at all in this place.

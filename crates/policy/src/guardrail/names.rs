@@ -271,6 +271,7 @@ impl Names<'_, '_> {
                     .collect();
                 known("officer", uid, officers.iter().map(String::as_str))
             }
+            "Action" => known("action", uid, ["connect", "read"].into_iter()),
             "Purpose" => {
                 self.mentioned.purposes.insert(uid.eid.to_string());
                 Ok(())

@@ -394,3 +394,13 @@ fn partners_have_tags_too() {
         .contains("there is no tag of partners `federal`")
     );
 }
+
+#[test]
+fn actions_and_agreements_can_be_asked_for_anywhere() {
+    let statute = statute(&format!(
+        "{HEAD}forbid (principal, action, resource) when {{ action == Action::\"connect\" && resource == Agreement::\"federal-2019\" }};"
+    ));
+    assert_eq!(places(&statute), ["g@:connect"]);
+    let text = format!("{HEAD}forbid (principal, action, resource) when {{ action == Action::\"write\" }};");
+    assert!(wrong(&text).0.contains("there is no action `write`"));
+}

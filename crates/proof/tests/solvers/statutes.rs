@@ -191,6 +191,22 @@ async fn ordinance_and_convictions() {
     );
 }
 
+/// A guardrail against one officer is shown with that officer.
+#[tokio::test]
+async fn the_officer_it_is_about_is_named() {
+    let draft = Draft::new()
+        .dataset("people", "", "id = { type = \"bigint\" }")
+        .partner("p")
+        .replace("partners/p.toml", "[[officer]]\nid = \"kim\"\nname = \"Kim of p\"", "[[officer]]\nid = \"kim\"\nname = \"Kim of p\"\nscram = \"@\"\n[[officer]]\nid = \"lee\"\nname = \"Lee\"")
+        .verified("partners/p.toml")
+        .agreement("a", "p", "\"x\"", "[[share]]\ndataset = \"people\"\ncolumns = [\"id\"]")
+        .guardrails("g", "@id(\"suspended\") @citation(\"Order 7\")\nforbid (principal == Officer::\"p/lee\", action == Action::\"read\", resource);");
+    has(
+        &finding(&draft).await,
+        &["who       Lee (lee) of The p (p)", "Order 7"],
+    );
+}
+
 /// Every agreement that offends is named, against every guardrail.
 #[tokio::test]
 async fn all_offenders_are_named() {

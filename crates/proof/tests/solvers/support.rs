@@ -131,6 +131,11 @@ impl Draft {
         self
     }
 
+    /// Puts a verifier where `@` stands for one.
+    pub(crate) fn verified(self, path: &str) -> Self {
+        self.replace(path, "\"@\"", &format!("\"{VERIFIER}\""))
+    }
+
     pub(crate) fn estate(&self) -> Estate {
         Estate::parse(&self.0).unwrap_or_else(|errors| panic!("{:#?}", errors.findings()))
     }
