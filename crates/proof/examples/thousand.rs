@@ -89,7 +89,7 @@ fn files(agreements: usize, datasets: usize, bad: usize) -> Files {
             let _ = write!(
                 text,
                 "[[share]]\ndataset = \"set-{dataset}\"\ncolumns = [\"id\", \"name\", \"status\"]\nmask = {{ name = \"initials\" }}\n\
-                 when = '{juvenile}resource.status == \"open\" && resource.level < {} && (!(resource has seen_at) || resource.seen_at > datetime(\"20{:02}-01-01\"))'\n",
+                 when = '{juvenile}resource.status == \"open\" && resource.level < {} && (if resource has seen_at then resource.seen_at > datetime(\"20{:02}-01-01\") else true)'\n",
                 number % 6,
                 10 + number % 15
             );

@@ -9,9 +9,9 @@ use crate::case::{Claim, Prepared, only};
 use crate::finding::{Finding, Shown, describe, instead_of};
 use crate::offence::{Broken, Offence};
 use crate::properties::{CLAIM_GUARDRAILS, CLAIM_NOTHING_NEW};
-use crate::run::{Proved, RunError, Verdict, settle};
+use crate::run::{Proved, RunError, Verdict};
 use crate::solver::Solvers;
-use crate::symbolic::{Asks, Environment, Query};
+use crate::symbolic::{Asks, Environment};
 
 /// A claim, its verdict, and what is to be said of it.
 #[derive(Debug, Clone)]
@@ -190,7 +190,6 @@ async fn new_columns(
     solvers: &Solvers,
 ) -> Result<Vec<Shown>, RunError> {
     let set = only(broken.left, std::slice::from_ref(&offence.permit));
-    let right = broken.model.encode(broken.environment, broken.right)?;
     let mut shown = Vec::new();
     for (column, masked) in candidates(estate, broken.environment) {
         let narrow = format!(
@@ -204,14 +203,7 @@ async fn new_columns(
         if narrowed.add(narrow).is_err() {
             continue;
         }
-        let left = broken.model.encode(broken.environment, &narrowed)?;
-        let query = Query {
-            environment: broken.environment,
-            asks: broken.asks,
-            left: &left,
-            right: &right,
-        };
-        let settled = settle(query.pose()?, solvers).await;
+        let settled = broken.settled(&narrowed, solvers).await?;
         match settled.verdict() {
             Verdict::Holds => {}
             Verdict::Fails => shown.push(Shown { column, masked }),

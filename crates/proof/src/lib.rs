@@ -3,6 +3,7 @@
 //! Runs two solver programs and writes files. No database, no ledger, no session; the clock is handed in.
 
 pub mod case;
+mod deep;
 pub mod examine;
 pub mod finding;
 pub mod folder;

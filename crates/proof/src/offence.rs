@@ -8,9 +8,10 @@ use cedar_policy::{Authorizer, Decision, Effect, Entities, PolicyId, PolicySet, 
 use futures_util::{StreamExt as _, stream};
 
 use crate::case::only;
-use crate::run::{RunError, Verdict, settle};
+use crate::deep;
+use crate::run::{RunError, Settled, Verdict, settle};
 use crate::solver::{SolverName, Solvers};
-use crate::symbolic::{Answer, Asks, Encoded, Environment, Model, Query};
+use crate::symbolic::{Answer, Asks, Environment, Model, Query};
 
 /// A permit that breaks a claim, and a request that shows it.
 #[derive(Debug, Clone)]
@@ -53,7 +54,6 @@ impl Broken<'_> {
     /// # Errors
     /// A solver does not answer for a part, or a counterexample is none to Cedar's authorizer.
     pub async fn offences(&self, solvers: &Solvers) -> Result<Vec<Offence>, RunError> {
-        let right = self.model.encode(self.environment, self.right)?;
         let left = self.environment.relevant(self.left);
         let permits = left.policies().filter(|policy| policy.effect() == Effect::Permit);
         let mut ids: Vec<PolicyId> = permits.map(|policy| policy.id().clone()).collect();
@@ -62,7 +62,7 @@ impl Broken<'_> {
         let mut groups = vec![ids];
         while !groups.is_empty() {
             let tried: Vec<_> = stream::iter(groups.drain(..))
-                .map(|group| self.tried(group, &left, &right, solvers))
+                .map(|group| self.tried(group, &left, solvers))
                 .buffered(solvers.at_once())
                 .collect()
                 .await;
@@ -85,34 +85,48 @@ impl Broken<'_> {
     /// # Errors
     /// A solver does not give it, or it is none to Cedar's authorizer.
     pub async fn counterexample(&self, solvers: &Solvers) -> Result<(Request, Entities, Replayed), RunError> {
-        let left = self.model.encode(self.environment, self.left)?;
-        let right = self.model.encode(self.environment, self.right)?;
-        let query = self.query(&left, &right);
-        let (request, entities) = self.found(&query, solvers).await?;
+        let (request, entities) = self.found(self.left, solvers).await?;
         let replayed = self.replayed(self.left, &request, &entities)?;
         Ok((request, entities, replayed))
     }
 
-    fn query<'q>(&'q self, left: &'q Encoded, right: &'q Encoded) -> Query<'q> {
-        Query {
-            environment: self.environment,
-            asks: self.asks,
-            left,
-            right,
-        }
+    /// The verdict on the claim with this set on the left.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub(crate) async fn settled(&self, left: &PolicySet, solvers: &Solvers) -> Result<Settled, RunError> {
+        let posed = self.encoded(left, |query| Ok(query.pose()?))?;
+        Ok(settle(posed, solvers).await)
+    }
+
+    /// What is made of the question with this set on the left. Terms nest as deep as there are policies, so they live and
+    /// die on a thread with room for them.
+    fn encoded<T: Send>(
+        &self,
+        left: &PolicySet,
+        make: impl FnOnce(&Query<'_>) -> Result<T, RunError> + Send,
+    ) -> Result<T, RunError> {
+        deep::run(|| {
+            let left = self.model.encode(self.environment, left)?;
+            let right = self.model.encode(self.environment, self.right)?;
+            make(&Query {
+                environment: self.environment,
+                asks: self.asks,
+                left: &left,
+                right: &right,
+            })
+        })
+        .map_err(RunError::Broken)?
     }
 
     async fn tried(
         &self,
         group: Vec<PolicyId>,
         left: &PolicySet,
-        right: &Encoded,
         solvers: &Solvers,
     ) -> Result<Tried, RunError> {
         let set = only(left, &group);
-        let encoded = self.model.encode(self.environment, &set)?;
-        let query = self.query(&encoded, right);
-        let settled = settle(query.pose()?, solvers).await;
+        let settled = self.settled(&set, solvers).await?;
         match settled.verdict() {
             Verdict::Holds => Ok(Tried::Holds),
             Verdict::Undecided => Err(RunError::Undecided {
@@ -121,7 +135,7 @@ impl Broken<'_> {
             }),
             Verdict::Fails => match group.as_slice() {
                 [permit] => {
-                    let (request, entities) = self.found(&query, solvers).await?;
+                    let (request, entities) = self.found(&set, solvers).await?;
                     self.replayed(&set, &request, &entities)?;
                     let permit = permit.clone();
                     Ok(Tried::Offends(Box::new(Offence {
@@ -136,22 +150,23 @@ impl Broken<'_> {
     }
 
     /// A counterexample, from the solver whose models can be read.
-    async fn found(&self, query: &Query<'_>, solvers: &Solvers) -> Result<(Request, Entities), RunError> {
-        let Some(script) = query.script_with_model()? else {
-            return Ok(query.counterexample(None)?);
+    async fn found(&self, left: &PolicySet, solvers: &Solvers) -> Result<(Request, Entities), RunError> {
+        let Some(script) = self.encoded(left, |query| Ok(query.script_with_model()?))? else {
+            return self.encoded(left, |query| Ok(query.counterexample(None)?));
         };
         let run = solvers.run(SolverName::Cvc5, &script).await;
-        let what = || self.environment.to_string();
+        let undecided = |why: String| RunError::Undecided {
+            what: self.environment.to_string(),
+            why,
+        };
         match (run.outcome, run.model) {
-            (Ok(Answer::Sat), Some(model)) => Ok(query.counterexample(Some(&model))?),
-            (Ok(_), _) => Err(RunError::Undecided {
-                what: what(),
-                why: "cvc5 gives no model of what it calls satisfiable".to_owned(),
-            }),
-            (Err(fault), _) => Err(RunError::Undecided {
-                what: what(),
-                why: format!("cvc5 {fault}"),
-            }),
+            (Ok(Answer::Sat), Some(model)) => {
+                self.encoded(left, |query| Ok(query.counterexample(Some(&model))?))
+            }
+            (Ok(_), _) => Err(undecided(
+                "cvc5 gives no model of what it calls satisfiable".to_owned(),
+            )),
+            (Err(fault), _) => Err(undecided(format!("cvc5 {fault}"))),
         }
     }
 

@@ -8,6 +8,7 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{CaseError, Prepared};
+use crate::deep;
 use crate::script;
 use crate::solver::{Fault, Run, SolverName, Solvers};
 use crate::symbolic::{Answer, Asks, Encoded, Environment, Posed, Query, SymbolicError};
@@ -200,9 +201,10 @@ pub async fn prove(
     let posings = stream::iter(0..environments).map(|environment| {
         let prepared = Arc::clone(prepared);
         async move {
-            tokio::task::spawn_blocking(move || pose(&prepared, environment))
+            tokio::task::spawn_blocking(move || deep::run(|| pose(&prepared, environment)))
                 .await
                 .map_err(|error| RunError::Broken(error.to_string()))?
+                .map_err(RunError::Broken)?
         }
     });
     let mut posings = std::pin::pin!(posings.buffer_unordered(solvers.at_once()));

@@ -246,3 +246,42 @@ async fn nothing_new_or_what_is() {
         Verdict::Fails
     );
 }
+
+/// Terms nest as deep as there are policies: the encoder has room for them, and its threads alone need it.
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_policies_have_room() {
+    const POLICIES: usize = 3_000;
+    let schema = "entity Officer; entity Agreement;\naction connect appliesTo { principal: Officer, resource: Agreement, context: { n: Long } };\n";
+    let permits: String = (0..POLICIES)
+        .map(|n| format!("@id(\"{n}\") permit (principal, action, resource == Agreement::\"{n}\") when {{ context.n == {n} }};\n"))
+        .collect();
+    let case = proof::case::Case {
+        texts: [
+            (proof::case::SCHEMA, schema.to_owned()),
+            ("left", permits),
+            (
+                "right",
+                "@id(\"r\") permit (principal, action, resource) when { context.n >= 0 };\n".to_owned(),
+            ),
+        ]
+        .map(|(name, text)| (name.to_owned(), text))
+        .into(),
+        claims: vec![proof::case::Claim {
+            name: "many".to_owned(),
+            words: String::new(),
+            asks: proof::symbolic::Asks::Implies,
+            left: vec!["left".to_owned()],
+            right: vec!["right".to_owned()],
+        }],
+    };
+    let prepared = std::sync::Arc::new(case.prepare().unwrap());
+    let proved = proof::run::prove(&prepared, &solvers().await, &|_| {})
+        .await
+        .unwrap();
+    assert_eq!(
+        proved[0].verdict(),
+        Verdict::Holds,
+        "{:?}",
+        proved[0].checks[0].settled.trouble()
+    );
+}
