@@ -43,6 +43,7 @@ fn shared(files: &mut Files) {
 async fn world() -> World {
     let mut world = World::new().await;
     world.restart_with(shared);
+    world.approve().await.unwrap();
     world.admin().await.batch_execute(VISITS).await.unwrap();
     world.control.apply(&[]).await.unwrap();
     world

@@ -42,6 +42,7 @@ fn counted(files: &mut Files) {
 async fn world() -> World {
     let mut world = World::new().await;
     world.restart_with(counted);
+    world.approve().await.unwrap();
     world.admin().await.batch_execute(STOPS).await.unwrap();
     world.control.apply(&[]).await.unwrap();
     world

@@ -71,7 +71,8 @@ impl Office {
 
     /// The authorities approve the estate as it is served, each with their own key.
     pub fn approve(&self) {
-        let file = self.path(&format!("approval-{}", monotonic().elapsed().as_nanos()));
+        let mut files = (1..).map(|count| self.path(&format!("approval-{count}")));
+        let file = files.find(|file| !file.exists()).unwrap();
         let name = file.to_str().unwrap();
         let keys = AUTHORITIES.map(|who| self.path("keys").join(who));
         let sign =
