@@ -1,6 +1,6 @@
 //! Signed documents that agreements name: by their hash, since nothing else of them is read.
 //!
-//! Among an estate's [`Files`](super::Files) a document stands by one line that says its SHA-256, so that whatever is said
+//! Among an estate's [`Files`] a document stands by one line that says its SHA-256, so that whatever is said
 //! of the files as a whole (their hash, what a person approves) is said of the documents too.
 
 use std::collections::BTreeSet;
