@@ -5,6 +5,8 @@ use std::path::Path;
 use control::api::{ApplyRequest, PlanAnswer};
 use control::{AppliedPlans, UpstreamPlan, estate_sha256};
 use policy::harden::Severity;
+use policy::plan::{Effect, Step};
+use policy::terms::Sign;
 
 use crate::admin::Admin;
 use crate::estate::{self, Loaded};
@@ -38,7 +40,7 @@ pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Fa
     let loaded = estate::load(folder)?;
     let answer = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
     let plans = &answer.plans;
-    say(plans, console)?;
+    say(plans, plan_line, console)?;
     let blocked = plans.iter().any(blocks);
     let steps: usize = plans.iter().map(|plan| plan.steps.len()).sum();
     let verdict = match (steps, blocked) {
@@ -47,7 +49,7 @@ pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Fa
             "`apply` will refuse: close what is marked BLOCKS first",
         ),
         (0, false) => console.paint(Tone::Good, "nothing to do: every database is as the estate says"),
-        (steps, false) => format!("{steps} steps; `estop apply` takes them"),
+        (_, false) => format!("{}; `estop apply` does it", counted(plans)),
     };
     console.line(verdict)?;
     console.line(format!("estate {}", answer.approval.estate_sha256))?;
@@ -69,7 +71,7 @@ pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, F
     let loaded = estate::load(folder)?;
     let applying = plan_and_apply(&Admin::at(loaded.state().admin_socket()), &loaded).await;
     let (plans, applied) = applying.map_err(|failure| with_estate(failure, folder))?;
-    say(&plans, console)?;
+    say(&plans, plan_line, console)?;
     let steps: usize = applied.plans.iter().map(|plan| plan.steps.len()).sum();
     let policy = if applied.moved {
         "is in force now"
@@ -90,7 +92,7 @@ pub(super) async fn run_drift(folder: &Path, console: Console) -> Result<Exit, F
     let plans = plans(&Admin::at(loaded.state().admin_socket()), &loaded)
         .await?
         .plans;
-    say(&plans, console)?;
+    say(&plans, drift_line, console)?;
     let drifted = plans.iter().any(|plan| !plan.steps.is_empty() || blocks(plan));
     let verdict = if drifted {
         console.paint(
@@ -156,11 +158,48 @@ fn blocks(plan: &UpstreamPlan) -> bool {
         .any(|finding| finding.severity == Severity::Blocks)
 }
 
-fn say(plans: &[UpstreamPlan], console: Console) -> Result<(), Failure> {
+/// `3 to add, 1 to change, 0 to take away`.
+fn counted(plans: &[UpstreamPlan]) -> String {
+    let count = |sign| {
+        let steps = plans.iter().flat_map(|plan| &plan.steps);
+        steps.filter(|step| step.sign == sign).count()
+    };
+    format!(
+        "{} to add, {} to change, {} to take away",
+        count(Sign::Add),
+        count(Sign::Change),
+        count(Sign::Take)
+    )
+}
+
+/// A step as what will be done.
+fn plan_line(step: &Step, console: Console) -> String {
+    let tone = match step.sign {
+        Sign::Add => Tone::Good,
+        Sign::Change => Tone::Notice,
+        Sign::Take => Tone::Bad,
+    };
+    format!(
+        "{} {}",
+        console.paint(tone, step.sign.mark().to_string()),
+        step.words
+    )
+}
+
+/// A step as what stands otherwise than it should.
+fn drift_line(step: &Step, console: Console) -> String {
+    let effect = match step.undoes.effect {
+        Effect::Opens => console.paint(Tone::Bad, "OPENS"),
+        Effect::Closes => console.paint(Tone::Notice, "closes"),
+    };
+    format!("{effect}: {}", step.undoes.words)
+}
+
+fn say(plans: &[UpstreamPlan], line: fn(&Step, Console) -> String, console: Console) -> Result<(), Failure> {
     for plan in plans {
         console.line(console.paint(Tone::Strong, format!("upstream {}", plan.upstream)))?;
         for step in &plan.steps {
-            console.line(format!("  {}", step.words))?;
+            console.line(format!("  {}", line(step, console)))?;
             console.line(console.paint(Tone::Quiet, format!("      {};", step.sql)))?;
         }
         for finding in &plan.findings {
@@ -180,4 +219,44 @@ fn say(plans: &[UpstreamPlan], console: Console) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Console, Step, counted, drift_line, plan_line};
+    use control::UpstreamPlan;
+
+    fn step(sign: &str, effect: &str) -> Step {
+        serde_json::from_value(serde_json::json!({
+            "phase": "grant",
+            "sql": "GRANT SELECT ON x TO y",
+            "words": "`police` may read",
+            "password_for": null,
+            "sign": sign,
+            "undoes": { "effect": effect, "words": "`clerk` may read", "roles": [] },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_plan_is_counted_by_what_it_does_and_drift_says_what_it_opens() {
+        let steps = vec![
+            step("add", "closes"),
+            step("add", "closes"),
+            step("take", "opens"),
+        ];
+        // In JSON mode nothing is coloured.
+        let plain = Console::new(true);
+        assert_eq!(plan_line(&steps[0], plain), "+ `police` may read");
+        assert_eq!(plan_line(&steps[2], plain), "- `police` may read");
+        assert_eq!(drift_line(&steps[0], plain), "closes: `clerk` may read");
+        assert_eq!(drift_line(&steps[2], plain), "OPENS: `clerk` may read");
+        let plan = UpstreamPlan {
+            upstream: "main".to_owned(),
+            fingerprint: String::new(),
+            steps,
+            findings: Vec::new(),
+        };
+        assert_eq!(counted(&[plan]), "2 to add, 0 to change, 1 to take away");
+    }
 }
