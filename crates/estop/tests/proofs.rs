@@ -33,6 +33,7 @@ fn copy(from: &Path, to: &Path) {
         let text = fs::read_to_string(entry.path()).unwrap();
         let text = text
             .replace("@UPSTREAM@", "postgresql://a@/r?host=/tmp")
+            .replace("@ISOLATION@", "in-place")
             .replace("@LISTEN@", "127.0.0.1:6432");
         let lines = text.lines().filter(|line| !line.contains("@KEY:"));
         let filled: Vec<String> = lines

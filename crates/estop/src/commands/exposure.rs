@@ -16,7 +16,7 @@ mod graph;
 mod html;
 mod tree;
 
-/// The largest snapshot that is read: a hundred thousand relations take about 60 MB.
+/// The largest snapshot that is read.
 const SNAPSHOT_BYTES: usize = 1 << 30;
 
 /// Runs the command.

@@ -86,7 +86,7 @@ fn ordinary_statements_pass_by_kind() {
             &[Select],
         ),
         (
-            "SELECT * FROM other.pg_stat_thing, pg_stats, lineorder l WHERE l.lo_revenue > 0",
+            "SELECT * FROM other.statistics, pg_stats, lineorder l WHERE l.lo_revenue > 0",
             &[Select],
         ),
     ] {

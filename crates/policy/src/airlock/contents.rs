@@ -7,7 +7,7 @@ use crate::sql::{ident, literal};
 use super::{ADMIN, CUSTODIAN_PLACEHOLDER, Cell, INSIDE, SERVER, ShownColumn};
 
 /// Rows that come over in one message of the custodian's: enough that the way there and back does not count, few enough
-/// that wide rows fit in memory. Measured by `scripts/bench-isolation`.
+/// that wide rows fit in memory.
 const FETCH_SIZE: u32 = 2_000;
 
 /// What nobody in an airlock needs and what would reach beyond a session: functions, by name, in every form there is.

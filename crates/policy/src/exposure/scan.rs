@@ -16,7 +16,7 @@ use super::world::{RoleAt, World};
 /// Findings that one answer has at most: more than anyone reads, less than fills a machine.
 pub const FINDINGS: usize = 50_000;
 
-/// Pairs of a role and a relation that are looked at closely when no relation is named: about ten seconds of work. Of the
+/// Pairs of a role and a relation that are looked at closely when no relation is named, so that an answer comes. Of the
 /// relations beyond, only numbers are given.
 const CLOSELY: usize = 60_000;
 

@@ -171,6 +171,7 @@ fn relations_that_tell_of_others() {
             "SELECT * FROM LATERAL (SELECT * FROM ONLY pg_prepared_xacts) x",
             "COPY pg_stat_activity TO STDOUT",
             "SELECT * FROM pg_stat_activity TABLESAMPLE system (1)",
+            "SELECT * FROM other.pg_stat_statements",
         ],
     );
 }
