@@ -83,7 +83,8 @@ impl Control {
     /// safe: dropped half-way, it is to be done again.
     ///
     /// # Errors
-    /// Nobody has approved the estate, a finding blocks, a plan is not the one shown, or something fails; what was committed until then stays.
+    /// Nobody has approved the estate, a finding blocks, a plan is not the one shown, or something fails; what was committed
+    /// until then stays.
     pub async fn apply(&self, shown: &[(String, String)]) -> Result<AppliedPlans, ControlError> {
         let _work = self.0.work.lock().await;
         let approved = self.approved_estate()?;

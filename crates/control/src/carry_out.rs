@@ -27,9 +27,9 @@ mod acceptance;
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Control {
-    /// Carries an approved directive out; whoever calls holds the work. What could not be done in a database or by a gateway is recorded as not done and
-    /// stands in the outcome; carrying the same directive out again takes it up there. Not cancel safe: dropped half-way,
-    /// it is to be done again.
+    /// Carries an approved directive out; whoever calls holds the work. What could not be done in a database or by a gateway
+    /// is recorded as not done and stands in the outcome; carrying the same directive out again takes it up there. Not
+    /// cancel safe: dropped half-way, it is to be done again.
     ///
     /// # Errors
     /// It cannot be accepted (number, nonce, scope, ledger), or the ledger or register fail.

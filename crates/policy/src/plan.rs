@@ -96,7 +96,7 @@ impl Step {
 /// The way from a catalog to what is desired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// What to do, in order, in one transaction.
+    /// What to do, in order: of an upstream in one transaction, of an airlock one database after the other.
     pub steps: Vec<Step>,
     /// What the custodian should know, or must change before any of it.
     pub findings: Vec<Finding>,

@@ -107,10 +107,7 @@ impl Stage {
             Step::new(
                 "applied",
                 "apply",
-                format!(
-                    "{} steps in one transaction, policy {}",
-                    applied.steps, applied.epoch
-                ),
+                format!("{} steps, policy {}", applied.steps, applied.epoch),
             )
             .must(applied.steps > 0, "a fresh database must need steps")
             .fact("steps", applied.steps),
