@@ -9,7 +9,6 @@
 
 mod stage;
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use stage::desk::Worker;
@@ -38,18 +37,11 @@ fn what_a_partner_does_in_its_airlock_stays_there() {
     changes_are_found_and_undone(&stage);
 }
 
-/// Where a partner's cluster is.
-fn cluster(stage: &Stage, who: &str) -> PathBuf {
-    let home = stage.folder().join("state/airlock");
-    let top = std::fs::read_to_string(home.join("place")).map_or(home, PathBuf::from);
-    top.join(who)
-}
-
 /// Straight into the partner's airlock, past the gateway.
 fn inside(stage: &Stage, database: &str) -> String {
     let role = stage.login(PARTNER).query("select current_user");
     let password = stage.password("upstream", &role);
-    let socket = cluster(stage, PARTNER).join("socket");
+    let socket = stage.airlock(PARTNER).join("socket");
     let database = if database.is_empty() { &role } else { database };
     format!(
         "host={} user={role} password={password} dbname={database} options='-csearch_path={role} -cdefault_transaction_read_only=off'",
@@ -59,7 +51,7 @@ fn inside(stage: &Stage, database: &str) -> String {
 
 /// As Estop itself works there.
 fn administrator(stage: &Stage, database: &str) -> String {
-    let cluster = cluster(stage, PARTNER);
+    let cluster = stage.airlock(PARTNER);
     let password = std::fs::read_to_string(cluster.join("admin.secret")).unwrap();
     format!(
         "host={} user=estop_admin password={password} dbname={database}",
@@ -206,11 +198,7 @@ fn abuse_is_refused_or_bounded(stage: &Stage) {
 
 fn a_crash_is_the_partners_own(stage: &Stage) {
     let police = stage.login(PARTNER);
-    let cluster = cluster(stage, PARTNER);
-    let postmaster = || {
-        let text = std::fs::read_to_string(cluster.join("data/postmaster.pid")).unwrap_or_default();
-        text.lines().next().unwrap_or_default().to_owned()
-    };
+    let postmaster = || stage.postmaster(PARTNER);
     let kill = |pid: &str| assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
     // A backend: PostgreSQL itself restarts the cluster.
     let mut sleeping = Command::new("psql")
@@ -242,9 +230,8 @@ fn a_crash_is_the_partners_own(stage: &Stage) {
 }
 
 fn what_is_lost_is_made_again(stage: &Stage) {
-    let cluster = cluster(stage, PARTNER);
-    let pid = std::fs::read_to_string(cluster.join("data/postmaster.pid")).unwrap();
-    let pid = pid.lines().next().unwrap().to_owned();
+    let cluster = stage.airlock(PARTNER);
+    let pid = stage.postmaster(PARTNER);
     std::fs::remove_file(cluster.join("made")).unwrap();
     assert!(
         Command::new("kill")

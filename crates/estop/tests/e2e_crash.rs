@@ -11,8 +11,10 @@
 mod crash;
 mod stage;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,6 +24,7 @@ use crash::small_disk::SmallDisk;
 use crash::told::told;
 use crash::{Serve, World};
 use futures_util::StreamExt as _;
+use stage::desk::Worker;
 use stage::{Login, PATIENCE, wait_for};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -29,8 +32,28 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 /// Gateways killed.
 const RUNS: u64 = 50;
 
+/// Gateways killed before airlocks: each start takes up, or makes again, the clusters that the last one left.
+const AIRLOCK_RUNS: u64 = 4;
+
+/// Airlocks killed under a gateway that lives.
+const CLUSTERS_KILLED: u64 = 3;
+
 /// Longest time from the first row of the last client to the end of a run, in milliseconds.
 const RUN_MS: u64 = 500;
+
+/// A process of a server that is busy with a partner's statement.
+fn session_of(postmaster: &str) -> String {
+    let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
+    let is_session = |pid: &&str| {
+        let title = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        title.starts_with("postgres: estop_") && title.contains("SELECT")
+    };
+    let found = children.split_whitespace().find(is_session);
+    found.expect("a session at work").to_owned()
+}
+
+/// What a client may be told when its airlock has ended under it.
+const LOST: &[&str] = &["57P01"];
 
 /// What a client is told of a statement that could not be recorded.
 const NOT_RECORDED: &str = "58030";
@@ -45,16 +68,28 @@ fn runtime() -> Runtime {
 
 #[test]
 fn everything_a_client_received_is_in_the_ledger_after_kill_9() {
-    let world = World::set();
+    gateways_are_killed("in-place", RUNS);
+}
+
+#[test]
+fn everything_a_client_received_through_an_airlock_is_in_the_ledger_after_kill_9() {
+    gateways_are_killed("airlock", AIRLOCK_RUNS);
+}
+
+fn gateways_are_killed(isolation: &str, runs: u64) {
+    let world = World::set_in(isolation);
     let runtime = runtime();
-    let received: Vec<_> = (0..RUNS).flat_map(|run| killed(&world, &runtime, run)).collect();
+    let received: Vec<_> = (0..runs).flat_map(|run| killed(&world, &runtime, run)).collect();
     let refused: Vec<_> = received.iter().filter(|one| one.refused.is_some()).collect();
     assert!(
         refused.is_empty(),
         "nothing but the kill ended a statement: {refused:?}"
     );
+    nothing_is_lost(&world, received, runs);
+}
 
-    // The last of the crashes is healed by whoever opens the ledger next.
+/// Whatever was received is in the ledger. The last of the crashes is healed by whoever opens it, here.
+fn nothing_is_lost(world: &World, received: Vec<Received>, runs: u64) {
     let told = told(&world.folder(), world.state());
     let entries = world.verify(&[]);
     let received: Vec<_> = received.into_iter().filter(Received::anything).collect();
@@ -69,7 +104,7 @@ fn everything_a_client_received_is_in_the_ledger_after_kill_9() {
     let rows: u64 = received.iter().map(|one| one.rows).sum();
     let cut = received.iter().filter(|one| !one.complete).count();
     println!(
-        "kill -9: {RUNS} runs, {} statements received, {rows} rows received, {} lost ({cut} killed in the middle; {entries} entries)",
+        "kill -9: {runs} runs, {} statements received, {rows} rows received, {} lost ({cut} killed in the middle; {entries} entries)",
         received.len(),
         lost.len()
     );
@@ -81,7 +116,7 @@ fn everything_a_client_received_is_in_the_ledger_after_kill_9() {
     assert!(lost.is_empty(), "received, and not in the ledger: {shown:?}");
     // Else the test would have shown little.
     assert!(
-        received.len() as u64 >= 10 * RUNS && cut as u64 >= RUNS,
+        received.len() as u64 >= 10 * runs && cut as u64 >= runs,
         "too little was under way"
     );
 }
@@ -89,16 +124,29 @@ fn everything_a_client_received_is_in_the_ledger_after_kill_9() {
 /// One life of a gateway, from its start to its death at a random moment: what its clients received.
 fn killed(world: &World, runtime: &Runtime, run: u64) -> Vec<Received> {
     let mut serve = world.serve(&[]);
+    let who = ["state-police", "state-police", "university"];
+    let partners = at_work(world, runtime, &serve, &who, run);
+    std::thread::sleep(Duration::from_millis(random() % RUN_MS));
+    assert!(serve.lives(), "`serve` ended before it was killed");
+    serve.kill();
+    ended(runtime, partners)
+}
+
+type Partners = Vec<tokio::task::JoinHandle<Vec<Received>>>;
+
+/// Clients on every road, those of short statements by turns of `who`; the first of them answers for the long ones.
+fn at_work(world: &World, runtime: &Runtime, serve: &Serve, who: &[&str], run: u64) -> Partners {
     let seen = Arc::new(AtomicU64::new(0));
     let roads = [
-        ("state-police", Road::Simple),
-        ("state-police", Road::Prepared),
-        ("university", Road::Pipeline),
-        ("state-police", Road::Stream),
-        ("state-police", Road::StreamExtended),
-        ("state-police", Road::Copy),
+        Road::Simple,
+        Road::Prepared,
+        Road::Pipeline,
+        Road::Stream,
+        Road::StreamExtended,
+        Road::Copy,
     ];
-    let partners = roads.iter().enumerate().map(|(place, &(who, road))| {
+    let partners = roads.iter().enumerate().map(|(place, &road)| {
+        let who = who.get(place).or_else(|| who.first()).unwrap();
         let (login, seen) = (world.login(who), Arc::clone(&seen));
         let name = format!("{run}-{place}");
         runtime.spawn(
@@ -113,17 +161,19 @@ fn killed(world: &World, runtime: &Runtime, run: u64) -> Vec<Received> {
             .work(),
         )
     });
-    let partners: Vec<_> = partners.collect();
+    let partners = partners.collect();
     // Most die with all their clients at work, some while clients still log in.
-    let at_work = if run.is_multiple_of(5) {
+    let enough = if run.is_multiple_of(5) {
         1
     } else {
         roads.len() as u64
     };
-    wait_for("clients at work", || seen.load(Ordering::Relaxed) >= at_work);
-    std::thread::sleep(Duration::from_millis(random() % RUN_MS));
-    assert!(serve.lives(), "`serve` ended before it was killed");
-    serve.kill();
+    wait_for("clients at work", || seen.load(Ordering::Relaxed) >= enough);
+    partners
+}
+
+/// What clients received until their connections ended.
+fn ended(runtime: &Runtime, partners: Partners) -> Vec<Received> {
     let all = partners.into_iter().map(|partner| {
         let within = async { tokio::time::timeout(PATIENCE, partner).await };
         runtime
@@ -132,6 +182,60 @@ fn killed(world: &World, runtime: &Runtime, run: u64) -> Vec<Received> {
             .unwrap()
     });
     all.flatten().collect()
+}
+
+#[test]
+fn an_airlock_killed_under_its_results_disturbs_nobody_else_and_loses_nothing() {
+    let world = World::set_in("airlock");
+    let runtime = runtime();
+    let mut serve = world.serve(&[]);
+    let at = |who: &str| Login {
+        port: serve.address.port().to_string(),
+        ..world.login(who)
+    };
+    let (police, university) = (at("state-police"), at("university"));
+    wait_for("an airlock at work", || {
+        [&police, &university]
+            .iter()
+            .all(|login| login.psql(&["select 1 from people limit 1"]).status.success())
+    });
+    let others = Worker::begin("partner_at_work.py", &[&university.conninfo()]);
+    let mut received = Vec::new();
+    // From the first run on with all of them at work.
+    for run in 1..=CLUSTERS_KILLED {
+        let partners = at_work(&world, &runtime, &serve, &["state-police"], run);
+        std::thread::sleep(Duration::from_millis(random() % RUN_MS));
+        let postmaster = world.postmaster("state-police");
+        // The server, whose other processes see that it is gone; or a session, after which PostgreSQL ends all others.
+        let server = !run.is_multiple_of(2);
+        let victim = if server {
+            postmaster.clone()
+        } else {
+            session_of(&postmaster)
+        };
+        let kill = Command::new("kill").args(["-KILL", &victim]).status();
+        assert!(kill.unwrap().success(), "{victim}");
+        received.extend(ended(&runtime, partners));
+        wait_for("the partner works again", || {
+            let again = police.psql(&["select 1 from people limit 1"]);
+            (world.postmaster("state-police") != postmaster) == server && again.status.success()
+        });
+    }
+    assert!(serve.lives(), "an airlock's end must not end the gateway");
+    let worked = others.end();
+    assert_eq!(
+        worked["errors"],
+        serde_json::json!([]),
+        "the other partner must not notice"
+    );
+    assert!(worked["asked"].as_u64().unwrap() > 10, "{worked}");
+    let told: BTreeSet<_> = received.iter().filter_map(|one| one.refused.as_deref()).collect();
+    assert!(
+        told.iter().all(|sqlstate| LOST.contains(sqlstate)),
+        "a partner is told that its connection was lost: {told:?}"
+    );
+    serve.kill();
+    nothing_is_lost(&world, received, CLUSTERS_KILLED);
 }
 
 fn random() -> u64 {
@@ -157,7 +261,7 @@ const NEWCOMERS: u32 = 3;
 
 #[test]
 fn a_full_disk_refuses_statements_and_service_resumes_by_itself() {
-    let world = World::set();
+    let world = World::set_in("in-place");
     let before = world.folder().join("state-before");
     fs::rename(world.state(), &before).unwrap();
     fs::create_dir(world.state()).unwrap();
@@ -333,7 +437,7 @@ const WIDE: usize = 12_000;
 
 #[test]
 fn a_row_is_sent_after_the_sync_of_its_record() {
-    let world = World::set();
+    let world = World::set_in("in-place");
     let trace = world.folder().join("trace");
     let out = trace.display().to_string();
     let calls = "trace=pwrite64,fdatasync,sendto,sendmsg,write,writev";

@@ -29,8 +29,8 @@ pub(crate) struct World {
 
 impl World {
     /// Plays the demo and kills it. From now on `serve` listens wherever there is a free port.
-    pub(crate) fn set() -> Self {
-        let mut stage = Stage::set_in("in-place");
+    pub(crate) fn set_in(isolation: &str) -> Self {
+        let mut stage = Stage::set_in(isolation);
         stage.kill();
         let file = stage.folder().join("estop.toml");
         let text = fs::read_to_string(&file).unwrap();
@@ -59,6 +59,11 @@ impl World {
 
     pub(crate) fn login(&self, who: &str) -> Login {
         self.stage.login(who)
+    }
+
+    /// The first process of a partner's airlock.
+    pub(crate) fn postmaster(&self, who: &str) -> String {
+        self.stage.postmaster(who)
     }
 
     /// Runs `estop serve` behind the words of `before`, such as a tracer's.

@@ -194,6 +194,20 @@ impl Stage {
         )
     }
 
+    /// Where a partner's cluster is.
+    pub fn airlock(&self, who: &str) -> PathBuf {
+        let home = self.folder().join("state/airlock");
+        let top = std::fs::read_to_string(home.join("place")).map_or(home, PathBuf::from);
+        top.join(who)
+    }
+
+    /// The first process of a partner's cluster; empty if it does not run.
+    pub fn postmaster(&self, who: &str) -> String {
+        let file = self.airlock(who).join("data/postmaster.pid");
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// A role's password, read from the register as somebody with the custodian's disk would.
     pub fn password(&self, kind: &str, role: &str) -> String {
         let register = self.folder().join("state/register.sqlite");

@@ -33,16 +33,20 @@ impl Office {
     pub fn open() -> Self {
         let scratch = Scratch::start().unwrap();
         fill(&scratch);
-        Self::of(scratch, estate::files)
+        Self::of(scratch, "in-place", estate::files)
     }
 
-    /// The same over another database and with other files.
-    pub fn of(scratch: Scratch, files: impl FnOnce(&estate::Particulars<'_>) -> Files) -> Self {
+    /// The same over another database, in an isolation (`airlock` or `in-place`) and with other files.
+    pub fn of(
+        scratch: Scratch,
+        isolation: &str,
+        files: impl FnOnce(&estate::Particulars<'_>) -> Files,
+    ) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("estop-office-")
             .tempdir_in("/tmp")
             .unwrap();
-        let listen = write_estate(&folder, &scratch, files);
+        let listen = write_estate(&folder, &scratch, isolation, files);
         let mut office = Self {
             serve: None,
             scratch,
@@ -160,6 +164,7 @@ pub fn admin_url(scratch: &Scratch, database: &str) -> String {
 fn write_estate(
     folder: &TempDir,
     scratch: &Scratch,
+    isolation: &str,
     files: impl FnOnce(&estate::Particulars<'_>) -> Files,
 ) -> SocketAddr {
     let keys = folder.path().join("keys");
@@ -175,7 +180,7 @@ fn write_estate(
     let verifiers = Passwords::draw().unwrap().verifiers().unwrap();
     let particulars = estate::Particulars {
         upstream: &upstream,
-        isolation: "in-place",
+        isolation,
         listen,
         verifiers: &verifiers,
         authorities: &authorities,
