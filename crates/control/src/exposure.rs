@@ -158,8 +158,19 @@ impl Way {
                 progress("values that stand in other tables too");
                 values = copies::values(inside, original).await?;
             }
-            if !values.is_empty() && *name == home {
-                for (relation, of, shared) in copies::shared(inside, &values).await? {
+            if !values.is_empty() {
+                let shared = match copies::shared(inside, &values, *name == home).await {
+                    Ok(shared) => shared,
+                    Err(error) if *name != home => {
+                        let what = format!("copies in database {name}");
+                        snapshot
+                            .unseen
+                            .push(unseen(&what, &error.chain(), "SELECT on pg_stats"));
+                        Vec::new()
+                    }
+                    Err(error) => return Err(error),
+                };
+                for (relation, of, shared) in shared {
                     snapshot.copies.push(Copied {
                         of_database: home.clone(),
                         of,

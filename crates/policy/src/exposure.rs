@@ -7,7 +7,9 @@
 mod acl;
 mod borrowed;
 mod calls;
+mod condition;
 mod facts;
+mod far;
 mod foreign;
 mod functions;
 mod jobs;
@@ -29,6 +31,9 @@ pub mod snapshot;
 mod source;
 mod states;
 mod summary;
+mod telling;
+mod values;
+mod views;
 mod world;
 
 pub use kinds::Kind;

@@ -40,10 +40,11 @@ pub(super) async fn values(
     Ok(found.into_iter().collect())
 }
 
-/// Relations of a database that have many of these values: relation, original, how many.
+/// Relations of a database that have many of these values: relation, original, how many. The original is left out at home.
 pub(super) async fn shared(
     client: &Client,
     values: &[(u32, HashSet<String>)],
+    home: bool,
 ) -> Result<Vec<(u32, u32, u32)>, ControlError> {
     let mut found = Vec::new();
     for (original, values) in values {
@@ -51,11 +52,11 @@ pub(super) async fn shared(
         let sql = "select c.oid, count(distinct v) from pg_stats s join pg_namespace n on n.nspname = s.schemaname
             join pg_class c on c.relnamespace = n.oid and c.relname = s.tablename
             cross join lateral unnest(coalesce(most_common_vals::text::text[], '{}') || coalesce(histogram_bounds::text::text[], '{}')) v
-            where c.oid <> $1 and s.schemaname not in ('pg_catalog', 'information_schema') and v = any($2)
+            where (c.oid <> $1 or not $4) and s.schemaname not in ('pg_catalog', 'information_schema') and v = any($2)
             group by c.oid having count(distinct v) >= $3";
         let least = i64::try_from(SHARED).unwrap_or(i64::MAX);
         let rows = client
-            .query(sql, &[original, &list, &least])
+            .query(sql, &[original, &list, &least, &home])
             .await
             .map_err(ControlError::database("comparing statistics"))?;
         for row in rows {

@@ -15,7 +15,9 @@ pub(crate) async fn start() -> Server {
     let server = Server::start(&[
         ("wal_level", "logical"),
         ("max_prepared_transactions", "5"),
-        ("max_replication_slots", "5"),
+        ("max_replication_slots", "8"),
+        // What waits for another is an error of the test, and says so.
+        ("statement_timeout", "20s"),
     ])
     .await;
     trust(&server).await;
@@ -38,15 +40,22 @@ async fn trust(server: &Server) {
 }
 
 pub(crate) async fn run(server: &Server, database: &str, sql: &str) {
+    if let Err(why) = try_run(server, database, sql).await {
+        panic!("{why}");
+    }
+}
+
+/// Runs statements as a superuser, or says what is wrong with them.
+pub(crate) async fn try_run(server: &Server, database: &str, sql: &str) -> Result<(), String> {
     let client = server.superuser(database).await;
     let sql = sql.replace("$SOCKET", &server.socket().display().to_string());
-    if let Err(error) = client.batch_execute(&sql).await {
+    client.batch_execute(&sql).await.map_err(|error| {
         let message = error.as_db_error().map_or_else(
             || error.to_string(),
             |e| format!("{} {:?}", e.message(), e.where_()),
         );
-        panic!("{message}\n{sql}");
-    }
+        format!("{message}\n{sql}")
+    })
 }
 
 pub(crate) fn question(relation: &str, role: Option<&str>) -> Question {
@@ -79,7 +88,7 @@ pub(crate) async fn report(server: &Server, question: &Question) -> Report {
 }
 
 /// Everything a batch says: rows and notices.
-async fn said(server: &Server, way: &Way) -> Result<String, String> {
+pub(crate) async fn said(server: &Server, way: &Way) -> Result<String, String> {
     let config = server.config(way.role, way.database);
     let (client, mut driver) = config
         .connect(tokio_postgres::NoTls)
@@ -121,7 +130,7 @@ async fn said(server: &Server, way: &Way) -> Result<String, String> {
 }
 
 /// Whether a way reads: the secret, or for facts anything but nothing.
-async fn reads(server: &Server, way: &Way) -> Result<(), String> {
+pub(crate) async fn reads(server: &Server, way: &Way) -> Result<(), String> {
     let text = said(server, way).await?;
     if text.contains(way.proof) {
         Ok(())
@@ -151,7 +160,7 @@ async fn build(server: &Server) {
     }
 }
 
-fn open(report: &Report, role: &str) -> Vec<Finding> {
+pub(crate) fn open(report: &Report, role: &str) -> Vec<Finding> {
     let of_role = report
         .findings
         .iter()
@@ -159,7 +168,7 @@ fn open(report: &Report, role: &str) -> Vec<Finding> {
     of_role.cloned().collect()
 }
 
-fn lines(findings: &[Finding]) -> String {
+pub(crate) fn lines(findings: &[Finding]) -> String {
     findings
         .iter()
         .map(|one| {

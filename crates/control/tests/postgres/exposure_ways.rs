@@ -16,6 +16,10 @@ pub(crate) struct Way {
     pub(crate) read: &'static str,
     /// What it then sees.
     pub(crate) proof: &'static str,
+    /// What is read.
+    pub(crate) target: &'static str,
+    /// The first and last major version of PostgreSQL that has it.
+    pub(crate) versions: (u32, u32),
 }
 
 pub(crate) const BASE: &str = "
@@ -39,9 +43,9 @@ pub(crate) const CLERK_READS: &[&str] = &[
     "SELECT s_forall.for_all()",
 ];
 
-const ROWS: Class = Class::Rows;
+pub(crate) const ROWS: Class = Class::Rows;
 
-const fn way(
+pub(crate) const fn way(
     role: &'static str,
     kind: &'static str,
     setup: &'static [&'static str],
@@ -56,18 +60,20 @@ const fn way(
         database: "records",
         read,
         proof: "Zebra-4711",
+        target: "records.people",
+        versions: (13, 99),
     }
 }
 
-const fn with(login: &'static str, class: Class, way: Way) -> Way {
+pub(crate) const fn with(login: &'static str, class: Class, way: Way) -> Way {
     Way { login, class, ..way }
 }
 
-const fn shows(proof: &'static str, class: Class, way: Way) -> Way {
+pub(crate) const fn shows(proof: &'static str, class: Class, way: Way) -> Way {
     Way { proof, class, ..way }
 }
 
-const fn from_other(way: Way) -> Way {
+pub(crate) const fn from_other(way: Way) -> Way {
     Way {
         database: "other",
         ..way
@@ -136,7 +142,21 @@ pub(crate) const WAYS: &[Way] = &[
 ];
 
 impl Way {
-    const fn kind(self, kind: &'static str) -> Self {
+    pub(crate) const fn kind(self, kind: &'static str) -> Self {
         Self { kind, ..self }
+    }
+
+    pub(crate) const fn since(self, version: u32) -> Self {
+        Self {
+            versions: (version, self.versions.1),
+            ..self
+        }
+    }
+
+    pub(crate) const fn until(self, version: u32) -> Self {
+        Self {
+            versions: (self.versions.0, version),
+            ..self
+        }
     }
 }

@@ -21,6 +21,10 @@ mod exposure;
 #[cfg(test)]
 mod exposure_decoys;
 #[cfg(test)]
+mod exposure_nasty;
+#[cfg(test)]
+mod exposure_nasty_ways;
+#[cfg(test)]
 mod exposure_ways;
 #[cfg(test)]
 mod pseudonyms;

@@ -3,22 +3,30 @@
 use super::acl::Object;
 use super::kinds::Kind;
 use super::links::{Hold, Link};
+use super::report::Class;
 use super::rights::Rights;
 use super::snapshot::Function;
 use super::source::Dynamic;
 use super::world::RoleAt;
 
+/// What a definer function makes of its caller.
+#[derive(Debug, Clone)]
+pub(crate) struct Borrowed {
+    pub(crate) to: RoleAt,
+    pub(crate) kind: Kind,
+    pub(crate) class: Class,
+    pub(crate) links: Vec<Link>,
+    pub(crate) why: &'static str,
+}
+
 impl<'s> Rights<'_, 's> {
     /// SECURITY DEFINER functions of a database by which `user` runs statements of its own as their owner.
-    pub(crate) fn borrowed(&self, place: usize, user: RoleAt) -> Vec<(&'s Function, Kind, Vec<Link>)> {
+    pub(crate) fn borrowed(&self, place: usize, user: RoleAt) -> Vec<Borrowed> {
         let Some(here) = self.place(place) else {
             return Vec::new();
         };
         let definers = here.contents.functions.iter().filter(|function| {
-            function.definer
-                && function.source.is_some()
-                && !function.parsed
-                && self.world.at(function.owner) != Some(user)
+            function.definer && function.source.is_some() && self.world.at(function.owner) != Some(user)
         });
         let mut found = Vec::new();
         for function in definers {
@@ -30,32 +38,113 @@ impl<'s> Rights<'_, 's> {
             if fired || !self.may(place, user, &target, 'X') || !self.usage(place, user, function.schema) {
                 continue;
             }
-            let hijacked = self.hijackable(place, user, function);
-            let dynamic = meaning.dynamic == Dynamic::Anything;
-            if !dynamic && !hijacked {
+            let hijacked = !function.parsed && self.hijackable(place, user, function);
+            let dynamic = !function.parsed && meaning.dynamic == Dynamic::Anything;
+            let given: Vec<RoleAt> = self.given(function, &meaning.roles);
+            let own = self.calls_own(place, user, function);
+            if !dynamic && !hijacked && given.is_empty() && own.is_none() {
                 continue;
             }
             for way in self.ways(place, user, &target, 'X') {
-                let to = self
-                    .world
-                    .at(function.owner)
-                    .map_or("?", |at| self.world.name(at));
-                let mut linked = |kind: Kind, by: &str| {
-                    let mut links = way.links.clone();
-                    links.push(Link::new(&target.title, to, by, Hold::Fixed));
-                    found.push((function, kind, links));
+                let Some(owner) = self.world.at(function.owner) else {
+                    continue;
                 };
-                if dynamic {
-                    linked(Kind::DefinerDynamic, "runs what it is handed as its owner");
-                } else {
+                let mut linked = |to: RoleAt, kind: Kind, class: Class, by: &str, why: &'static str| {
+                    let mut links = way.links.clone();
+                    links.push(Link::new(&target.title, self.world.name(to), by, Hold::Fixed));
+                    found.push(Borrowed {
+                        to,
+                        kind,
+                        class,
+                        links,
+                        why,
+                    });
+                };
+                for role in &given {
                     linked(
+                        *role,
+                        Kind::DefinerFunction,
+                        Class::Grantable,
+                        "grants",
+                        "it grants a role that may read",
+                    );
+                }
+                if dynamic {
+                    linked(
+                        owner,
+                        Kind::DefinerDynamic,
+                        Class::Rows,
+                        "runs what it is handed as its owner",
+                        "it runs text that it is handed, as its owner",
+                    );
+                } else if hijacked {
+                    linked(
+                        owner,
                         Kind::SearchPath,
+                        Class::Grantable,
                         "can be made to run the caller's code as its owner",
+                        "its text uses names without their schema: a function or temporary relation of the caller's own is found first and runs as the owner",
+                    );
+                } else if let Some(own) = &own {
+                    linked(
+                        owner,
+                        Kind::DefinerFunction,
+                        Class::Grantable,
+                        &format!("calls, as its owner, {own}, which the caller may replace, so becomes"),
+                        "it calls a function of the caller's own, which runs as the owner whatever is put into it",
                     );
                 }
             }
         }
         found
+    }
+
+    /// The roles among those that a definer function's text grants which its owner may grant.
+    fn given(&self, function: &Function, names: &[String]) -> Vec<RoleAt> {
+        let Some(owner) = self.world.at(function.owner) else {
+            return Vec::new();
+        };
+        let may = |role: &RoleAt| {
+            let creates = self.world.role(owner).is_some_and(|role| role.create_role);
+            self.world.superuser(owner)
+                || creates
+                    && self.world.version() < super::world::OPTIONS_SINCE
+                    && !self.world.superuser(*role)
+                || self
+                    .world
+                    .edges(owner, None)
+                    .any(|edge| edge.to == *role && edge.admin)
+        };
+        let known = names
+            .iter()
+            .filter_map(|name| self.world.by_name.get(name.as_str()).copied());
+        known.filter(may).collect()
+    }
+
+    /// A function that a definer function calls and that `user` owns, so may replace.
+    fn calls_own(&self, place: usize, user: RoleAt, function: &Function) -> Option<String> {
+        let here = self.place(place)?;
+        let tree = self.tree(place, user);
+        let owner = self.world.at(function.owner)?;
+        let path = super::views::search_path(function.config.as_deref());
+        let named = here.meanings.get(&function.oid).filter(|_| !function.parsed);
+        let named = named
+            .into_iter()
+            .flat_map(|meaning| &meaning.calls)
+            .flat_map(|named| self.functions_named(here, named, path.as_deref()));
+        let parsed = function
+            .calls
+            .iter()
+            .flatten()
+            .filter_map(|oid| here.function(*oid));
+        named
+            .chain(parsed)
+            .find(|called| {
+                self.world
+                    .at(called.owner)
+                    .is_some_and(|of| of != owner && tree.has(of))
+            })
+            .map(|called| here.function_title(called))
     }
 
     /// Whether a definer function looks up names where `user` can put something.
@@ -96,7 +185,7 @@ impl<'s> Rights<'_, 's> {
             self.database(place)
                 .is_some_and(|target| self.may(place, user, &target, letter))
         };
-        match super::nodes::search_path(function.config.as_deref()) {
+        match super::views::search_path(function.config.as_deref()) {
             None => {
                 (meaning.bare_call || meaning.bare_relation) && self.creates_somewhere(place, user)
                     || meaning.bare_relation && right('T')
@@ -107,7 +196,7 @@ impl<'s> Rights<'_, 's> {
                         called.schema.is_none() && here.functions_named.contains_key(called.name.as_str())
                     })
                 };
-                let creates = path.iter().any(|one| {
+                let mine = |one: &String| {
                     let schema = if one == "$user" {
                         self.world.name(user)
                     } else {
@@ -119,8 +208,13 @@ impl<'s> Rights<'_, 's> {
                                 .schema(place, known.oid)
                                 .is_some_and(|target| self.may(place, user, &target, 'C'))
                     })
-                });
-                creates && (meaning.bare_relation || own_call())
+                };
+                let creates = path.iter().any(mine);
+                // An explicit pg_catalog is looked up in its turn: what stands before it hides the server's own functions.
+                let catalog = path.iter().position(|one| one == "pg_catalog").unwrap_or(0);
+                let hides = meaning.bare_call && path.iter().take(catalog).any(|one| mine(one));
+                hides
+                    || creates && (meaning.bare_relation || own_call())
                     || meaning.bare_relation && right('T') && !path.iter().any(|one| one == "pg_temp")
             }
         }

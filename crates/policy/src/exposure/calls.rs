@@ -189,7 +189,12 @@ impl<'s> Rights<'_, 's> {
             let mut links = way.links;
             if let Some(relation) = relation {
                 let target = self.relation(place, relation);
-                let writes = self.write_way(place, user, relation, &target, "aw");
+                let rights = match caller.kind {
+                    CallerKind::Policy => "rawd",
+                    CallerKind::Check => "awd",
+                    _ => "aw",
+                };
+                let writes = self.write_way(place, user, relation, &target, rights);
                 let Some(write) = writes.filter(|_| self.usage(place, user, relation.schema)) else {
                     continue;
                 };

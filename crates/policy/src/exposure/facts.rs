@@ -8,6 +8,9 @@ use super::rights::{Rights, word};
 use super::snapshot::Relation;
 use super::states::State;
 
+/// Where what large objects hold stands.
+const LARGE_OBJECTS: &str = "pg_largeobject";
+
 /// Catalogs with values of all tables, and the kind they stand for.
 const CATALOGS: &[(&str, Class, &str)] = &[
     (
@@ -39,6 +42,11 @@ const CATALOGS: &[(&str, Class, &str)] = &[
         "pg_subscription",
         Class::Latent,
         "holds the connection strings of subscriptions",
+    ),
+    (
+        LARGE_OBJECTS,
+        Class::Latent,
+        "holds the data of every large object",
     ),
 ];
 
@@ -136,13 +144,26 @@ impl<'s> Rights<'_, 's> {
                     ),
                     other => format!("SELECT * FROM pg_catalog.{other}"),
                 };
-                let sure = *class == Class::Facts;
+                let (class, kind, why) = match (*catalog, class) {
+                    (LARGE_OBJECTS, _) if target.blobs => (Class::Rows, Kind::LargeObject, None),
+                    (LARGE_OBJECTS, _) => (
+                        Class::Latent,
+                        Kind::LargeObject,
+                        Some("what large objects hold does not stand in any catalog: look at them"),
+                    ),
+                    (_, Class::Facts) => (Class::Facts, Kind::Statistics, None),
+                    (_, class) => (
+                        *class,
+                        Kind::Statistics,
+                        Some("with what it holds one may log in as another"),
+                    ),
+                };
                 found.push(Path {
-                    class: *class,
-                    kind: Kind::Statistics,
+                    class,
+                    kind,
                     links,
                     columns: None,
-                    why: (!sure).then(|| "with what it holds one may log in as another".to_owned()),
+                    why: why.map(str::to_owned),
                     tries: Some((counting(&sql), false)),
                     place,
                     sets: state.sets,
@@ -262,4 +283,5 @@ const VALUES: &[&str] = &[
     "umoptions",
     "subconninfo",
     "stxdexpr",
+    "data",
 ];

@@ -2,11 +2,12 @@
 
 use super::kinds::Kind;
 use super::links::{Hold, Link};
-use super::nodes::{Node, Nodes, resolve, search_path};
+use super::nodes::{Node, Nodes, resolve};
 use super::rights::Rights;
 use super::row_security::RowSecurity;
-use super::snapshot::{Function, Oid};
+use super::snapshot::Function;
 use super::source::{Dynamic, Meaning, Named};
+use super::views::search_path;
 use super::world::{Place, RoleAt};
 
 /// What running a function yields.
@@ -62,7 +63,12 @@ impl<'s> Rights<'_, 's> {
             let found = reads.find_map(|read| {
                 let node = nodes
                     .of(place, read.relation)
-                    .find(|node| self.reads_as(node, runner))?;
+                    .find(|node| self.reads_as(node, runner))
+                    .filter(|_| {
+                        let columns = read.columns.as_deref();
+                        here.relation(read.relation)
+                            .is_some_and(|one| self.selects_these(place, runner, one, columns))
+                    })?;
                 let columns = if node.kind.is_none() {
                     read.columns.clone()
                 } else {
@@ -209,16 +215,21 @@ impl<'s> Rights<'_, 's> {
         let Some(relation) = here.relation(node.relation) else {
             return false;
         };
-        let needs = |oid: &Oid| {
+        let needs = |(oid, columns): &super::nodes::Need| {
             here.relation(*oid)
-                .is_some_and(|relation| self.selects(node.place, runner, relation))
+                .is_some_and(|relation| self.selects_these(node.place, runner, relation, columns.as_deref()))
         };
         self.usage(node.place, runner, relation.schema)
             && self.reads_as(node, runner)
             && node.needs.iter().all(needs)
     }
 
-    fn functions_named(&self, here: &Place<'s>, named: &Named, path: Option<&[String]>) -> Vec<&'s Function> {
+    pub(crate) fn functions_named(
+        &self,
+        here: &Place<'s>,
+        named: &Named,
+        path: Option<&[String]>,
+    ) -> Vec<&'s Function> {
         let all = here
             .functions_named
             .get(named.name.as_str())
@@ -279,6 +290,7 @@ impl<'s> Rights<'_, 's> {
                         facts: yielded.facts,
                         kind: Some(if copy { Kind::MaterializedView } else { Kind::View }),
                         needs: Vec::new(),
+                        views: Vec::new(),
                         executes: if copy { Vec::new() } else { vec![function.oid] },
                         why: yielded.why,
                     });

@@ -21,6 +21,7 @@ impl<'s> Rights<'_, 's> {
         self.schemas(state, target, found);
         self.triggers(state, target, found);
         self.prepared(state, found);
+        self.told(state, target, found);
     }
 
     fn latent_path(&self, state: &State, kind: Kind, links: Vec<Link>, why: &str) -> Path {

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::condition::{Who, view_gives};
 use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::rights::Rights;
 use super::row_security::RowSecurity;
 use super::snapshot::{ForeignTable, Oid, Relation, Rule, Trigger};
+use super::views::{invoker, only_counts, search_path};
 use super::world::{Place, RoleAt};
 
 /// A relation that yields the target's rows, or facts about them.
@@ -22,13 +24,18 @@ pub(crate) struct Node {
     pub(crate) facts: bool,
     /// None for the target itself.
     pub(crate) kind: Option<Kind>,
-    /// Relations that whoever asks must be allowed to SELECT, USAGE aside.
-    pub(crate) needs: Vec<Oid>,
+    /// Relations that whoever asks must be allowed to SELECT, USAGE aside, and which columns of them.
+    pub(crate) needs: Vec<Need>,
+    /// Views on the way whose queries may give no row to who asks: title and text.
+    pub(crate) views: Vec<(String, String)>,
     /// Functions that whoever asks must be allowed to EXECUTE, USAGE aside.
     pub(crate) executes: Vec<Oid>,
     /// What is uncertain.
     pub(crate) why: Option<String>,
 }
+
+/// What whoever asks must be allowed to SELECT.
+pub(crate) type Need = (Oid, Option<Vec<String>>);
 
 /// A target's nodes.
 #[derive(Debug, Default)]
@@ -67,6 +74,7 @@ impl Nodes {
         let covered = known.iter().filter_map(|at| self.list.get(*at)).any(|known| {
             known.facts <= node.facts
                 && known.needs.iter().all(|need| node.needs.contains(need))
+                && known.views.iter().all(|view| node.views.contains(view))
                 && known.executes.iter().all(|need| node.executes.contains(need))
         });
         if covered || self.list.len() >= NODES || node.links.len() > DEPTH {
@@ -171,12 +179,6 @@ pub(crate) fn resolve<'s>(
         .collect()
 }
 
-/// Whether a view of aggregates gives nothing but counts.
-fn only_counts(rule: &Rule) -> bool {
-    let Some(text) = &rule.text else { return false };
-    super::source::meaning(text).counts
-}
-
 impl<'s> Rights<'_, 's> {
     /// All relations that yield the target, beginning with itself.
     pub(crate) fn nodes(
@@ -195,6 +197,7 @@ impl<'s> Rights<'_, 's> {
             facts: false,
             kind: None,
             needs: Vec::new(),
+            views: Vec::new(),
             executes: Vec::new(),
             why: None,
         });
@@ -257,14 +260,26 @@ impl<'s> Rights<'_, 's> {
                     next.columns = read.and_then(|read| read.columns.clone());
                 }
                 next.facts |= only_counts(rule);
+                if let Some(text) = &rule.text {
+                    next.views.push((here.title(view), text.clone()));
+                }
             };
             if rule.event != "1" {
                 continue;
             }
+            let columns = read.and_then(|read| read.columns.as_deref());
             if view.kind == "m" {
+                let who = Who {
+                    current: self.world.at(view.owner).map(|at| self.world.name(at)),
+                    session: None,
+                };
+                if rule.text.as_deref().and_then(|text| view_gives(text, who)) == Some(false) {
+                    continue;
+                }
                 add(view.oid, Kind::MaterializedView, "holds a copy of", &|next| {
                     narrow(next);
                     next.needs.clear();
+                    next.views.clear();
                     next.executes.clear();
                 });
             } else if invoker(view) {
@@ -274,11 +289,12 @@ impl<'s> Rights<'_, 's> {
                     "reads, with the rights of who asks,",
                     &|next| {
                         narrow(next);
-                        next.needs.push(node.relation);
+                        next.needs.push((node.relation, columns.map(<[String]>::to_vec)));
                     },
                 );
             } else if let Some(owner) = self.world.at(view.owner)
-                && self.reads_as(node, owner)
+                && self.reads_for(node, owner, None)
+                && self.selects_these(node.place, owner, relation, columns)
             {
                 let by = format!("reads, with the rights of its owner {},", self.world.name(owner));
                 add(view.oid, Kind::View, &by, &narrow);
@@ -306,6 +322,7 @@ impl<'s> Rights<'_, 's> {
         }
         found.extend(self.foreign_nodes(reverse, node, here, relation));
         found.extend(self.subscribed(node, here, relation));
+        found.extend(self.copied_elsewhere(node, here, relation));
         found
     }
 
@@ -313,6 +330,7 @@ impl<'s> Rights<'_, 's> {
     fn copies(&self, reverse: &Reverse<'s>, node: &Node, here: &Place<'s>, add: Add<'_>) {
         let fresh = |next: &mut Node| {
             next.needs.clear();
+            next.views.clear();
             next.executes.clear();
             next.columns = None;
         };
@@ -458,8 +476,13 @@ impl<'s> Rights<'_, 's> {
         found
     }
 
-    /// Whether a node's relation gives its rows to statements that are checked as `user`.
+    /// Whether a node's relation gives its rows to statements of `user`.
     pub(crate) fn reads_as(&self, node: &Node, user: RoleAt) -> bool {
+        self.reads_for(node, user, Some(user))
+    }
+
+    /// Whether a node's relation gives its rows to statements that are checked as `user`, where `current` asks.
+    pub(crate) fn reads_for(&self, node: &Node, user: RoleAt, current: Option<RoleAt>) -> bool {
         let Some(here) = self.place(node.place) else {
             return false;
         };
@@ -467,29 +490,8 @@ impl<'s> Rights<'_, 's> {
             return false;
         };
         self.selects(node.place, user, relation)
-            && self.row_security(node.place, user, relation) != RowSecurity::Nothing
+            && self.row_security_for(node.place, user, relation, current) != RowSecurity::Nothing
+            && self.empty_view(node, current).is_none()
             && (relation.kind != "f" || self.remote(node.place, relation.oid, user).is_ok())
     }
-}
-
-fn invoker(view: &Relation) -> bool {
-    view.options.iter().flatten().any(|option| {
-        matches!(
-            option.as_str(),
-            "security_invoker=true" | "security_invoker=on" | "security_invoker=1" | "security_invoker=yes"
-        )
-    })
-}
-
-/// The schemas of a function's own `search_path`, where it has one.
-pub(crate) fn search_path(config: Option<&[String]>) -> Option<Vec<String>> {
-    let set = config?
-        .iter()
-        .find_map(|setting| setting.strip_prefix("search_path="))?;
-    Some(
-        set.split(',')
-            .map(|one| one.trim().trim_matches('"').to_owned())
-            .filter(|one| !one.is_empty())
-            .collect(),
-    )
 }

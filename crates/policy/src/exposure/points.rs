@@ -97,7 +97,7 @@ impl<'s> Rights<'_, 's> {
         }
     }
 
-    fn by_node(
+    pub(crate) fn by_node(
         &self,
         state: &State,
         here: &Place<'s>,
@@ -269,11 +269,17 @@ impl<'s> Rights<'_, 's> {
                 self.world.name(user)
             ));
         }
-        for oid in &node.needs {
+        if let Some(view) = self.empty_view(node, Some(user)) {
+            return Some(format!(
+                "the query of view {view} gives {} no row, whatever rows there are",
+                self.world.name(user)
+            ));
+        }
+        for (oid, columns) in &node.needs {
             let Some(needed) = here.relation(*oid) else {
                 continue;
             };
-            if !self.selects(place, user, needed) {
+            if !self.selects_these(place, user, needed, columns.as_deref()) {
                 return Some(format!(
                     "the view reads with the rights of who asks, who may not SELECT {}",
                     here.title(needed)

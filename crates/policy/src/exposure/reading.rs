@@ -147,14 +147,21 @@ d as (
   left join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid and d.refobjsubid <> 0
   where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid <> w.ev_class
   group by d.objid, d.refobjid),
-r as (select objid, json_agg(json_build_object('relation', refobjid::int8, 'columns', columns)) as reads from d group by objid),
+-- The catalog notes no dependencies on its own tables: those that hold values of others are looked for in the rule itself.
+pinned as (
+  select w.oid as objid, c.oid as refobjid, null::text[] as columns
+  from w join (values (2619), (3429), (1260), (1418), (2613)) c(oid) on strpos(w.ev_action::text, ':relid ' || c.oid || ' ') > 0),
+r as (
+  select objid, json_agg(json_build_object('relation', refobjid::int8, 'columns', columns)) as reads
+  from (select * from d union all select objid, refobjid, columns from pinned) d group by objid),
 f as (
   select d.objid, array_agg(distinct d.refobjid::int8) as calls from pg_depend d join w on w.oid = d.objid
   where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_proc'::regclass group by d.objid)
 select coalesce(json_agg(json_build_object('relation', w.ev_class::int8, 'name', w.rulename, 'event', w.ev_type,
   'enabled', w.ev_enabled <> 'D', 'reads', r.reads, 'calls', f.calls,
   'text', case when w.ev_type <> '1' then pg_get_ruledef(w.oid)
-               when strpos(left(w.ev_action::text, 400), ':hasAggs true') > 0 then pg_get_viewdef(w.ev_class) end)
+               when strpos(left(w.ev_action::text, 400), ':hasAggs true') > 0
+                 or w.ev_action::text ~ '(SQLVALUEFUNCTION|:limitCount [{]|[{]CONST :consttype 16 |:args [(][{]CONST [^{}]*[}] [{]CONST )' then pg_get_viewdef(w.ev_class) end)
   order by w.oid), '[]')
 from w left join r on r.objid = w.oid left join f on f.objid = w.oid";
 
@@ -190,7 +197,7 @@ select coalesce(json_agg(json_build_object('oid', p.oid::int8, 'schema', p.prona
   'kind', p.prokind, 'owner', p.proowner::int8, 'acl', p.proacl::text[], 'definer', p.prosecdef, 'language', p.lanname,
   'trusted', p.lanpltrusted or p.lanname in ('internal', 'c'), 'config', p.proconfig,
   'returns', format_type(p.prorettype, null),
-  'source', case when p.lanname not in ('c', 'internal') then left($BODY, 200000) end,
+  'source', case when p.lanname <> 'c' and (p.lanname <> 'internal' or p.nspname <> 'pg_catalog') then left($BODY, 200000) end,
   'parsed', $PARSED, 'reads', r.reads, 'calls', f.calls, 'extension', e.extension) order by p.oid), '[]')
 from p left join r on r.objid = p.oid left join f on f.objid = p.oid left join e on e.objid = p.oid";
 
@@ -255,6 +262,10 @@ found(kind, relation, schema, object, name, fn) as (
   union all select 'index', i.indrelid, 0, 0, x.relname::text, c.fn
     from deep c join pg_index i on c.classid = 'pg_class'::regclass and i.indexrelid = c.objid
     join pg_class x on x.oid = i.indexrelid
+  union all select 'check', t.tgrelid, 0, 0, t.tgname::text, c.fn
+    from deep c join pg_trigger t on c.classid = 'pg_trigger'::regclass and t.oid = c.objid and t.tgfoid <> c.fn and not t.tgisinternal
+  union all select 'check', t.partrelid, 0, 0, 'partition key', c.fn
+    from deep c join pg_partitioned_table t on c.classid = 'pg_class'::regclass and t.partrelid = c.objid
   union all select 'operator_class', 0, 0, 0, f.opfname::text, m.amproc
     from pg_amproc m join own on own.oid = m.amproc join pg_opfamily f on f.oid = m.amprocfamily
   union all select 'policy', p.polrelid, 0, 0, p.polname::text, c.fn

@@ -57,6 +57,10 @@ pub(crate) struct Rights<'w, 's> {
     pub(crate) world: &'w World<'s>,
     trees: RefCell<HashMap<(RoleAt, usize), Rc<Tree>>>,
     entries: RefCell<HashMap<(usize, char, Oid), Rc<Entries>>>,
+    /// Triggers that notify, by place and relation.
+    pub(crate) telling: RefCell<HashMap<usize, Rc<super::telling::Telling<'s>>>>,
+    /// Views over catalogs that hold values, by place.
+    pub(crate) shown: RefCell<HashMap<usize, Rc<Vec<super::values::Shown>>>>,
     pub(crate) read_all: Option<RoleAt>,
     pub(crate) write_all: Option<RoleAt>,
 }
@@ -68,6 +72,8 @@ impl<'w, 's> Rights<'w, 's> {
             world,
             trees: RefCell::default(),
             entries: RefCell::default(),
+            telling: RefCell::default(),
+            shown: RefCell::default(),
             read_all: named("pg_read_all_data"),
             write_all: named("pg_write_all_data"),
         }
@@ -426,6 +432,26 @@ impl<'w, 's> Rights<'w, 's> {
             )
         };
         by_holder.into_iter().map(way).collect()
+    }
+
+    /// Whether `user` may read these columns, USAGE on the schema aside; any of them where none is named.
+    pub(crate) fn selects_these(
+        &self,
+        place: usize,
+        user: RoleAt,
+        relation: &Relation,
+        columns: Option<&[String]>,
+    ) -> bool {
+        let Some(columns) = columns.filter(|_| relation.column_acls.is_some()) else {
+            return self.selects(place, user, relation);
+        };
+        if self.may(place, user, &self.relation(place, relation), 'r') {
+            return true;
+        }
+        let ways = self.column_ways(place, user, relation, 'r');
+        columns
+            .iter()
+            .all(|column| ways.iter().any(|(_, held)| held.contains(column)))
     }
 
     /// Whether `user` may read any column, USAGE on the schema aside.

@@ -1,5 +1,6 @@
 //! Row security: which policies bind a role, and what passes it by (PostgreSQL documentation, 5.9).
 
+use super::condition::{Who, decide};
 use super::kinds::Kind;
 use super::rights::Rights;
 use super::snapshot::{Oid, Relation};
@@ -15,8 +16,20 @@ pub(crate) enum RowSecurity {
 }
 
 impl Rights<'_, '_> {
-    /// What row security leaves to `user`.
+    /// What row security leaves to `user`, who asks.
     pub(crate) fn row_security(&self, place: usize, user: RoleAt, relation: &Relation) -> RowSecurity {
+        self.row_security_for(place, user, relation, Some(user))
+    }
+
+    /// What row security leaves to `user`, where `current` asks: under a view, the policies are those for the view's owner, and
+    /// `current_user` in them is who asks.
+    pub(crate) fn row_security_for(
+        &self,
+        place: usize,
+        user: RoleAt,
+        relation: &Relation,
+        current: Option<RoleAt>,
+    ) -> RowSecurity {
         if !relation.row_security {
             return RowSecurity::Off;
         }
@@ -45,7 +58,15 @@ impl Rights<'_, '_> {
         });
         let mut names = Vec::new();
         for policy in for_reading {
-            let never = policy.condition.as_deref() == Some("false");
+            let who = Who {
+                current: current.map(|at| self.world.name(at)),
+                session: None,
+            };
+            // A permissive policy without a condition lets nothing through, a restrictive one takes nothing away.
+            let never = match policy.condition.as_deref() {
+                Some(condition) => decide(condition, who) == Some(false),
+                None => policy.permissive,
+            };
             match (policy.permissive, never) {
                 (false, true) => return RowSecurity::Nothing,
                 (true, false) => names.push(policy.name.clone()),

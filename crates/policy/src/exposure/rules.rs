@@ -31,7 +31,7 @@ impl<'s> Rights<'_, 's> {
                     continue;
                 };
                 let owner = self.world.at(relation.owner);
-                if !owner.is_some_and(|owner| self.reads_as(node, owner))
+                if !owner.is_some_and(|owner| self.reads_for(node, owner, None))
                     || !self.usage(place, user, relation.schema)
                 {
                     continue;

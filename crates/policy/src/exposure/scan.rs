@@ -235,6 +235,7 @@ impl<'s> Scan<'_, 's> {
                 rights.past_the_table(state, (place, target), nodes, &mut found);
                 if state.place == place {
                     rights.facts(state, target, &mut found);
+                    rights.by_catalog_views(state, &self.reverse, target, &mut found);
                     rights.latent(state, target, &mut found);
                 }
             }

@@ -21,6 +21,9 @@ const FILES: &[&str] = &[
     "pg_file_read",
 ];
 
+/// What the server's own functions for files are named within it: a function of any name may be made of one.
+const SYMBOLS: &[&str] = &["pg_read_file", "pg_read_binary_file", "be_lo_import"];
+
 /// Functions of extensions: extension, function, class, what they do.
 const EXTENSIONS: &[(&str, &str, Class, &str)] = &[
     (
@@ -240,11 +243,9 @@ impl<'s> Rights<'_, 's> {
             .contents
             .functions
             .iter()
-            .filter(|function| FILES.contains(&function.name.as_str()))
+            .filter(|function| self.gives_files(place, here, function))
         {
-            if function.language != "internal" && function.language != "c"
-                || here.schema_name(function.schema) != "pg_catalog"
-            {
+            if !self.usage(place, user, function.schema) {
                 continue;
             }
             let target = self.function(place, function);
@@ -287,6 +288,42 @@ impl<'s> Rights<'_, 's> {
             ));
             let why = "COPY reads no file with null bytes, so not the table's own; logs and dumps it reads";
             found.push(self.simple(state, Class::Facts, Kind::ServerFiles, links, Some(why)));
+        }
+    }
+
+    /// Whether a function gives files of the server: one of the server's own, another name for one, or a definer that calls one.
+    fn gives_files(&self, place: usize, here: &Place<'s>, function: &Function) -> bool {
+        let own = here.schema_name(function.schema) == "pg_catalog";
+        match function.language.as_str() {
+            "internal" | "c" if own => FILES.contains(&function.name.as_str()),
+            "internal" => function
+                .source
+                .as_deref()
+                .is_some_and(|symbol| SYMBOLS.iter().any(|start| symbol.trim().starts_with(start))),
+            _ if function.definer && self.out(here, function) == super::functions::Out::Result => {
+                let Some((meaning, owner)) = here
+                    .meanings
+                    .get(&function.oid)
+                    .zip(self.world.at(function.owner))
+                else {
+                    return false;
+                };
+                let names = |named: &super::source::Named| {
+                    FILES.contains(&named.name.as_str())
+                        && named
+                            .schema
+                            .as_deref()
+                            .is_none_or(|schema| schema == "pg_catalog")
+                };
+                let may = |name: &str| {
+                    let known = here.functions_named.get(name).into_iter().flatten();
+                    known
+                        .filter(|one| here.schema_name(one.schema) == "pg_catalog")
+                        .any(|one| self.may(place, owner, &self.function(place, one), 'X'))
+                };
+                meaning.calls.iter().any(|named| names(named) && may(&named.name))
+            }
+            _ => false,
         }
     }
 
@@ -365,6 +402,7 @@ impl<'s> Rights<'_, 's> {
             return;
         }
         let Some(here) = self.place(place) else { return };
+        self.lo_compat_by_setting(state, here, target, found);
         for objects in &here.contents.large_objects {
             let sql = format!("LARGE OBJECT {}", objects.first);
             let title = format!("large object {}", objects.first);
@@ -414,6 +452,40 @@ impl<'s> Rights<'_, 's> {
                     tries: Some((counting(&tries), true)),
                     ..self.simple(state, class, Kind::LargeObject, links, Some(why))
                 });
+            }
+        }
+    }
+
+    /// Who may set `lo_compat_privileges` reads all large objects (from PostgreSQL 15).
+    fn lo_compat_by_setting(
+        &self,
+        state: &State,
+        here: &Place<'s>,
+        target: &Relation,
+        found: &mut Vec<Path>,
+    ) {
+        if here.contents.large_objects.is_empty() {
+            return;
+        }
+        let parameters = self.world.snapshot.parameters.iter();
+        for parameter in parameters.filter(|one| one.name == "lo_compat_privileges") {
+            let object = format!("PARAMETER {}", name(&parameter.name));
+            let title = format!("parameter {}", parameter.name);
+            let setting = self.other(&parameter.acl, Object::Parameter, 10, object, title.clone());
+            let class = if target.blobs {
+                Class::Grantable
+            } else {
+                Class::Latent
+            };
+            for way in self.ways(state.place, state.user, &setting, 's') {
+                let mut links = way.links;
+                links.push(Link::new(
+                    &title,
+                    "all large objects",
+                    "set to on, no right is asked for",
+                    Hold::Fixed,
+                ));
+                found.push(self.simple(state, class, Kind::Parameter, links, None));
             }
         }
     }

@@ -4,11 +4,13 @@
 //! This is a reading of words, not a parser: PL/pgSQL, SQL and foreign languages alike. Comments never count; string constants
 //! count only where the text runs strings.
 
-mod tokens;
+mod grants;
+pub(in crate::exposure) mod tokens;
 
 #[cfg(test)]
 mod tests;
 
+use grants::granted;
 use tokens::{Token, tokens};
 
 /// A name as written: schema, if any, and name, folded as PostgreSQL folds them.
@@ -38,6 +40,10 @@ pub(crate) struct Meaning {
     pub(crate) calls: Vec<Named>,
     /// Relations that are granted or otherwise opened by it.
     pub(crate) grants: Vec<Named>,
+    /// Roles that it grants to others.
+    pub(crate) roles: Vec<String>,
+    /// It tells every session that listens.
+    pub(crate) notifies: bool,
     pub(crate) dynamic: Dynamic,
     /// RAISE with a value, or NOTIFY, or a setting, a large object, a remote statement: ways out that need no table.
     pub(crate) tells: bool,
@@ -182,6 +188,11 @@ pub(crate) fn meaning(text: &str) -> Meaning {
     let bare = |named: &Named| {
         named.schema.is_none() && !named.name.starts_with("pg_") && !ctes.contains(&named.name)
     };
+    // A table that it makes and opens for others is a way out.
+    found.tells |= found
+        .writes
+        .iter()
+        .any(|written| found.grants.iter().any(|granted| granted.name == written.name));
     found.bare_relation = found.reads.iter().chain(&found.writes).any(bare);
     found
         .reads
@@ -231,6 +242,11 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                         .is_some_and(|token| token.is("with") || token.is("recursive") || token.sign(','))
                 {
                     found.ctes.push(named.name.clone());
+                }
+                if token.is("grant") {
+                    found
+                        .roles
+                        .extend(granted(tokens.get(at + 1..).unwrap_or_default()));
                 }
                 if token.is("raise") {
                     let rest = tokens.get(at..).unwrap_or_default();
@@ -318,6 +334,7 @@ fn word(
             }
             "notify" => {
                 found.tells = true;
+                found.notifies = true;
                 return;
             }
             "new" if after.is_some_and(|token| token.sign(':') || token.sign('=')) => {
@@ -344,6 +361,7 @@ fn word(
         {
             found.bare_call |= named.schema.is_none();
             found.tells |= TELLERS.contains(&named.name.as_str());
+            found.notifies |= named.name == "pg_notify";
             found.calls.push(named);
         }
         return;

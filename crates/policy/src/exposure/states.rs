@@ -156,7 +156,13 @@ impl<'s> Rights<'_, 's> {
                 let key = (next.place, next.user, next.kind);
                 let distinct = matches!(
                     next.kind,
-                    Some(Kind::DefinerDynamic | Kind::SearchPath | Kind::Dblink | Kind::UserMapping)
+                    Some(
+                        Kind::DefinerDynamic
+                            | Kind::DefinerFunction
+                            | Kind::SearchPath
+                            | Kind::Dblink
+                            | Kind::UserMapping
+                    )
                 ) && state.kind.is_none();
                 if distinct && seen.contains_key(&key) {
                     let same = states.iter().any(|known| {
@@ -254,25 +260,14 @@ impl<'s> Rights<'_, 's> {
             }
         }
         if state.class == Class::Rows {
-            for (function, kind, links) in self.borrowed(place, user) {
-                let Some(owner) = self.world.at(function.owner) else {
-                    continue;
-                };
-                if tree.has(owner) {
-                    continue;
+            for one in self.borrowed(place, user) {
+                if !tree.has(one.to) {
+                    add(
+                        one.to,
+                        one.links,
+                        &became(one.kind, one.class, false, Some(one.why)),
+                    );
                 }
-                let class = if kind == Kind::SearchPath {
-                    Class::Grantable
-                } else {
-                    Class::Rows
-                };
-                let why = match kind {
-                    Kind::SearchPath => {
-                        "its text uses names without their schema: a function or temporary relation of the caller's own is found first and runs as the owner"
-                    }
-                    _ => "it runs text that it is handed, as its owner",
-                };
-                add(owner, links, &became(kind, class, false, Some(why)));
             }
             for (remote, links, kind) in self.servers(place, user) {
                 let unseen = "the mapping's user was not seen: taken for one that may read";

@@ -1,7 +1,7 @@
 //! A text as words, names, constants and signs; comments are gone.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Token {
+pub(in crate::exposure) enum Token {
     Word(String),
     Quoted(String),
     Text(String),
@@ -9,30 +9,30 @@ pub(super) enum Token {
 }
 
 impl Token {
-    pub(super) fn word(&self) -> Option<&str> {
+    pub(in crate::exposure) fn word(&self) -> Option<&str> {
         match self {
             Self::Word(word) => Some(word),
             _ => None,
         }
     }
 
-    pub(super) fn name(&self) -> Option<&str> {
+    pub(in crate::exposure) fn name(&self) -> Option<&str> {
         match self {
             Self::Word(word) | Self::Quoted(word) => Some(word),
             _ => None,
         }
     }
 
-    pub(super) fn is(&self, word: &str) -> bool {
+    pub(in crate::exposure) fn is(&self, word: &str) -> bool {
         self.word() == Some(word)
     }
 
-    pub(super) fn sign(&self, sign: char) -> bool {
+    pub(in crate::exposure) fn sign(&self, sign: char) -> bool {
         *self == Self::Sign(sign)
     }
 }
 
-pub(super) fn tokens(text: &str) -> Vec<Token> {
+pub(in crate::exposure) fn tokens(text: &str) -> Vec<Token> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

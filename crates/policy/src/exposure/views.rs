@@ -1,0 +1,53 @@
+//! What the text and options of a view or function say: counts alone, no row for who asks, whose rights, which schemas.
+
+use super::condition::{Who, view_gives};
+use super::nodes::Node;
+use super::rights::Rights;
+use super::snapshot::{Relation, Rule};
+use super::world::RoleAt;
+
+/// Whether a view of aggregates gives nothing but counts.
+pub(crate) fn only_counts(rule: &Rule) -> bool {
+    let Some(text) = &rule.text else { return false };
+    super::source::meaning(text).counts
+}
+
+impl Rights<'_, '_> {
+    /// The view on the way to the target that gives `current` no row whatever rows there are.
+    pub(crate) fn empty_view<'n>(&self, node: &'n Node, current: Option<RoleAt>) -> Option<&'n str> {
+        let who = Who {
+            current: current.map(|at| self.world.name(at)),
+            session: None,
+        };
+        node.views
+            .iter()
+            .find(|(_, text)| view_gives(text, who) == Some(false))
+            .map(|(title, _)| title.as_str())
+    }
+}
+
+/// Whether a view reads with the rights of who asks.
+pub(crate) fn invoker(view: &Relation) -> bool {
+    let on = |value: &str| {
+        let value = value.to_lowercase();
+        ["true", "yes"]
+            .iter()
+            .any(|word| !value.is_empty() && word.starts_with(&value))
+            || ["on", "1"].contains(&value.as_str())
+    };
+    let mut options = view.options.iter().flatten();
+    options.any(|option| option.strip_prefix("security_invoker=").is_some_and(on))
+}
+
+/// The schemas of a function's own `search_path`, where it has one.
+pub(crate) fn search_path(config: Option<&[String]>) -> Option<Vec<String>> {
+    let set = config?
+        .iter()
+        .find_map(|setting| setting.strip_prefix("search_path="))?;
+    Some(
+        set.split(',')
+            .map(|one| one.trim().trim_matches('"').to_owned())
+            .filter(|one| !one.is_empty())
+            .collect(),
+    )
+}
