@@ -21,10 +21,13 @@ use crate::failure::{Exit, Failure};
 use crate::files::{self, FileError, Readers};
 use crate::postgres::{Account, Binaries, PostgresError};
 
+mod cgroup;
 mod cluster;
+mod memory;
 mod settings;
 mod supervisor;
 
+use cgroup::Groups;
 use cluster::{Cluster, PORT, Wanted};
 
 /// The file in the state folder's `airlock` that says where the clusters are, if they cannot be there.
@@ -53,6 +56,8 @@ pub struct Airlocks {
     restarted: UnboundedReceiver<PartnerId>,
     /// The folder of all clusters, and the file that names it, if it is not in the state folder: gone when they end.
     elsewhere: Option<(PathBuf, PathBuf)>,
+    /// How the memory of each is bounded, for the operator.
+    memory: String,
     stop: Option<mpsc::Sender<()>>,
     watching: Option<thread::JoinHandle<()>>,
 }
@@ -75,12 +80,20 @@ impl Airlocks {
         let binaries = Binaries::find().map_err(|error| failed(&error))?;
         let account = Account::choose().map_err(|error| failed(&error))?;
         let top = place(&loaded.state().airlock(), &account)?;
+        let groups = Groups::take();
         let mut clusters = Vec::new();
         let (mut urls, mut servers, mut folders) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (partner, wanted) in wanted {
             let folder = top.join(partner.as_str());
-            let cluster =
+            let bytes = wanted.memory;
+            let mut cluster =
                 Cluster::prepare(&binaries, &account, &folder, wanted).map_err(|error| failed(&error))?;
+            if let Ok(groups) = &groups {
+                let group = groups.group(partner.as_str(), bytes);
+                cluster.keep_in(group.map_err(|error| {
+                    Failure::absent("a cgroup for an airlock cannot be made").because(&error)
+                })?);
+            }
             let (socket, held) = short(&cluster.socket())?;
             folders.extend(held);
             urls.insert(partner.clone(), cluster.url(&socket));
@@ -103,6 +116,7 @@ impl Airlocks {
             .map_err(|error| Failure::absent("cannot start a thread").because(&error))?;
         let home = loaded.state().airlock();
         let airlocks = Self {
+            memory: bounded_by(&loaded.estate, groups.as_ref().err()),
             elsewhere: (top != home).then(|| (top, home.join(PLACE))),
             urls,
             servers,
@@ -128,6 +142,12 @@ impl Airlocks {
     #[must_use]
     pub fn servers(&self) -> BTreeMap<PartnerId, Upstream> {
         self.servers.clone()
+    }
+
+    /// How the memory of each is bounded, in one line for the operator.
+    #[must_use]
+    pub fn memory(&self) -> &str {
+        &self.memory
     }
 
     /// Comes back when a cluster has been started again. Cancel safe.
@@ -176,6 +196,16 @@ pub(crate) async fn keep_restored(mut airlocks: Airlocks, control: Control) {
     }
 }
 
+fn bounded_by(estate: &Estate, no_groups: Option<&String>) -> String {
+    let memory = estate.airlock().memory_mib;
+    match no_groups {
+        None => format!("{memory} MiB for each partner, by a cgroup"),
+        Some(why) => {
+            format!("{memory} MiB for each partner, by ending its largest sessions; no cgroup: {why}")
+        }
+    }
+}
+
 /// What is wanted of each partner's cluster: by the agreements whose data sets are in an upstream that is isolated so.
 fn wanted(estate: &Estate) -> Result<BTreeMap<PartnerId, Wanted>, Failure> {
     let mut wanted: BTreeMap<PartnerId, Wanted> = BTreeMap::new();
@@ -193,6 +223,7 @@ fn wanted(estate: &Estate) -> Result<BTreeMap<PartnerId, Wanted>, Failure> {
         }
     }
     for entry in wanted.values_mut() {
+        entry.memory = u64::from(estate.airlock().memory_mib) << 20;
         entry.connections = entry
             .connections
             .saturating_add(CONNECTIONS_TO_SPARE)

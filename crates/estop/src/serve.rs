@@ -48,6 +48,8 @@ impl Clock for WallClock {
 pub struct Serving {
     gateway: Gateway,
     admin: JoinHandle<std::io::Result<()>>,
+    /// How the airlocks' memory is bounded.
+    airlock_memory: Option<String>,
     /// Holds the airlocks, and makes again what is lost of them.
     restoring: Option<JoinHandle<()>>,
     ledger: Ledger,
@@ -105,12 +107,14 @@ impl Serving {
             gateway.watch_sessions(),
             ledger.clone(),
         );
+        let airlock_memory = airlocks.as_ref().map(|airlocks| airlocks.memory().to_owned());
         let restoring =
             airlocks.map(|airlocks| tokio::spawn(airlock::keep_restored(airlocks, control.clone())));
         let admin = tokio::spawn(control::serve_admin(bind_admin(&state)?, control, routes));
         Ok(Self {
             gateway,
             admin,
+            airlock_memory,
             restoring,
             ledger,
             socket,
@@ -121,6 +125,12 @@ impl Serving {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.gateway.local_addr()
+    }
+
+    /// How the memory of airlocks is bounded, if there are any.
+    #[must_use]
+    pub fn airlock_memory(&self) -> Option<&str> {
+        self.airlock_memory.as_deref()
     }
 
     /// Comes back when the process must end: nothing can be recorded any more, or nobody can give orders. Cancel safe.

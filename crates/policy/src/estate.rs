@@ -38,8 +38,8 @@ pub(crate) use finding::position;
 pub use finding::{EstateErrors, Finding, Known, Problem};
 pub use hours::{Hours, HoursError};
 pub use model::{
-    Agreement, Column, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer, Onward, Partner,
-    Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity,
+    Agreement, AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer, Onward,
+    Partner, Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity,
 };
 pub use names::{NameError, SqlName, role_name, view_name};
 pub use shape::{Aggregate, ShareError, ShareKind, SmallGroups, Timing};
@@ -64,6 +64,7 @@ pub struct Estate {
     custodian: CustodianSection,
     upstreams: BTreeMap<String, Upstream>,
     gateway: Gateway,
+    airlock: AirlockLimits,
     state: State,
     datasets: BTreeMap<DatasetId, Dataset>,
     partners: BTreeMap<PartnerId, Partner>,
@@ -98,6 +99,12 @@ impl Estate {
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
+    }
+
+    /// What one partner's airlock may take of the machine.
+    #[must_use]
+    pub fn airlock(&self) -> AirlockLimits {
+        self.airlock
     }
 
     /// Where Estop keeps its own state.

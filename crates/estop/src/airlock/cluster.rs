@@ -15,7 +15,9 @@ use policy::airlock::{ADMIN, reading};
 use rustix::process::{Pid, Signal, kill_process};
 use zeroize::Zeroizing;
 
-use super::settings;
+use super::cgroup::Group;
+use super::memory::{Ended, Sessions};
+use super::{settings, supervisor};
 use crate::clock;
 use crate::files::{self, FileError};
 use crate::postgres::programs::{end, quiet, random_password, run, tail, wait_until_ready};
@@ -37,6 +39,8 @@ pub(super) struct Wanted {
     pub(super) connections: u32,
     /// Sections of the connection service file.
     pub(super) services: Vec<String>,
+    /// Memory of all of it together, in bytes.
+    pub(super) memory: u64,
 }
 
 /// A cluster, at work or not.
@@ -48,6 +52,8 @@ pub(super) struct Cluster {
     wanted: Wanted,
     password: Zeroizing<String>,
     server: Option<Child>,
+    sessions: Sessions,
+    group: Option<Group>,
 }
 
 impl Cluster {
@@ -75,9 +81,11 @@ impl Cluster {
             binaries: binaries.clone(),
             account: account.clone(),
             folder: folder.to_owned(),
+            sessions: Sessions::bound_to(settings::of_sessions(wanted.memory)),
             wanted,
             password,
             server: None,
+            group: None,
         };
         cluster.write(&secret, &cluster.password)?;
         cluster.write(&cluster.service(), &cluster.wanted.services.concat())?;
@@ -87,6 +95,19 @@ impl Cluster {
     /// The folder of its socket.
     pub(super) fn socket(&self) -> PathBuf {
         self.folder.join("socket")
+    }
+
+    /// From now on what it starts is in this group of the kernel's.
+    pub(super) fn keep_in(&mut self, group: Group) {
+        self.group = Some(group);
+    }
+
+    /// Ends sessions that have taken too much memory together.
+    pub(super) fn relieve(&mut self) -> Vec<Ended> {
+        let Some(server) = &self.server else {
+            return Vec::new();
+        };
+        self.sessions.look(server.id())
     }
 
     /// Control's way to it, through a short path of the socket's folder.
@@ -222,7 +243,14 @@ impl Cluster {
             program: PathBuf::from(command.get_program()),
             source,
         })?;
-        // Not everywhere can it be had; the limit of memory above holds all the same.
+        if let Some(Err(error)) = self.group.as_ref().map(|group| group.takes(server.id())) {
+            supervisor::alarm(&format!(
+                "the server in {} cannot be put into its cgroup: {error}; its sessions are looked after all the same",
+                self.folder.display()
+            ));
+            self.group = None;
+        }
+        // Not everywhere can it be had; the limits of memory hold all the same.
         let _ = fs::write(
             format!("/proc/{}/oom_score_adj", server.id()),
             settings::OOM_SCORE,

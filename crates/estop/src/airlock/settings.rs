@@ -10,6 +10,12 @@ use crate::failure::Failure;
 /// would end a process of the cluster, and with it everybody's session there.
 pub(super) const SESSION_BYTES_MAX: u64 = 1 << 30;
 
+/// What sessions may take together, of all that their airlock may: the rest is for what they share, for PostgreSQL's own
+/// processes and for the kernel's cache of files. Past it the session that has most is ended, before the kernel ends one.
+pub(super) fn of_sessions(airlock_bytes: u64) -> u64 {
+    airlock_bytes / 8 * 7
+}
+
 /// Longest file that the cluster may write: twice what a session may put into temporary files. It bounds the log, into which
 /// PostgreSQL writes pages whenever a statement runs out of memory.
 pub(super) const FILE_BYTES_MAX: u64 = 512 << 20;

@@ -24,6 +24,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// After so long at work the next wait is the first again.
 const SETTLED: Duration = Duration::from_secs(60);
 
+/// Between two alarms about the memory of one airlock: its partner decides how often there is a reason.
+const SAID_EVERY: Duration = Duration::from_secs(10);
+
 /// One server, and when it is to be tried again.
 struct Watched {
     partner: PartnerId,
@@ -31,6 +34,9 @@ struct Watched {
     since: Instant,
     wait: Duration,
     again: Option<Instant>,
+    /// When it was last said that sessions were ended, and how many have been ended since.
+    said: Option<Instant>,
+    unsaid: usize,
 }
 
 /// Starts all clusters, says so, and keeps them up until `stop` is closed.
@@ -52,6 +58,8 @@ pub(super) fn watch(
             since: clock::monotonic(),
             wait: FIRST_WAIT,
             again: None,
+            said: None,
+            unsaid: 0,
         });
     }
     let _ = ready.send(Ok(()));
@@ -76,6 +84,7 @@ impl Watched {
             ));
             self.put_off(now);
         }
+        self.relieve(now);
         if self.again.is_some_and(|at| at <= now) {
             match self.cluster.start() {
                 Ok(()) => {
@@ -94,6 +103,25 @@ impl Watched {
                     self.put_off(now);
                 }
             }
+        }
+    }
+
+    fn relieve(&mut self, now: Instant) {
+        let ended = self.cluster.relieve();
+        self.unsaid = self.unsaid.saturating_add(ended.len());
+        let due = self
+            .said
+            .is_none_or(|said| now.saturating_duration_since(said) >= SAID_EVERY);
+        if let Some(first) = ended.first().filter(|_| due) {
+            alarm(&format!(
+                "sessions of `{}` had {} MiB of memory together, and the largest are ended: one with {} MiB, {} since the last alarm",
+                self.partner,
+                first.all >> 20,
+                first.bytes >> 20,
+                self.unsaid
+            ));
+            self.said = Some(now);
+            self.unsaid = 0;
         }
     }
 

@@ -21,11 +21,15 @@ pub(super) async fn run(folder: &Path, console: Console) -> Result<Exit, Failure
         loaded.state().admin_socket().display()
     ))?;
     console.line(format!("  public key  {key}"))?;
+    if let Some(memory) = serving.airlock_memory() {
+        console.line(format!("  airlocks    {memory}"))?;
+    }
     console.document(&serde_json::json!({
         "custodian": custodian,
         "gateway": serving.address(),
         "admin_socket": loaded.state().admin_socket(),
         "public_key": key.to_string(),
+        "airlock_memory": serving.airlock_memory(),
     }))?;
     tokio::select! {
         () = signals.received() => {}

@@ -196,16 +196,12 @@ impl Stage {
 
     /// Where a partner's cluster is.
     pub fn airlock(&self, who: &str) -> PathBuf {
-        let home = self.folder().join("state/airlock");
-        let top = std::fs::read_to_string(home.join("place")).map_or(home, PathBuf::from);
-        top.join(who)
+        airlock(&self.folder(), who)
     }
 
     /// The first process of a partner's cluster; empty if it does not run.
     pub fn postmaster(&self, who: &str) -> String {
-        let file = self.airlock(who).join("data/postmaster.pid");
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        text.lines().next().unwrap_or_default().to_owned()
+        postmaster(&self.folder(), who)
     }
 
     /// A role's password, read from the register as somebody with the custodian's disk would.
@@ -301,6 +297,19 @@ impl Login {
         assert!(!output.status.success(), "{sql}: was not refused");
         String::from_utf8(output.stderr).unwrap()
     }
+}
+
+/// Where a partner's cluster is, for the estate in a folder.
+fn airlock(estate: &Path, who: &str) -> PathBuf {
+    let home = estate.join("state/airlock");
+    let top = std::fs::read_to_string(home.join("place")).map_or(home, PathBuf::from);
+    top.join(who)
+}
+
+fn postmaster(estate: &Path, who: &str) -> String {
+    let file = airlock(estate, who).join("data/postmaster.pid");
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Runs a program that checks things, and shows what it says if one did not hold.

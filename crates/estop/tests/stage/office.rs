@@ -14,7 +14,7 @@ use estop::ssh;
 use policy::estate::Files;
 use tempfile::TempDir;
 
-use super::{ESTOP, PATIENCE, wait_for};
+use super::{ESTOP, Login, PATIENCE, wait_for};
 
 /// The names of the authorities' keys, as in the demo.
 const AUTHORITIES: [&str; 2] = ["mayor", "counsel"];
@@ -26,14 +26,24 @@ pub struct Office {
     folder: TempDir,
     /// Where the gateway listens.
     pub listen: SocketAddr,
+    passwords: Passwords,
 }
 
 impl Office {
     /// Fills a database, writes the demo's estate, serves and applies it.
     pub fn open() -> Self {
+        Self::open_in("in-place", |_| ())
+    }
+
+    /// The same in an isolation, `airlock` or `in-place`, with changes to the demo's files.
+    pub fn open_in(isolation: &str, change: impl FnOnce(&mut Files)) -> Self {
         let scratch = Scratch::start().unwrap();
         fill(&scratch);
-        Self::of(scratch, "in-place", estate::files)
+        Self::of(scratch, isolation, |particulars| {
+            let mut files = estate::files(particulars);
+            change(&mut files);
+            files
+        })
     }
 
     /// The same over another database, in an isolation (`airlock` or `in-place`) and with other files.
@@ -46,12 +56,13 @@ impl Office {
             .prefix("estop-office-")
             .tempdir_in("/tmp")
             .unwrap();
-        let listen = write_estate(&folder, &scratch, isolation, files);
+        let (listen, passwords) = write_estate(&folder, &scratch, isolation, files);
         let mut office = Self {
             serve: None,
             scratch,
             folder,
             listen,
+            passwords,
         };
         office.restart();
         office.approve();
@@ -69,6 +80,10 @@ impl Office {
         self.close();
         let mut serve = Command::new(ESTOP);
         serve.arg("--estate").arg(self.folder.path()).arg("serve");
+        // Airlocks of another version than the custodian's server (scripts/versions).
+        if let Some(airlocks) = std::env::var_os("ESTOP_TEST_AIRLOCK_BIN") {
+            serve.env("ESTOP_POSTGRES_BIN", airlocks);
+        }
         self.serve = Some(serve.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
         wait_for("serve answers", || self.estop(&["sessions"]).status.success());
     }
@@ -108,6 +123,33 @@ impl Office {
         }
         let _ = serve.kill();
         let _ = serve.wait();
+    }
+
+    /// The login of one of the demo's partners.
+    pub fn login(&self, who: &str) -> Login {
+        let login = match who {
+            "state-police" => self.passwords.police(),
+            "university" => self.passwords.university(),
+            _ => self.passwords.federal(),
+        };
+        let settings = [("purpose", login.purpose), ("case", login.case)];
+        let options = settings
+            .iter()
+            .filter_map(|(name, value)| Some(format!("-cestop.{name}={}", (*value)?)));
+        Login {
+            host: "localhost".to_owned(),
+            port: self.listen.port().to_string(),
+            user: login.officer.to_owned(),
+            password: login.password.to_string(),
+            database: login.agreement.to_owned(),
+            options: options.collect::<Vec<_>>().join(" "),
+            authority: self.path("tls/ca.pem").display().to_string(),
+        }
+    }
+
+    /// The first process of a partner's airlock.
+    pub fn postmaster(&self, who: &str) -> String {
+        super::postmaster(self.folder.path(), who)
     }
 
     /// The administrator's way to a database of the server.
@@ -166,7 +208,7 @@ fn write_estate(
     scratch: &Scratch,
     isolation: &str,
     files: impl FnOnce(&estate::Particulars<'_>) -> Files,
-) -> SocketAddr {
+) -> (SocketAddr, Passwords) {
     let keys = folder.path().join("keys");
     std::fs::create_dir(&keys).unwrap();
     let key = |who: &'static str| {
@@ -177,7 +219,8 @@ fn write_estate(
     let upstream = admin_url(scratch, load::DATABASE);
     // Free a moment ago; nothing else here takes ports in between.
     let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let verifiers = Passwords::draw().unwrap().verifiers().unwrap();
+    let passwords = Passwords::draw().unwrap();
+    let verifiers = passwords.verifiers().unwrap();
     let particulars = estate::Particulars {
         upstream: &upstream,
         isolation,
@@ -187,7 +230,7 @@ fn write_estate(
     };
     estate::write(&files(&particulars), folder.path()).unwrap();
     certificates::write(folder.path(), estop::clock::now()).unwrap();
-    listen
+    (listen, passwords)
 }
 
 /// The public half of a key, as `allowed_signers` has it: without the comment.

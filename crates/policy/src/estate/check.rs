@@ -84,6 +84,7 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         custodian: settings.custodian,
         upstreams: settings.upstreams,
         gateway: settings.gateway,
+        airlock: settings.airlock,
         state: settings.state,
         datasets: known(datasets),
         partners: known(partners),

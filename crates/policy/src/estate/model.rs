@@ -89,6 +89,27 @@ pub struct Gateway {
     pub public_name: String,
 }
 
+/// `[airlock]` of `estop.toml`: what one partner's cluster may take of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AirlockLimits {
+    /// Memory of all of its sessions together, in MiB.
+    pub memory_mib: u32,
+}
+
+impl AirlockLimits {
+    /// Least that may be written: an idle cluster takes 13 MiB, and a session that sorts or joins some tens.
+    pub const MIN_MEMORY_MIB: u32 = 256;
+    /// Most: 16 TiB.
+    pub const MAX_MEMORY_MIB: u32 = 16 << 20;
+}
+
+impl Default for AirlockLimits {
+    /// Twice what one session may map.
+    fn default() -> Self {
+        Self { memory_mib: 2048 }
+    }
+}
+
 /// `[state]` of `estop.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {

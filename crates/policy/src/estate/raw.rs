@@ -24,6 +24,8 @@ pub(super) struct EstopFile {
     #[schemars(schema_with = "schema::named::<UpstreamTable>")]
     pub(super) upstream: Table<UpstreamTable>,
     pub(super) gateway: GatewayTable,
+    #[serde(default)]
+    pub(super) airlock: AirlockTable,
     pub(super) state: StateTable,
 }
 
@@ -73,6 +75,16 @@ pub(super) struct GatewayTable {
     /// The host name that partners connect to.
     #[schemars(schema_with = "schema::line")]
     pub(super) public_name: Text,
+}
+
+/// What each partner's cluster may take of the machine, where an upstream's isolation is `airlock`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AirlockTable {
+    /// Memory of all sessions of one partner together, in MiB. 2048 if it is left out.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::memory_mib")]
+    pub(super) memory_mib: Option<Spanned<i64>>,
 }
 
 /// What Estop keeps.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::column_type::ColumnType;
 use super::document::FOLDER;
-use super::model::Limits;
+use super::model::{AirlockLimits, Limits};
 use super::raw::{AgreementFile, DatasetFile, EstopFile, PartnerFile};
 use super::shape::Aggregate;
 
@@ -193,6 +193,10 @@ pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {
         "pattern": r"^([0-9.]+|\[[0-9a-fA-F:.%]+\]):[0-9]{1,5}$",
         "examples": ["0.0.0.0:6432", "[::]:6432"],
     })
+}
+
+pub(super) fn memory_mib(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": AirlockLimits::MIN_MEMORY_MIB, "maximum": AirlockLimits::MAX_MEMORY_MIB })
 }
 
 pub(super) fn path(_: &mut SchemaGenerator) -> Schema {

@@ -109,6 +109,26 @@ fn roles_have_names_that_say_nothing_and_differ() {
 }
 
 #[test]
+fn an_airlocks_memory_is_what_is_written_or_two_gib() {
+    let with =
+        |table: &str| Estate::parse(&files_with("estop.toml", "[state]", &format!("{table}\n[state]")));
+    assert_eq!(with("").unwrap().airlock().memory_mib, 2048);
+    let written = with("[airlock]\nmemory_mib = 512").unwrap();
+    assert_eq!(written.airlock().memory_mib, 512);
+    for wrong in ["255", "16777217", "-1"] {
+        let errors = with(&format!("[airlock]\nmemory_mib = {wrong}")).unwrap_err();
+        let [finding] = errors.findings() else {
+            panic!("{wrong}: {errors}");
+        };
+        assert_eq!(
+            finding.problem().to_string(),
+            "`memory_mib` is from 256 to 16777216"
+        );
+    }
+    assert!(with("[airlock]\nmemory = 512").is_err());
+}
+
+#[test]
 fn everything_wrong_is_found_at_once() {
     let mut files = files_with(POLICE, "sessions = 5", "sessions = 0");
     let text = files[POLICE]

@@ -10,8 +10,8 @@ use crate::estate::column_type::ColumnType;
 use crate::estate::finding::{Finding, Known, Problem};
 use crate::estate::hours::time_zone;
 use crate::estate::model::{
-    Column, CustodianSection, Dataset, Gateway, Isolation, Officer, Partner, Relation, State, Upstream,
-    UpstreamUrl,
+    AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Officer, Partner, Relation, State,
+    Upstream, UpstreamUrl,
 };
 use crate::estate::names::{SqlName, two_names};
 use crate::estate::raw::{
@@ -27,6 +27,7 @@ pub(super) struct Settings {
     pub(super) custodian: CustodianSection,
     pub(super) upstreams: BTreeMap<String, Upstream>,
     pub(super) gateway: Gateway,
+    pub(super) airlock: AirlockLimits,
     pub(super) state: State,
 }
 
@@ -52,6 +53,7 @@ pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>
         findings.push(file.finding(0..0, Problem::Empty("the list of upstreams")));
     }
     let gateway = gateway(file, findings);
+    let airlock = airlock(file, findings);
     let dir = file.parsed(&raw.state.dir, path, findings);
     Some(Settings {
         custodian: CustodianSection {
@@ -61,6 +63,7 @@ pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>
         },
         upstreams,
         gateway: gateway?,
+        airlock: airlock?,
         state: State { dir: dir? },
     })
 }
@@ -88,6 +91,24 @@ fn upstream(
         url: url?,
         isolation: isolation?,
     })
+}
+
+fn airlock(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>) -> Option<AirlockLimits> {
+    let Some(given) = &file.raw.airlock.memory_mib else {
+        return Some(AirlockLimits::default());
+    };
+    let (min, max) = (AirlockLimits::MIN_MEMORY_MIB, AirlockLimits::MAX_MEMORY_MIB);
+    let number = u32::try_from(*given.get_ref()).ok();
+    let number = number.filter(|number| (min..=max).contains(number));
+    if number.is_none() {
+        let problem = Problem::Range {
+            what: "`memory_mib`",
+            min: min.into(),
+            max: max.into(),
+        };
+        findings.push(file.finding(given.span(), problem));
+    }
+    Some(AirlockLimits { memory_mib: number? })
 }
 
 fn gateway(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>) -> Option<Gateway> {
