@@ -154,6 +154,7 @@ impl Control {
                 .checkpoint()
                 .await
                 .map_err(ControlError::ledger("publishing a checkpoint"))?;
+            self.cosign(&scope.partner).await;
             let (control, accepted, partner) = (self.clone(), accepted.clone(), scope.partner.clone());
             let making = tokio::task::spawn_blocking(move || control.make(&accepted, &partner));
             if let Some(file) = making
@@ -164,6 +165,14 @@ impl Control {
             }
         }
         none("the ledger publishes checkpoints faster than proofs can be made; ask again")
+    }
+
+    /// Has both logs cosigned by whoever can be reached now. The certificate says who has; fewer than a quorum is for whoever
+    /// checks to judge.
+    async fn cosign(&self, partner: &PartnerId) {
+        if let Some(cosigning) = &self.0.cosigning {
+            tokio::join!(cosigning.cosign(None), cosigning.cosign(Some(partner)));
+        }
     }
 
     /// The file; `None` if a checkpoint was published between two proofs. Blocks.

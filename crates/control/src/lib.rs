@@ -29,6 +29,7 @@ use evidence::hash::Hash;
 use evidence::id::{DirectiveNumber, PartnerId};
 use evidence::note::SignerKey;
 use evidence::signers::AllowedSigners;
+use ledger::cosigning::Cosigning;
 use ledger::register::Register;
 use ledger::{Clock, Ledger};
 use policy::desired::Desired;
@@ -71,6 +72,8 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// How long gateways are waited for.
     pub patience: Patience,
+    /// Who has the ledger's checkpoints cosigned, if the estate names witnesses.
+    pub cosigning: Option<Arc<Cosigning>>,
 }
 
 /// How long a directive waits for gateways to say that they have no session left.
@@ -110,6 +113,7 @@ struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
     patience: Patience,
+    cosigning: Option<Arc<Cosigning>>,
     known: Mutex<Known>,
     /// Held by whoever changes anything.
     work: tokio::sync::Mutex<()>,
@@ -145,6 +149,7 @@ impl Control {
             register,
             clock,
             patience,
+            cosigning,
         } = config;
         let estate_hash = estate_hash(&files);
         let signers = AllowedSigners::parse(estate.signers().unwrap_or_default()).map_err(|error| {
@@ -185,6 +190,7 @@ impl Control {
             store,
             clock,
             patience,
+            cosigning,
             known,
             work,
         };

@@ -27,6 +27,8 @@ mod memory;
 mod settings;
 mod supervisor;
 
+pub(crate) use supervisor::alarm;
+
 use cgroup::Groups;
 use cluster::{Cluster, PORT, Wanted};
 
@@ -181,7 +183,7 @@ pub(crate) async fn keep_restored(mut airlocks: Airlocks, control: Control) {
         let mut told = false;
         while let Err(error) = control.restore_airlocks().await {
             if !told {
-                supervisor::alarm(&format!(
+                alarm(&format!(
                     "the airlocks cannot be made whole, and it is tried again every {} s: {}",
                     AGAIN.as_secs(),
                     Failure::from_error(Exit::Absent, &error).line()

@@ -1,9 +1,10 @@
 //! What can be typed: the command line as types. Nothing is done here.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use evidence::id::{AgreementId, Custodian, DirectiveNumber, PartnerId, PurposeId};
+use evidence::id::{AgreementId, Custodian, DirectiveNumber, Origin, PartnerId, PurposeId};
 use policy::estate::schema::FileKind;
 
 /// Share live PostgreSQL databases under written agreements; cut anyone off at once; prove it.
@@ -65,6 +66,8 @@ pub enum Command {
     /// Help with partners' officers
     #[command(subcommand)]
     Officer(Officer),
+    /// Cosign the checkpoints of other custodians' ledgers, as one of their witnesses (C2SP tlog-witness)
+    Witness(Witness),
     /// Tell which roles can read what in any PostgreSQL server, and by which paths; needs no estate
     Exposure(Exposure),
 }
@@ -320,6 +323,9 @@ pub enum Certificate {
         /// The custodian's public key (`name+hash+base64`), or a file that holds it
         #[arg(long, value_name = "KEY")]
         key: String,
+        /// Also ask that witnesses have cosigned it, as this policy says (C2SP tlog-policy): yours, not the custodian's
+        #[arg(long, value_name = "POLICY")]
+        witnesses: Option<PathBuf>,
     },
 }
 
@@ -341,6 +347,30 @@ pub enum Ledger {
         /// Which entry
         index: u64,
     },
+}
+
+/// `estop witness`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The first run makes the witness's key in DIR and prints its public half, which those who trust it put into \
+                  their policies. A witness must never be started from a copy of DIR: its word is that it forgets nothing."
+)]
+pub struct Witness {
+    /// Folder of its key and of what it has cosigned; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// What it is called: a name like a URL without its scheme, such as `witness.example.org/w1`; left out, that of its key
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<Origin>,
+    /// Where it listens, for HTTP; put TLS before it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7080")]
+    pub listen: SocketAddr,
+    /// Cosign all logs of the custodian with this public key (`name+hash+base64`, or a file that holds it); may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub custodian: Vec<String>,
+    /// Cosign one log with this public key, whose name is the log's origin; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub log: Vec<String>,
 }
 
 /// `estop officer ...`.

@@ -13,6 +13,7 @@ pub mod proving;
 mod schema;
 mod serve;
 mod sessions;
+mod witness;
 
 pub use officer::verifier;
 
@@ -51,6 +52,7 @@ async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Certificate(command) => certificate::run(command, estate, console).await,
         Command::Ledger(command) => ledger::run(command, estate, console).await,
         Command::Officer(command) => officer::run(command, console),
+        Command::Witness(command) => witness::run(command, console).await,
         Command::Exposure(command) => exposure::run(command, console).await,
     }
 }

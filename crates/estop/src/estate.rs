@@ -16,12 +16,13 @@ use crate::output::Console;
 const MAIN: &str = "estop.toml";
 
 /// The folders of an estate, and what files of each belong to it. Anything else in the folder is the custodian's own business.
-const FOLDERS: [(&str, &str); 5] = [
+const FOLDERS: [(&str, &str); 6] = [
     ("datasets", ".toml"),
     ("partners", ".toml"),
     ("agreements", ".toml"),
     ("guardrails", ".cedar"),
     ("authorities", "allowed_signers"),
+    ("authorities", "witnesses"),
 ];
 
 /// An estate and where it was read from.

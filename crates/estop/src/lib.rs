@@ -18,3 +18,4 @@ pub mod solvers;
 pub mod ssh;
 pub mod tls;
 pub mod unix;
+pub mod witnessing;

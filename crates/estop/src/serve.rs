@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use control::{Control, estate_sha256};
 use gateway::{Database, Gateway, Place, Tls, Upstream};
+use ledger::cosigning::Cosigning;
 use ledger::register::{Register, SqliteRegister};
 use ledger::{Clock, Ledger};
 use policy::estate::{Isolation, UpstreamUrl};
@@ -21,7 +22,7 @@ use crate::estate::{Loaded, State};
 use crate::failure::{Exit, Failure};
 use crate::files::FileError;
 use crate::unix::Reachable;
-use crate::{clock, custodian, tls};
+use crate::{clock, custodian, tls, witnessing};
 
 mod routes;
 
@@ -53,6 +54,8 @@ pub struct Serving {
     /// Holds the airlocks, and makes again what is lost of them.
     restoring: Option<JoinHandle<()>>,
     ledger: Ledger,
+    /// Has the ledger's checkpoints cosigned; ends if it must not go on.
+    cosigning: Option<JoinHandle<Failure>>,
     socket: PathBuf,
 }
 
@@ -71,6 +74,14 @@ impl Serving {
             SqliteRegister::open(&state.register())
                 .map_err(|error| Failure::absent("the register cannot be opened").because(&error))?,
         );
+        let cosigning = loaded
+            .estate
+            .witnesses()
+            .filter(|policy| policy.asks())
+            .map(|policy| Cosigning::new(ledger.clone(), policy.clone(), Arc::new(witnessing::Http)));
+        if let Some(cosigning) = &cosigning {
+            witnessing::before_start(cosigning).await?;
+        }
         let wanted = loaded.clone();
         let airlocks = tokio::task::spawn_blocking(move || Airlocks::start(&wanted))
             .await
@@ -84,6 +95,7 @@ impl Serving {
             register: Arc::clone(&register),
             clock: Arc::clone(&clock),
             patience: control::Patience::default(),
+            cosigning: cosigning.clone(),
         })
         .map_err(|error| {
             Failure::absent("control cannot start")
@@ -110,6 +122,8 @@ impl Serving {
         let airlock_memory = airlocks.as_ref().map(|airlocks| airlocks.memory().to_owned());
         let restoring =
             airlocks.map(|airlocks| tokio::spawn(airlock::keep_restored(airlocks, control.clone())));
+        let cosigning =
+            cosigning.map(|cosigning| tokio::spawn(witnessing::keep_cosigned(ledger.clone(), cosigning)));
         let admin = tokio::spawn(control::serve_admin(bind_admin(&state)?, control, routes));
         Ok(Self {
             gateway,
@@ -117,6 +131,7 @@ impl Serving {
             airlock_memory,
             restoring,
             ledger,
+            cosigning,
             socket,
         })
     }
@@ -139,6 +154,7 @@ impl Serving {
             failure = self.ledger.failed() => {
                 Failure::absent("the ledger has failed, so nothing may be released any more").because(&*failure)
             }
+            failure = ended(self.cosigning.as_mut()) => failure,
             ended = &mut self.admin => {
                 let failure = Failure::absent("the admin API has ended, so no directive could be taken any more");
                 match ended {
@@ -153,6 +169,9 @@ impl Serving {
     /// Lets statements in flight end within a bound, then ends everything.
     pub async fn stop(self) {
         self.admin.abort();
+        if let Some(cosigning) = &self.cosigning {
+            cosigning.abort();
+        }
         // Gone with the process in any case; a stale one is replaced at the next start.
         let _ = fs::remove_file(&self.socket);
         self.gateway.shutdown().await;
@@ -161,6 +180,16 @@ impl Serving {
             // The clusters end with it.
             let _ = restoring.await;
         }
+    }
+}
+
+/// Why a task ended that ends only if it must; waits for ever where there is none.
+async fn ended(task: Option<&mut JoinHandle<Failure>>) -> Failure {
+    match task {
+        None => std::future::pending().await,
+        Some(task) => task
+            .await
+            .unwrap_or_else(|error| Failure::absent("checkpoints are not cosigned any more").because(&error)),
     }
 }
 

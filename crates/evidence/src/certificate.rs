@@ -13,8 +13,9 @@ use crate::checkpoint::Checkpoint;
 use crate::commitment::OpeningKey;
 use crate::directive::Directive;
 use crate::id::Custodian;
-use crate::note::{self, NoteError, SignerKey, Text, VerifierKey};
+use crate::note::{self, Note, NoteError, SignerKey, Text, VerifierKey};
 use crate::proof::TlogProof;
+use crate::witness_policy::{Cosigned, QuorumError, WitnessPolicy};
 
 mod checks;
 mod meaning;
@@ -128,6 +129,7 @@ impl Certificate {
             story: &story,
             ledger: &ledger,
             partner_log: &partner_log,
+            cosigners: &machine.cosigners(),
         };
         let prose = prose::write(facts);
         let text = checks::assemble(prose.strip_suffix('\n').unwrap_or(&prose), &machine);
@@ -163,6 +165,35 @@ impl Certificate {
 pub fn verify(bytes: &[u8], key: &VerifierKey) -> Result<Report, Refuted> {
     let (list, report) = checks::examine(bytes, key);
     report.ok_or(Refuted { checks: list.0 })
+}
+
+/// What a policy's witnesses say of a certificate's two checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witnessed {
+    /// Of the main log.
+    pub ledger: Cosigned,
+    /// Of the partner's log, which ends with its closing.
+    pub partner_log: Cosigned,
+}
+
+/// Holds the checkpoints of a certificate that was verified against a policy of whoever checks: up to the time that comes
+/// back, its quorum has seen no longer log of the partner than the one that ends with its closing.
+///
+/// # Errors
+/// The file cannot be read, or a checkpoint is not cosigned as the policy asks; which one.
+pub fn witnessed(bytes: &[u8], policy: &WitnessPolicy) -> Result<Witnessed, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let note = Note::parse(text).map_err(|error| error.to_string())?;
+    let (_, machine) = checks::parts(note.text()).map_err(|fault| fault.to_string())?;
+    let examine = |checkpoint: &str, what: &str| {
+        let note = Note::parse(checkpoint).map_err(QuorumError::from);
+        note.and_then(|note| policy.examine(&note))
+            .map_err(|error| format!("{what}: {error}"))
+    };
+    Ok(Witnessed {
+        ledger: examine(&machine.checkpoint, "the main log")?,
+        partner_log: examine(&machine.partner_checkpoint, "the partner's log")?,
+    })
 }
 
 fn machine(parts: Parts) -> Result<Machine, BuildError> {

@@ -5,6 +5,7 @@
 pub mod certificate;
 pub mod checkpoint;
 pub mod commitment;
+pub mod cosignature;
 pub mod directive;
 pub mod entry;
 pub mod hash;
@@ -15,3 +16,5 @@ pub mod record;
 pub mod signers;
 pub mod tile;
 pub mod tree;
+pub mod witness;
+pub mod witness_policy;

@@ -1,7 +1,7 @@
 //! Signed notes (C2SP signed-note): a text and the Ed25519 signatures under it.
 //!
-//! Only signature type 1 is verified here; lines by other keys are carried and ignored, as the specification
-//! asks. The key of a line is known by its name and a 32-bit id, but trusted only as the [`VerifierKey`] that
+//! Only signature type 1 is verified here, and type 4 in [`cosignature`](crate::cosignature); lines by other keys are
+//! carried and ignored, as the specification asks. The key of a line is known by its name and a 32-bit id, but trusted only as the [`VerifierKey`] that
 //! the caller brought.
 
 use std::fmt;
@@ -175,16 +175,7 @@ impl SignerKey {
             what: "secret key",
             form: "PRIVATE+KEY+<name>+<id>+<base64>",
         };
-        let (name, id, bytes) = text
-            .strip_prefix(SECRET_PREFIX)
-            .and_then(split_key)
-            .ok_or(form.clone())?;
-        let bytes = Zeroizing::new(bytes);
-        let (&kind, seed) = bytes.split_first().ok_or(form.clone())?;
-        let seed = Zeroizing::new(<[u8; 32]>::try_from(seed).map_err(|_| form.clone())?);
-        if kind != ED25519 {
-            return Err(form);
-        }
+        let (name, id, seed) = split_secret(text, ED25519).ok_or(form)?;
         let signer = Self {
             name,
             key: SigningKey::from_bytes(&seed),
@@ -199,17 +190,7 @@ impl SignerKey {
     /// The secret key as text: `PRIVATE+KEY+<name>+<id>+<base64(type || seed)>`, the form Go's note tools
     /// use.
     pub fn encode(&self) -> Zeroizing<String> {
-        let mut bytes = Zeroizing::new([ED25519; 33]);
-        for (to, from) in bytes.iter_mut().skip(1).zip(self.key.as_bytes()) {
-            *to = *from;
-        }
-        let secret = Zeroizing::new(STANDARD.encode(&bytes[..]));
-        Zeroizing::new(format!(
-            "{SECRET_PREFIX}{}+{}+{}",
-            self.name,
-            hex(self.id()),
-            secret.as_str()
-        ))
+        join_secret(&self.name, self.id(), ED25519, &self.key)
     }
 
     /// The name it signs with.
@@ -236,7 +217,7 @@ impl SignerKey {
     }
 
     fn id(&self) -> [u8; 4] {
-        key_id(&self.name, self.key.verifying_key().as_bytes())
+        key_id(&self.name, ED25519, self.key.verifying_key().as_bytes())
     }
 }
 
@@ -253,14 +234,10 @@ impl VerifierKey {
     /// They are no point of the curve, or one of small order, for which signatures can be made without a
     /// secret.
     pub fn new(name: Origin, bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Point)?;
-        if key.is_weak() {
-            return Err(KeyError::Point);
-        }
         Ok(Self {
-            id: key_id(&name, bytes),
+            id: key_id(&name, ED25519, bytes),
             name,
-            key,
+            key: point(bytes)?,
         })
     }
 
@@ -279,7 +256,7 @@ impl VerifierKey {
     pub fn renamed(&self, name: &Origin) -> Self {
         Self {
             name: name.clone(),
-            id: key_id(name, self.key.as_bytes()),
+            id: key_id(name, ED25519, self.key.as_bytes()),
             key: self.key,
         }
     }
@@ -295,11 +272,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = [ED25519; 33];
-        for (to, from) in bytes.iter_mut().skip(1).zip(self.key.as_bytes()) {
-            *to = *from;
-        }
-        write!(f, "{}+{}+{}", self.name, hex(self.id), STANDARD.encode(bytes))
+        f.write_str(&join_key(&self.name, self.id, ED25519, self.key.as_bytes()))
     }
 }
 
@@ -311,13 +284,8 @@ impl FromStr for VerifierKey {
             what: "verifier key",
             form: "<name>+<id>+<base64>",
         };
-        let (name, id, bytes) = split_key(text).ok_or(form.clone())?;
-        let (&kind, key) = bytes.split_first().ok_or(form.clone())?;
-        let key = <&[u8; 32]>::try_from(key).map_err(|_| form.clone())?;
-        if kind != ED25519 {
-            return Err(form);
-        }
-        let verifier = Self::new(name, key)?;
+        let (name, id, key) = split_key(text, ED25519).ok_or(form)?;
+        let verifier = Self::new(name, &key)?;
         if verifier.id == id {
             Ok(verifier)
         } else {
@@ -360,18 +328,32 @@ impl<'a> Note<'a> {
         self.signatures.iter().map(|line| (line.name, line.id))
     }
 
+    /// The signatures of the lines with that name and id.
+    pub(crate) fn signatures_by(&self, name: &Origin, id: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        let by = move |line: &&SignatureLine<'_>| line.id == id && line.name == name.as_str();
+        let name_and_id = self.signatures.iter().filter(by);
+        name_and_id.map(|line| line.signature.as_slice())
+    }
+
+    /// The signature lines, but for those with that name and id.
+    pub(crate) fn lines_without(&self, name: &Origin, id: [u8; 4]) -> String {
+        let others = self
+            .signatures
+            .iter()
+            .filter(|line| line.id != id || line.name != name.as_str());
+        others
+            .map(|line| write_line(line.name, line.id, &line.signature))
+            .collect()
+    }
+
     /// The text, if `key` has signed it.
     ///
     /// # Errors
     /// There is no signature line by that key, or one that does not verify.
     pub fn verify(&self, key: &VerifierKey) -> Result<Text, NoteError> {
         let mut signed = false;
-        for line in self
-            .signatures
-            .iter()
-            .filter(|line| line.id == key.id && line.name == key.name.as_str())
-        {
-            key.verify(self.text, &line.signature)?;
+        for signature in self.signatures_by(&key.name, key.id) {
+            key.verify(self.text, signature)?;
             signed = true;
         }
         if signed {
@@ -385,12 +367,7 @@ impl<'a> Note<'a> {
 /// The note of `text` with one signature, by `key`.
 pub fn sign(text: &Text, key: &SignerKey) -> String {
     let signature = key.key.sign(text.0.as_bytes()).to_bytes();
-    let blob: Vec<u8> = key.id().into_iter().chain(signature).collect();
-    format!(
-        "{text}\n{SIGNATURE_PREFIX}{} {}\n",
-        key.name,
-        STANDARD.encode(blob)
-    )
+    format!("{text}\n{}", write_line(&key.name, key.id(), &signature))
 }
 
 /// The text of a note that `key` has signed. Signatures by other keys are ignored.
@@ -428,20 +405,60 @@ fn signature_line(line: &str) -> Option<SignatureLine<'_>> {
     })
 }
 
-/// Name, id and bytes of `name+id+base64`.
-fn split_key(text: &str) -> Option<(Origin, [u8; 4], [u8; 33])> {
+/// A signature line.
+pub(crate) fn write_line(name: impl fmt::Display, id: [u8; 4], signature: &[u8]) -> String {
+    let blob: Vec<u8> = id.into_iter().chain(signature.iter().copied()).collect();
+    format!("{SIGNATURE_PREFIX}{name} {}\n", STANDARD.encode(blob))
+}
+
+/// Name, id and key of `name+id+base64(type || key)` with that type.
+pub(crate) fn split_key(text: &str, kind: u8) -> Option<(Origin, [u8; 4], [u8; 32])> {
     let (name, rest) = text.split_once('+')?;
     let (id, bytes) = rest.split_once('+')?;
     let number = u32::from_str_radix(id, 16).ok()?;
     let id = Some(number.to_be_bytes()).filter(|bytes| hex(*bytes) == id)?;
-    Some((name.parse().ok()?, id, decode_base64(bytes)?))
+    let bytes = Zeroizing::new(decode_base64::<33>(bytes)?);
+    let (&found, key) = bytes.split_first()?;
+    (found == kind).then_some((name.parse().ok()?, id, key.try_into().ok()?))
+}
+
+/// What [`split_key`] reads.
+pub(crate) fn join_key(name: &Origin, id: [u8; 4], kind: u8, key: &[u8; 32]) -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new([kind; 33]);
+    for (to, from) in bytes.iter_mut().skip(1).zip(key) {
+        *to = *from;
+    }
+    let encoded = Zeroizing::new(STANDARD.encode(&bytes[..]));
+    Zeroizing::new(format!("{name}+{}+{}", hex(id), encoded.as_str()))
+}
+
+/// Name, id and seed of a secret key with that type.
+pub(crate) fn split_secret(text: &str, kind: u8) -> Option<(Origin, [u8; 4], Zeroizing<[u8; 32]>)> {
+    let (name, id, seed) = split_key(text.strip_prefix(SECRET_PREFIX)?, kind)?;
+    Some((name, id, Zeroizing::new(seed)))
+}
+
+/// What [`split_secret`] reads.
+pub(crate) fn join_secret(name: &Origin, id: [u8; 4], kind: u8, key: &SigningKey) -> Zeroizing<String> {
+    let key = join_key(name, id, kind, key.as_bytes());
+    Zeroizing::new(format!("{SECRET_PREFIX}{}", key.as_str()))
+}
+
+/// The public key, if it is one that can be relied on.
+pub(crate) fn point(bytes: &[u8; 32]) -> Result<VerifyingKey, KeyError> {
+    let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Point)?;
+    if key.is_weak() {
+        Err(KeyError::Point)
+    } else {
+        Ok(key)
+    }
 }
 
 /// `SHA-256(name || 0x0A || type || public key)[:4]`.
-fn key_id(name: &Origin, key: &[u8; 32]) -> [u8; 4] {
+pub(crate) fn key_id(name: &Origin, kind: u8, key: &[u8; 32]) -> [u8; 4] {
     let hash = Sha256::new()
         .chain_update(name.as_str())
-        .chain_update([b'\n', ED25519])
+        .chain_update([b'\n', kind])
         .chain_update(key);
     let [a, b, c, d, ..]: [u8; 32] = hash.finalize().into();
     [a, b, c, d]

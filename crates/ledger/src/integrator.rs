@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::grow::Tree;
 use crate::index::{Index, Rows};
 use crate::payload::Appended;
-use crate::public::{Outbox, PublishFault, partner_folder};
+use crate::public::{Outbox, PUBLIC, PublishFault, partner_folder};
 use crate::sequence::Status;
 use crate::state::{PartnerState, State};
 use crate::wal::{ReadFault, Reader};
@@ -31,6 +31,13 @@ pub struct SignedCheckpoint {
     pub checkpoint: Checkpoint,
     /// The signed note, as it is published.
     pub note: String,
+}
+
+impl SignedCheckpoint {
+    /// Whether a note is of this checkpoint, whatever signatures it has.
+    pub(crate) fn same_text(&self, note: &str) -> bool {
+        Checkpoint::peek(note).is_ok_and(|checkpoint| checkpoint == self.checkpoint)
+    }
 }
 
 /// The newest checkpoints of all logs.
@@ -153,6 +160,26 @@ impl Integrator {
         self.index.sync().map_err(Fault::Unsynced)?;
         self.intent()?.store(&*self.disk)?;
         self.publish()
+    }
+
+    /// Publishes a log's newest checkpoint with cosignatures. `false`: the log has a newer one.
+    pub(crate) fn publish_cosigned(
+        &mut self,
+        log: Option<&PartnerId>,
+        note: String,
+    ) -> Result<bool, Trouble> {
+        let checkpoints = Arc::make_mut(&mut self.checkpoints);
+        let (folder, newest) = match log {
+            None => (PUBLIC.to_owned(), checkpoints.main.as_mut()),
+            Some(partner) => (partner_folder(partner), checkpoints.partners.get_mut(partner)),
+        };
+        let Some(newest) = newest.filter(|newest| newest.same_text(&note)) else {
+            return Ok(false);
+        };
+        let path = format!("{folder}/checkpoint");
+        replace(&*self.disk, &path, note.as_bytes(), Access::Public)?;
+        newest.note = note;
+        Ok(true)
     }
 
     fn trees(&self) -> impl Iterator<Item = &Tree> {

@@ -279,6 +279,26 @@ impl Ledger {
         })
     }
 
+    /// Proof that a log (`None`: the main one) at size `old` is the beginning of its `newer` checkpoint. Reads the disk.
+    ///
+    /// # Errors
+    /// The log never had that size, or tiles cannot be read: also where a checkpoint newer than `newer` has come.
+    pub fn prove_growth(
+        &self,
+        log: Option<&PartnerId>,
+        old: u64,
+        newer: &SignedCheckpoint,
+    ) -> Result<Vec<Hash>, ReadError> {
+        let folder = log.map_or_else(|| PUBLIC.to_owned(), partner_folder);
+        read::prove_growth(&*self.0.disk, &folder, old, newer.checkpoint.size)
+    }
+
+    /// Publishes a log's newest checkpoint, which the caller has verified, with cosignatures. `false`: the log has a newer
+    /// one by now, or the ledger has ended. Cancel safe.
+    pub async fn publish_cosigned(&self, log: Option<&PartnerId>, note: String) -> bool {
+        self.0.shared.cosigned(log.cloned(), note).await.unwrap_or(false)
+    }
+
     /// Comes back when the ledger has failed, and never otherwise. The process must then end, without releasing anything
     /// more. Cancel safe.
     pub async fn failed(&self) -> Arc<Failure> {

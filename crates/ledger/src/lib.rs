@@ -7,6 +7,7 @@
 mod append;
 mod clock;
 mod committer;
+pub mod cosigning;
 mod disk;
 mod failure;
 mod grow;
@@ -24,6 +25,7 @@ mod shared;
 mod state;
 mod verify;
 mod wal;
+pub mod witness;
 
 pub use append::{Draft, NotRecorded, Pending, Receipt, Withheld};
 pub use clock::Clock;

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use evidence::commitment::{self, OpeningKey};
 use evidence::entry::{Entry, EntryError};
+use evidence::hash::Hash;
 use evidence::id::Origin;
 use evidence::proof::TlogProof;
 use evidence::tile::TileHashes;
-use evidence::tree::{HashReader as _, check_inclusion, prove_inclusion};
+use evidence::tree::{HashReader as _, check_inclusion, prove_consistency, prove_inclusion};
 
 use crate::disk::Disk;
 use crate::index::Index;
@@ -247,6 +248,20 @@ pub(crate) fn prove(
         },
         proof => proof,
     }
+}
+
+/// Proof that a log at size `old` is the beginning of itself at size `new`.
+pub(crate) fn prove_growth(
+    disk: &dyn Disk,
+    folder: &str,
+    old: u64,
+    new: u64,
+) -> Result<Vec<Hash>, ReadError> {
+    let tiles = TileHashes::new(Published::new(disk, folder), new);
+    prove_consistency(old, new, &tiles).map_err(|error| ReadError::Tiles {
+        index: old,
+        source: error.into(),
+    })
 }
 
 fn prove_under(

@@ -56,12 +56,17 @@ pub enum CheckpointError {
 
 type Asked = oneshot::Sender<Result<Arc<Checkpoints>, CheckpointError>>;
 
+/// A log (`None`: the main one), its newest checkpoint's note with cosignatures, and whom to tell whether it still was.
+type Cosigned = (Option<PartnerId>, String, oneshot::Sender<bool>);
+
 /// What the integrator is asked for.
 #[derive(Debug, Default)]
 struct Desk {
     asked: Vec<Asked>,
     /// The time for a checkpoint has come.
     due: bool,
+    /// Checkpoints with cosignatures, to be published in place of the same without.
+    cosigned: Vec<Cosigned>,
     /// Somebody waits for entries to be found, or too many wait.
     behind: bool,
     stop: bool,
@@ -136,6 +141,13 @@ impl Shared {
         let (asked, answer) = oneshot::channel();
         // Where nobody is left to answer the sender is dropped, which is an answer too.
         self.ring(|desk| desk.asked.extend((!desk.left).then_some(asked)));
+        answer
+    }
+
+    /// Hands in a checkpoint's note with cosignatures. `false` comes back if the log has a newer one by then.
+    pub(crate) fn cosigned(&self, log: Option<PartnerId>, note: String) -> oneshot::Receiver<bool> {
+        let (told, answer) = oneshot::channel();
+        self.ring(|desk| desk.cosigned.extend((!desk.left).then_some((log, note, told))));
         answer
     }
 
@@ -289,10 +301,18 @@ fn tick(shared: &Shared, every: Duration) {
 fn publish(shared: &Shared, mut integrator: Integrator) {
     let _left = Left(shared);
     loop {
-        let Desk { asked, due, stop, .. } = next_job(shared);
+        let Desk {
+            asked,
+            due,
+            cosigned,
+            stop,
+            ..
+        } = next_job(shared);
         let outcome = match shared.failed() {
             Some(failure) => Err(CheckpointError::Failed(failure)),
-            None => publish_once(shared, &mut integrator, due || stop || !asked.is_empty()),
+            // First, so that it is not overtaken by what it makes room for.
+            None => publish_cosigned(shared, &mut integrator, cosigned)
+                .and_then(|()| publish_once(shared, &mut integrator, due || stop || !asked.is_empty())),
         };
         let ended = stop || matches!(outcome, Err(CheckpointError::Failed(_)));
         for asked in asked {
@@ -313,16 +333,45 @@ impl Drop for Left<'_> {
         let mut desk = lock(&self.0.desk);
         desk.left = true;
         desk.asked.clear();
+        desk.cosigned.clear();
     }
 }
 
 fn next_job(shared: &Shared) -> Desk {
     let idle = |desk: &mut Desk| {
-        desk.asked.is_empty() && !desk.due && !desk.behind && !desk.stop && shared.failed().is_none()
+        desk.asked.is_empty()
+            && desk.cosigned.is_empty()
+            && !desk.due
+            && !desk.behind
+            && !desk.stop
+            && shared.failed().is_none()
     };
     let desk = shared.rung.wait_while(lock(&shared.desk), idle);
     let mut desk = desk.unwrap_or_else(PoisonError::into_inner);
     std::mem::take(&mut *desk)
+}
+
+fn publish_cosigned(
+    shared: &Shared,
+    integrator: &mut Integrator,
+    cosigned: Vec<Cosigned>,
+) -> Result<(), CheckpointError> {
+    for (log, note, told) in cosigned {
+        let newest = integrator
+            .publish_cosigned(log.as_ref(), note)
+            .map_err(|trouble| failed(shared, trouble))?;
+        lock(&shared.progress).checkpoints = Arc::clone(&integrator.checkpoints);
+        // Whoever handed it in may have gone.
+        let _ = told.send(newest);
+    }
+    Ok(())
+}
+
+fn failed(shared: &Shared, trouble: Trouble) -> CheckpointError {
+    match trouble {
+        Trouble::Again(error) => CheckpointError::Storage(Arc::new(error)),
+        Trouble::Fatal(failure) => CheckpointError::Failed(shared.fail(failure)),
+    }
 }
 
 fn publish_once(
@@ -347,7 +396,6 @@ fn publish_once(
             note(integrator);
             Ok(Arc::clone(&integrator.checkpoints))
         }
-        Err(Trouble::Again(error)) => Err(CheckpointError::Storage(Arc::new(error))),
-        Err(Trouble::Fatal(failure)) => Err(CheckpointError::Failed(shared.fail(failure))),
+        Err(trouble) => Err(failed(shared, trouble)),
     }
 }

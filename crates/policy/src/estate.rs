@@ -25,6 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
+use evidence::witness_policy::WitnessPolicy;
 
 use crate::shared_view::SharedView;
 
@@ -72,6 +73,7 @@ pub struct Estate {
     views: BTreeMap<AgreementId, BTreeMap<PurposeId, Vec<SharedView>>>,
     statute: Statute,
     signers: Option<String>,
+    witnesses: Option<WitnessPolicy>,
 }
 
 impl Estate {
@@ -143,6 +145,12 @@ impl Estate {
     pub fn views(&self, agreement: &AgreementId, purpose: &PurposeId) -> &[SharedView] {
         let views = self.views.get(agreement).and_then(|views| views.get(purpose));
         views.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whom the custodian has cosign its ledger, as `authorities/witnesses` says (C2SP tlog-policy), if there is such a file.
+    #[must_use]
+    pub fn witnesses(&self) -> Option<&WitnessPolicy> {
+        self.witnesses.as_ref()
     }
 
     /// The text of `authorities/allowed_signers`, if there is one: `evidence::signers::AllowedSigners` can read it.

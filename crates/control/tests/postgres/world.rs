@@ -321,6 +321,7 @@ fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> 
             first: Duration::from_millis(200),
             last: Duration::from_millis(300),
         },
+        cosigning: None,
     };
     Control::new(config).unwrap()
 }

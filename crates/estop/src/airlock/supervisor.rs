@@ -132,7 +132,7 @@ impl Watched {
 }
 
 /// Says something that the operator must know, once.
-pub(super) fn alarm(text: &str) {
+pub(crate) fn alarm(text: &str) {
     // There is nobody else to tell.
     let _ = writeln!(io::stderr().lock(), "estop: alarm: {text}");
 }

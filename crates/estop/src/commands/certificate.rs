@@ -1,11 +1,13 @@
 //! `estop certificate`: issued by a running `estop serve`, checked by anyone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use control::api::CertificateAnswer;
-use evidence::certificate::{self, Check, Finding, Refuted, Report};
+use evidence::certificate::{self, Check, Finding, Refuted, Report, Witnessed};
 use evidence::id::DirectiveNumber;
 use evidence::note::VerifierKey;
+use evidence::witness_policy::{Cosigned, MAX_POLICY_BYTES, WitnessPolicy};
 
 use crate::admin::Admin;
 use crate::cli::Certificate;
@@ -34,7 +36,7 @@ pub(super) async fn run(command: &Certificate, folder: &Path, console: Console) 
             console.document(&serde_json::json!({ "number": number, "file": file }))?;
             Ok(Exit::Yes)
         }
-        Certificate::Verify { file, key } => verify(file, key, console),
+        Certificate::Verify { file, key, witnesses } => verify(file, key, witnesses.as_deref(), console),
     }
 }
 
@@ -59,7 +61,19 @@ pub fn check(file: &Path, key: &str) -> Result<Result<Report, Refuted>, Failure>
     Ok(certificate::verify(&text, &key))
 }
 
-fn public_key(typed: &str) -> Result<VerifierKey, Failure> {
+/// What the witnesses of a policy say of a certificate that holds.
+fn ask_policy(file: &Path, policy: &Path) -> Result<Result<Witnessed, String>, Failure> {
+    let text = files::read(policy, MAX_POLICY_BYTES)?;
+    let policy = WitnessPolicy::parse(&text).map_err(|error| {
+        Failure::wrong(format!("`{}` is no policy of witnesses", policy.display()))
+            .because(&error)
+            .help("lines are `witness NAME VKEY`, `group NAME K MEMBER...`, and one `quorum NAME` (C2SP tlog-policy)")
+    })?;
+    let bytes = files::read_bytes(file, CERTIFICATE_BYTES_MAX)?;
+    Ok(certificate::witnessed(&bytes, &policy))
+}
+
+pub(super) fn public_key(typed: &str) -> Result<VerifierKey, Failure> {
     let path = Path::new(typed);
     let text = if path.is_file() {
         files::read(path, KEY_BYTES_MAX)?
@@ -75,19 +89,37 @@ fn public_key(typed: &str) -> Result<VerifierKey, Failure> {
     })
 }
 
-fn verify(file: &Path, key: &str, console: Console) -> Result<Exit, Failure> {
+fn verify(file: &Path, key: &str, policy: Option<&Path>, console: Console) -> Result<Exit, Failure> {
+    let asked = policy.map(|policy| ask_policy(file, policy)).transpose()?;
     match check(file, key)? {
         Ok(report) => {
             say(&report.checks, console)?;
+            let trusted = asked.as_ref().is_none_or(Result::is_ok);
+            if let Some(asked) = &asked {
+                say_witnesses(asked, console)?;
+            }
             for line in summary(&report) {
                 console.line(line)?;
             }
-            console.line(format!(
-                "\n{}",
-                console.paint(Tone::Good, "the certificate holds")
-            ))?;
-            console.document(&serde_json::json!({ "holds": true, "report": report }))?;
-            Ok(Exit::Yes)
+            let (tone, verdict) = if trusted {
+                (Tone::Good, "the certificate holds")
+            } else {
+                (Tone::Bad, "the certificate is not witnessed as the policy asks")
+            };
+            console.line(format!("\n{}", console.paint(tone, verdict)))?;
+            console.document(&serde_json::json!({
+                "holds": trusted,
+                "report": report,
+                "witnesses": asked.map(|asked| match asked {
+                    Ok(witnessed) => serde_json::json!({
+                        "quorum": true,
+                        "ledger": cosigned(&witnessed.ledger),
+                        "partner_log": cosigned(&witnessed.partner_log),
+                    }),
+                    Err(why) => serde_json::json!({ "quorum": false, "why": why }),
+                }),
+            }))?;
+            Ok(if trusted { Exit::Yes } else { Exit::No })
         }
         Err(refuted) => {
             say(&refuted.checks, console)?;
@@ -99,6 +131,34 @@ fn verify(file: &Path, key: &str, console: Console) -> Result<Exit, Failure> {
             Ok(Exit::No)
         }
     }
+}
+
+fn say_witnesses(asked: &Result<Witnessed, String>, console: Console) -> Result<(), Failure> {
+    let name = "witnesses";
+    match asked {
+        Ok(Witnessed { partner_log, .. }) => {
+            let by: Vec<&str> = partner_log.by.iter().map(|(name, _)| name.as_str()).collect();
+            let until = match partner_log.at {
+                Some(at) => format!("say that nothing came after its closing up to {at}"),
+                None => "are not asked for by the policy".to_owned(),
+            };
+            let mark = console.paint(Tone::Good, "✓");
+            console.line(format!("{mark}  {name:<22}{} {until}", by.join(", ")))
+        }
+        Err(why) => {
+            let mark = console.paint(Tone::Bad, "✗");
+            console.line(format!("{mark}  {name:<22}{}", console.paint(Tone::Bad, why)))
+        }
+    }
+}
+
+fn cosigned(cosigned: &Cosigned) -> serde_json::Value {
+    let by: BTreeMap<&str, String> = cosigned
+        .by
+        .iter()
+        .map(|(name, at)| (name.as_str(), at.to_string()))
+        .collect();
+    serde_json::json!({ "at": cosigned.at.map(|at| at.to_string()), "by": by })
 }
 
 fn say(checks: &[Check], console: Console) -> Result<(), Failure> {

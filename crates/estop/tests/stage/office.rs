@@ -110,7 +110,8 @@ impl Office {
         }
     }
 
-    fn close(&mut self) {
+    /// Ends `serve`, if it runs.
+    pub fn close(&mut self) {
         let Some(mut serve) = self.serve.take() else {
             return;
         };

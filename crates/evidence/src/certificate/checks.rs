@@ -42,6 +42,17 @@ pub(super) struct Seen<'a> {
     pub(super) ledger: Option<Checkpoint>,
     /// The partner's log's checkpoint, whoever has signed it.
     pub(super) partner_log: Option<Checkpoint>,
+    /// Names beside both checkpoints that are not the logs'.
+    pub(super) cosigners: Vec<String>,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Wrong(reason) => f.write_str(reason),
+            Self::Missing(what) => write!(f, "{what} could not be read"),
+        }
+    }
 }
 
 impl From<String> for Fault {
@@ -70,7 +81,7 @@ impl Checklist {
             Ok(value) => (Finding::Holds, Some(value)),
             // What is wrong may be told in the words of whoever made the file.
             Err(Fault::Wrong(reason)) => (Finding::Fails(prose::plain(&reason)), None),
-            Err(Fault::Missing(what)) => (Finding::NotReached(format!("{what} could not be read")), None),
+            Err(fault @ Fault::Missing(_)) => (Finding::NotReached(fault.to_string()), None),
         };
         self.0.push(Check {
             name,
@@ -133,6 +144,7 @@ pub(super) fn examine(bytes: &[u8], key: &VerifierKey) -> (Checklist, Option<Rep
         partner_log: Checkpoint::peek(&machine.partner_checkpoint).ok(),
         custodian,
         prose,
+        cosigners: machine.cosigners(),
         machine,
     };
     seen.ledger_checks(key, &mut list);
@@ -152,17 +164,23 @@ fn form<'a>(note: &Note<'a>, name: &Origin) -> Result<(&'a str, Machine), Fault>
         )));
     }
     let text = note.text();
+    let (prose, machine) = parts(text)?;
+    if assemble(prose, &machine) != text {
+        return Err(Fault::Wrong(
+            "writing its parts anew gives other bytes".to_owned(),
+        ));
+    }
+    Ok((prose, machine))
+}
+
+/// The text for people and the machine part of a certificate's text.
+pub(super) fn parts(text: &str) -> Result<(&str, Machine), Fault> {
     let cut = text
         .split_once(&format!("\n{MARKER}\n"))
         .filter(|_| text.starts_with(&format!("{HEADER}\n")));
     let (prose, sections) =
         cut.ok_or_else(|| format!("it must begin with `{HEADER}` and have a line `{MARKER}`"))?;
     let machine = Machine::parse(sections).map_err(|error| Fault::caused(&error))?;
-    if assemble(prose, &machine) != text {
-        return Err(Fault::Wrong(
-            "writing its parts anew gives other bytes".to_owned(),
-        ));
-    }
     Ok((prose, machine))
 }
 
@@ -338,6 +356,7 @@ impl Seen<'_> {
             story: self.story()?,
             ledger: need(self.ledger.as_ref(), "the main log's checkpoint")?,
             partner_log: need(self.partner_log.as_ref(), "the checkpoint of the partner's log")?,
+            cosigners: &self.cosigners,
         })
     }
 

@@ -22,6 +22,7 @@ pub(super) struct Facts<'a> {
     pub(super) story: &'a Story,
     pub(super) ledger: &'a Checkpoint,
     pub(super) partner_log: &'a Checkpoint,
+    pub(super) cosigners: &'a [String],
 }
 
 /// The text from the first line to the one before [`MARKER`].
@@ -56,11 +57,29 @@ pub(super) fn not_shown(facts: Facts<'_>) -> Vec<String> {
         "More of the database than it said of itself: what its catalog answered was read and signed by the \
          custodian, and seen by no one else."
             .to_owned(),
-        "That the custodian shows everyone the same ledger. No witness outside the custodian has signed the \
-         checkpoint below: compare it with the one that is published."
-            .to_owned(),
-        "The time by any clock but the custodian's own.".to_owned(),
+        same_for_all(facts.cosigners),
+        clocks(facts.cosigners).to_owned(),
     ]
+}
+
+fn clocks(cosigners: &[String]) -> &'static str {
+    if cosigners.is_empty() {
+        "The time by any clock but the custodian's own."
+    } else {
+        "The time by any clock but the custodian's own; those of the witnesses stand in their cosignatures."
+    }
+}
+
+/// Whether anyone but the custodian stands for the ledger being one.
+fn same_for_all(cosigners: &[String]) -> String {
+    if cosigners.is_empty() {
+        return "That the custodian shows everyone the same ledger. No witness outside the custodian has signed the \
+                checkpoint below: compare it with the one that is published."
+            .to_owned();
+    }
+    "That the custodian shows everyone the same ledger, unless enough of the witnesses that are named above are \
+     witnesses whom you trust, with keys that you have from elsewhere."
+        .to_owned()
 }
 
 struct Page(String);
@@ -296,6 +315,7 @@ fn log(
         story,
         ledger,
         partner_log,
+        cosigners,
         ..
     }: Facts<'_>,
 ) {
@@ -325,6 +345,14 @@ fn log(
         "Main log   {}, {} entries, root {}",
         ledger.origin, ledger.size, ledger.root
     ));
+    if !cosigners.is_empty() {
+        page.line(&format!("Cosigned   {}", cosigners.join(", ")));
+        page.wrapped(
+            "",
+            "These names stand under both checkpoints. What they say, and when, is seen with their keys: \
+             `estop certificate verify --witnesses POLICY` (C2SP tlog-cosignature, tlog-policy).",
+        );
+    }
 }
 
 fn how_to_check(page: &mut Page, Facts { directive, story, .. }: Facts<'_>) {

@@ -13,6 +13,7 @@ use std::fmt::{self, Write as _};
 
 use crate::entry::text::parse_decimal;
 use crate::hash::Hash;
+use crate::note::Note;
 use crate::proof::TlogProof;
 use crate::tree::LEVELS;
 
@@ -104,6 +105,26 @@ impl Place {
 }
 
 impl Machine {
+    /// Names of signature lines under both checkpoints that are not the logs' own, in the order of the first, each once.
+    pub(super) fn cosigners(&self) -> Vec<String> {
+        let names = |note: &str| -> Vec<String> {
+            let Ok(note) = Note::parse(note) else {
+                return Vec::new();
+            };
+            let own = note.text().split('\n').next().unwrap_or_default();
+            let others = note.signers().filter(|(name, _)| *name != own);
+            others.map(|(name, _)| name.to_owned()).collect()
+        };
+        let partner = names(&self.partner_checkpoint);
+        let mut both = Vec::new();
+        for name in names(&self.checkpoint) {
+            if partner.contains(&name) && !both.contains(&name) {
+                both.push(name);
+            }
+        }
+        both
+    }
+
     /// The machine part as it stands in a certificate.
     pub(super) fn encode(&self) -> String {
         let mut out = Writer(String::new());

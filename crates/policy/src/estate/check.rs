@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use evidence::id::{AgreementId, PurposeId};
 use evidence::signers::AllowedSigners;
+use evidence::witness_policy::WitnessPolicy;
 use serde::de::DeserializeOwned;
 
 use super::finding::{EstateErrors, Finding, Problem};
@@ -21,6 +22,7 @@ use crate::shared_view::{ReadPolicies, SharedView};
 
 const ESTOP_FILE: &str = "estop.toml";
 const SIGNERS_FILE: &str = "authorities/allowed_signers";
+const WITNESSES_FILE: &str = "authorities/witnesses";
 
 /// Longest line of text that people read: titles, names, legal bases.
 const MAX_LINE_BYTES: usize = 500;
@@ -92,6 +94,9 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         views: BTreeMap::new(),
         statute: Statute::default(),
         signers: files.get(SIGNERS_FILE).cloned(),
+        witnesses: files
+            .get(WITNESSES_FILE)
+            .and_then(|text| WitnessPolicy::parse(text).ok()),
     };
     // The model is made by this program from parts that are right; that it is valid is checked all the same.
     let model = |error: &CedarError| Finding::of_file(ESTOP_FILE, Problem::Model(error.to_string()));
@@ -250,6 +255,7 @@ impl<'a> Sorted<'a> {
                 self.guardrails.extend(guardrail(path, text, findings));
             }
             _ if path == SIGNERS_FILE => signers(path, text, findings),
+            _ if path == WITNESSES_FILE => witnesses(path, text, findings),
             _ if is_beside(path) => {}
             _ => findings.push(Finding::of_file(path, Problem::UnknownFile)),
         }
@@ -296,20 +302,31 @@ fn shaped<'a, T: DeserializeOwned>(
 }
 
 fn signers(path: &str, text: &str, findings: &mut Vec<Finding>) {
-    let Err(error) = AllowedSigners::parse(text) else {
-        return;
-    };
-    let before = text
-        .split_inclusive('\n')
-        .take(error.line.saturating_sub(1))
-        .map(str::len)
-        .sum();
-    let line = text
-        .split_inclusive('\n')
-        .nth(error.line.saturating_sub(1))
-        .unwrap_or_default();
-    let span = before..before + line.trim_end().len();
-    findings.push(Finding::new(path, span, Problem::Signers(error.fault)));
+    if let Err(error) = AllowedSigners::parse(text) {
+        findings.push(Finding::new(
+            path,
+            line_span(text, error.line),
+            Problem::Signers(error.fault),
+        ));
+    }
+}
+
+fn witnesses(path: &str, text: &str, findings: &mut Vec<Finding>) {
+    if let Err(error) = WitnessPolicy::parse(text) {
+        findings.push(Finding::new(
+            path,
+            line_span(text, error.line),
+            Problem::Witnesses(error.reason),
+        ));
+    }
+}
+
+/// Where a line, by its number from 1, stands in a text, without the space at its end.
+fn line_span(text: &str, number: usize) -> Range<usize> {
+    let mut lines = text.split_inclusive('\n');
+    let before = lines.by_ref().take(number.saturating_sub(1)).map(str::len).sum();
+    let line = lines.next().unwrap_or_default();
+    before..before + line.trim_end().len()
 }
 
 fn guardrail(path: &str, text: &str, findings: &mut Vec<Finding>) -> Option<GuardrailFile> {

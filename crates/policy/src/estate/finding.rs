@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use evidence::id::IdError;
 use evidence::signers::SignersFault;
+use evidence::witness_policy::PolicyFault;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 
 use super::case_form::CaseFormError;
@@ -231,6 +232,9 @@ pub enum Problem {
     /// Not a file of allowed signers.
     #[error("{0}")]
     Signers(SignersFault),
+    /// Not a policy of witnesses.
+    #[error("{0}")]
+    Witnesses(PolicyFault),
     /// A text that is no id.
     #[error(transparent)]
     Id(#[from] IdError),

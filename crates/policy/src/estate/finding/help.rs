@@ -34,6 +34,9 @@ impl Problem {
                 "a line for each authority, as in `ssh-keygen`'s ALLOWED SIGNERS: `mayor@example.org ssh-ed25519 AAAA...`"
                     .to_owned()
             }
+            Self::Witnesses(_) => "lines are `witness NAME VKEY URL`, `group NAME K MEMBER...` and one `quorum NAME`, as C2SP \
+                 tlog-policy has them"
+                .to_owned(),
             Self::Id(_) => "write it in the letters that the message lists".to_owned(),
             Self::Name(_) => "write it as the catalog has it: `\\d` in psql shows it".to_owned(),
             Self::Twice { .. } => "leave one of them out".to_owned(),

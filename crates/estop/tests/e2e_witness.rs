@@ -1,0 +1,258 @@
+//! A ledger with witnesses, each a process of its own: checkpoints get their cosignatures, a certificate is held against
+//! policies, a library that nobody here wrote judges the public logs and refuses forged ones, and an old copy of the ledger
+//! is not served.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "all of it is tests, also what is not marked as one"
+)]
+
+mod stage;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use evidence::checkpoint::Checkpoint;
+use evidence::cosignature::WitnessKey;
+use evidence::note::{Note, VerifierKey};
+use serde_json::Value;
+use stage::desk::{Desk, NAMESPACE, said};
+use stage::office::Office;
+use stage::{ESTOP, root, wait_for};
+
+/// Who is cut off.
+const PARTNER: &str = "state-police";
+
+/// `estop witness` at work.
+struct Witness {
+    child: Child,
+    name: String,
+    url: String,
+    key: WitnessKey,
+}
+
+impl Witness {
+    fn start(dir: &Path, name: &str, custodian: &Path) -> Self {
+        let mut child = Command::new(ESTOP)
+            .args(["--json", "witness", "--listen", "127.0.0.1:0", "--name"])
+            .arg(format!("{name}.example"))
+            .arg("--dir")
+            .arg(dir.join(name))
+            .arg("--custodian")
+            .arg(custodian)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut text = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        while serde_json::from_str::<Value>(&text).is_err() {
+            assert!(lines.read_line(&mut text).unwrap() > 0, "it said: {text}");
+        }
+        let said: Value = serde_json::from_str(&text).unwrap();
+        Self {
+            child,
+            name: name.to_owned(),
+            url: said["url"].as_str().unwrap().to_owned(),
+            key: said["public_key"].as_str().unwrap().parse().unwrap(),
+        }
+    }
+
+    fn line(&self) -> String {
+        format!("witness {} {} {}\n", self.name, self.key, self.url)
+    }
+
+    fn has_cosigned(&self, note: &str) -> bool {
+        let note = Note::parse(note).unwrap();
+        self.key.cosigned(&note).unwrap().is_some()
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_ledger_and_its_witnesses() {
+    let mut office = Office::open();
+    let custodian = office.path("state/custodian.vkey");
+    let public = office.path("state/ledger/public");
+    let dir = tempfile::tempdir().unwrap();
+    let mut witnesses: Vec<Witness> = ["w1", "w2", "w3"]
+        .map(|name| Witness::start(dir.path(), name, &custodian))
+        .into();
+    let lines: String = witnesses.iter().map(Witness::line).collect();
+    let policy = |quorum: &str| format!("{lines}group some {quorum} w1 w2 w3\nquorum some\n");
+    std::fs::write(office.path("authorities/witnesses"), policy("2")).unwrap();
+    // One is away, and must be missed by nobody but those who ask for all.
+    drop(witnesses.pop());
+    office.close();
+    let before = dir.path().join("before");
+    copy(&office.path("state/ledger"), &before);
+    office.restart();
+    office.approve();
+    assert!(office.estop(&["apply"]).status.success());
+
+    let certificate = terminate(&office, dir.path());
+    let main = public.join("checkpoint");
+    wait_for("the main log is cosigned", || {
+        let note = std::fs::read_to_string(&main).unwrap();
+        witnesses.iter().all(|witness| witness.has_cosigned(&note))
+    });
+    the_certificate(&certificate, &custodian, dir.path(), &policy);
+    office.close();
+    let partner = public.join("p").join(PARTNER);
+    for log in [&public, &partner] {
+        a_stranger_judges(log, &custodian, &witnesses, dir.path());
+    }
+
+    // The same folder as it was before: served nowhere as long as a witness remembers.
+    std::fs::rename(office.path("state/ledger"), dir.path().join("after")).unwrap();
+    copy(&before, &office.path("state/ledger"));
+    let refused = office.estop(&["serve"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    let words = said(&refused);
+    assert!(words.contains("does not stand for this ledger"), "{words}");
+    assert!(words.contains("this ledger is an old copy"), "{words}");
+}
+
+/// Ends the partner's access as a new user does it; gives the certificate.
+fn terminate(office: &Office, dir: &Path) -> PathBuf {
+    let desk = Desk::at(&office.path(""));
+    let (order, file) = (desk.folder.join("order"), dir.join("certificate"));
+    let order_name = order.to_str().unwrap();
+    let drawn = ["directive", "new", "terminate", PARTNER, "-o", order_name];
+    assert!(office.estop(&drawn).status.success());
+    for who in ["mayor", "counsel"] {
+        desk.sign(&order, who, NAMESPACE);
+    }
+    let done = office.estop(&["--json", "directive", "submit", order_name]);
+    assert!(done.status.success(), "{}", said(&done));
+    let outcome: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let number = outcome["number"].as_str().unwrap();
+    let issued = office.estop(&["certificate", "issue", number, "-o", file.to_str().unwrap()]);
+    assert!(issued.status.success(), "{}", said(&issued));
+    file
+}
+
+fn the_certificate(file: &Path, custodian: &Path, dir: &Path, policy: &dyn Fn(&str) -> String) {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("Cosigned   w1.example, w2.example\n"), "{text}");
+    let verify = |policy: Option<&str>| {
+        let mut estop = Command::new(ESTOP);
+        estop
+            .args(["--json", "certificate", "verify", "--key"])
+            .arg(custodian)
+            .arg(file);
+        if let Some(policy) = policy {
+            std::fs::write(dir.join("policy"), policy).unwrap();
+            estop.arg("--witnesses").arg(dir.join("policy"));
+        }
+        let output = estop.output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), document)
+    };
+    assert_eq!(verify(None).0, Some(0));
+    let (code, document) = verify(Some(&policy("2")));
+    assert_eq!(code, Some(0), "{document}");
+    assert_eq!(document["witnesses"]["quorum"], true);
+    let said = &document["witnesses"]["partner_log"];
+    assert_eq!(said["by"].as_object().unwrap().len(), 2);
+    let closed: jiff::Timestamp = document["report"]["closed"].as_str().unwrap().parse().unwrap();
+    let at: jiff::Timestamp = said["at"].as_str().unwrap().parse().unwrap();
+    assert!(closed <= at, "{closed} {at}");
+    let (code, document) = verify(Some(&policy("all")));
+    assert_eq!(code, Some(1), "{document}");
+    assert_eq!(document["holds"], false);
+    assert_eq!(verify(Some("quorum w1\n")).0, Some(2));
+}
+
+/// tlog-scales accepts the log with all signatures, and refuses it once anything in it was changed.
+fn a_stranger_judges(log: &Path, custodian: &Path, witnesses: &[Witness], dir: &Path) {
+    let note = std::fs::read_to_string(log.join("checkpoint")).unwrap();
+    let origin = Checkpoint::peek(&note).unwrap().origin;
+    let key: VerifierKey = std::fs::read_to_string(custodian)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let mut keys = vec![key.renamed(&origin).to_string()];
+    keys.extend(witnesses.iter().map(|witness| witness.key.to_string()));
+    let good = judge(log, &keys);
+    assert!(good.status.success(), "{}", said(&good));
+    assert!(said(&good).contains("3 signatures"), "{}", said(&good));
+    let forged = dir.join("forged");
+    let refuse = |what: &str, change: &dyn Fn(&Path)| {
+        copy(log, &forged);
+        change(&forged);
+        let judged = judge(&forged, &keys);
+        std::fs::remove_dir_all(&forged).unwrap();
+        assert_eq!(judged.status.code(), Some(1), "{what}: {}", said(&judged));
+    };
+    for folder in ["tile/entries", "tile/0"] {
+        refuse(folder, &|forged| flip_all(&forged.join(folder), 20));
+    }
+    let text = note.len() / 4;
+    refuse("the checkpoint's root", &|forged| {
+        flip(&forged.join("checkpoint"), text)
+    });
+    refuse("a cosignature", &|forged| {
+        flip(&forged.join("checkpoint"), note.len() - 20)
+    });
+    refuse("a missing cosignature", &|forged| {
+        let lines: Vec<&str> = note.lines().collect();
+        let fewer = lines[..lines.len() - 1].join("\n") + "\n";
+        std::fs::write(forged.join("checkpoint"), fewer).unwrap();
+    });
+    let stranger = "stranger.example+00000000+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
+    assert!(!judge(log, &[keys, vec![stranger]].concat()).status.success());
+}
+
+fn judge(log: &Path, keys: &[String]) -> Output {
+    let python = root("target/python/bin/python");
+    assert!(python.exists(), "no tlog-scales: run scripts/prerequisites test");
+    let mut judge = Command::new(python);
+    judge
+        .arg(root("crates/estop/tests/judges/tlog_scales_judge.py"))
+        .arg(log)
+        .args(keys);
+    judge.output().unwrap()
+}
+
+/// Changes one letter or byte into another one of its kind.
+fn flip(file: &Path, place: usize) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let place = place.min(bytes.len() - 1);
+    bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
+    std::fs::write(file, bytes).unwrap();
+}
+
+/// The same with all files of a folder: which of them a reader needs is its own affair.
+fn flip_all(folder: &Path, place: usize) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => flip_all(&path, place),
+            false => flip(&path, place),
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            // The main log's folder has those of the partners in it, which are logs of their own.
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
