@@ -8,7 +8,7 @@ use policy::airlock::{self, Airlock, Change, Likeness, Renewed};
 use policy::desired::Desired;
 use policy::estate::Isolation;
 use policy::in_force::EndedScope;
-use policy::plan::Plan;
+use policy::plan::{Difference, Plan, differences};
 use sha2::{Digest, Sha256};
 
 use crate::applying::UpstreamPlan;
@@ -20,7 +20,7 @@ use crate::store::Side;
 use crate::{Control, Credential};
 
 /// What an airlock stands behind, by upstream.
-type Upstreams = BTreeMap<String, (Desired, Likeness)>;
+pub(crate) type Upstreams = BTreeMap<String, (Desired, Likeness)>;
 
 /// The way from an airlock to what it ought to be.
 struct Way {
@@ -54,8 +54,9 @@ impl Control {
         let upstreams = self.likenesses().await?;
         let mut plans = Vec::new();
         for (partner, admin) in &self.0.airlocks {
+            self.close_fresh(partner, admin).await?;
             let way = self.way(partner, admin, &upstreams, renewing).await?;
-            plans.push(UpstreamPlan::new(&shown_as(partner), way.plan));
+            plans.push(UpstreamPlan::new(&shown_as(partner), way.plan, &BTreeSet::new()));
         }
         Ok(plans)
     }
@@ -69,6 +70,7 @@ impl Control {
         let upstreams = self.likenesses().await?;
         let mut plans = Vec::new();
         for (partner, admin) in &self.0.airlocks {
+            self.close_fresh(partner, admin).await?;
             let way = self.way(partner, admin, &upstreams, renewing).await?;
             let blocking: Vec<_> = way.plan.blocking().cloned().collect();
             if !blocking.is_empty() {
@@ -77,7 +79,11 @@ impl Control {
             for change in &way.changes {
                 self.change(partner, admin, change).await?;
             }
-            plans.push(UpstreamPlan::new(&shown_as(&way.partner), way.plan));
+            plans.push(UpstreamPlan::new(
+                &shown_as(&way.partner),
+                way.plan,
+                &BTreeSet::new(),
+            ));
         }
         Ok(plans)
     }
@@ -92,10 +98,11 @@ impl Control {
         if self.0.airlocks.is_empty() {
             return Ok(0);
         }
-        let _work = self.0.work.lock().await;
+        let _work = self.begin_work().await;
         let upstreams = self.likenesses().await?;
         let mut made = 0_usize;
         for (partner, admin) in &self.0.airlocks {
+            self.close_fresh(partner, admin).await?;
             let way = self.way(partner, admin, &upstreams, &BTreeSet::new()).await?;
             let standing = admin
                 .standing(None, |name| self.0.store.seal(partner, name))
@@ -127,14 +134,14 @@ impl Control {
         }
     }
 
-    fn airlocked(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn airlocked(&self) -> impl Iterator<Item = &String> {
         let upstreams = self.0.estate.upstreams().iter();
         upstreams
             .filter(|(_, upstream)| upstream.isolation == Isolation::Airlock)
             .map(|(name, _)| name)
     }
 
-    async fn likenesses(&self) -> Result<Upstreams, ControlError> {
+    pub(crate) async fn likenesses(&self) -> Result<Upstreams, ControlError> {
         let mut upstreams = Upstreams::new();
         if self.0.airlocks.is_empty() {
             return Ok(upstreams);
@@ -142,11 +149,30 @@ impl Control {
         for name in self.airlocked() {
             if let Some(admin) = self.0.admins.get(name) {
                 let (desired, _) = self.wanted(name)?;
-                let likeness = admin.likeness(&desired).await?;
+                let likeness = admin.likeness(&desired, None).await?;
                 upstreams.insert(name.clone(), (desired, likeness));
             }
         }
         Ok(upstreams)
+    }
+
+    /// Closes a cluster that was made just now, and keeps what it is like.
+    async fn close_fresh(&self, partner: &PartnerId, admin: &Admin) -> Result<(), ControlError> {
+        match admin.close_fresh().await? {
+            Some(lines) => self.0.store.keep_cluster_seal(partner, &lines),
+            None => Ok(()),
+        }
+    }
+
+    /// What the watch compares an airlock with: what it was when it was made. Changes nothing.
+    pub(crate) async fn airlock_differences(
+        &self,
+        partner: &PartnerId,
+        admin: &Admin,
+        upstreams: &Upstreams,
+    ) -> Result<Vec<Difference>, ControlError> {
+        let way = self.way(partner, admin, upstreams, &BTreeSet::new()).await?;
+        Ok(differences(&way.plan, &BTreeSet::new()))
     }
 
     async fn way(
@@ -156,9 +182,6 @@ impl Control {
         upstreams: &Upstreams,
         renewing: &BTreeSet<String>,
     ) -> Result<Way, ControlError> {
-        if let Some(lines) = admin.close_fresh().await? {
-            self.0.store.keep_cluster_seal(partner, &lines)?;
-        }
         let behind: Vec<_> = upstreams
             .values()
             .map(|(desired, likeness)| (desired, likeness))
@@ -216,7 +239,7 @@ pub(crate) fn renewed_by(plans: &[UpstreamPlan]) -> BTreeSet<String> {
 }
 
 /// As an airlock's plan is called among those of upstreams, whose names have no slash.
-fn shown_as(partner: &PartnerId) -> String {
+pub(crate) fn shown_as(partner: &PartnerId) -> String {
     format!("airlock/{partner}")
 }
 

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::applying::UpstreamPlan;
 use crate::error::{Class, ControlError};
 use crate::store::GatewayState;
+use crate::watch::WatchState;
 
 mod answers;
 mod serving;
@@ -61,6 +62,8 @@ pub struct Status {
     pub purposes: Vec<PurposeLine>,
     /// The directives.
     pub directives: Vec<DirectiveSummary>,
+    /// How the watch over the databases stands.
+    pub watch: WatchState,
 }
 
 /// A gateway.
@@ -82,6 +85,9 @@ pub struct PartnerLine {
     pub title: String,
     /// Its log, if it was ever opened.
     pub log: Option<LogLine>,
+    /// It is held: a database was changed in a way that opens something to it.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// How a log stands.

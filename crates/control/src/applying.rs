@@ -9,7 +9,7 @@ use ledger::{Draft, Status};
 use policy::desired::Desired;
 use policy::harden::Finding;
 use policy::in_force::InForce;
-use policy::plan::{Plan, Step};
+use policy::plan::{Difference, Plan, Step, differences, notes};
 use serde::{Deserialize, Serialize};
 
 use crate::Control;
@@ -30,6 +30,10 @@ pub struct UpstreamPlan {
     pub steps: Vec<Step>,
     /// What the custodian should know or must change.
     pub findings: Vec<Finding>,
+    /// What stands otherwise than the estate says and than it was applied: drift, if it has been applied. Notes that stood there
+    /// then are none.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
 }
 
 /// What applying has done.
@@ -46,11 +50,11 @@ pub struct AppliedPlans {
 }
 
 impl UpstreamPlan {
-    pub(crate) fn new(upstream: &str, plan: Plan) -> Self {
-        let fingerprint = plan.fingerprint();
+    pub(crate) fn new(upstream: &str, plan: Plan, noted: &BTreeSet<String>) -> Self {
         Self {
             upstream: upstream.to_owned(),
-            fingerprint,
+            fingerprint: plan.fingerprint(),
+            differences: differences(&plan, noted),
             steps: plan.steps,
             findings: plan.findings,
         }
@@ -68,10 +72,8 @@ impl Control {
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
             let keys = self.mask_keys(&desired)?;
-            plans.push(UpstreamPlan::new(
-                name,
-                admin.plan(&desired, &credentials, &keys).await?,
-            ));
+            let plan = admin.plan(&desired, &credentials, &keys).await?;
+            plans.push(UpstreamPlan::new(name, plan, &self.0.store.noted(name)?));
         }
         let airlocks = self.plan_airlocks(&renewed_by(&plans)).await?;
         plans.extend(airlocks);
@@ -86,7 +88,7 @@ impl Control {
     /// Nobody has approved the estate, a finding blocks, a plan is not the one shown, or something fails; what was committed
     /// until then stays.
     pub async fn apply(&self, shown: &[(String, String)]) -> Result<AppliedPlans, ControlError> {
-        let _work = self.0.work.lock().await;
+        let _work = self.begin_work().await;
         let approved = self.approved_estate()?;
         let mut plans = Vec::new();
         for (name, admin) in &self.0.admins {
@@ -105,7 +107,10 @@ impl Control {
             for (agreement, key) in &uncommitted.keys {
                 self.0.store.keep_mask_key(agreement, key)?;
             }
-            plans.push(UpstreamPlan::new(name, uncommitted.commit().await?));
+            let noted = self.0.store.noted(name)?;
+            let plan = uncommitted.commit().await?;
+            self.0.store.keep_noted(name, &notes(&plan))?;
+            plans.push(UpstreamPlan::new(name, plan, &noted));
             self.end_strangers(admin, &desired).await?;
         }
         let airlocks = self.apply_airlocks(&renewed_by(&plans)).await?;
@@ -197,6 +202,10 @@ impl Control {
             at: now,
             gateways: self.gateway_names()?,
         };
+        let undone = self.undone(now);
+        for record in &undone {
+            drafts.push(draft(record)?);
+        }
         if moved {
             drafts.push(draft(&record)?);
         }
@@ -207,7 +216,12 @@ impl Control {
                 .await
                 .map_err(ControlError::ledger("recording what was applied"))?;
         }
-        self.known().put_in_force.insert(approved.number().clone());
+        {
+            let mut known = self.known();
+            known.put_in_force.insert(approved.number().clone());
+            known.applied = Some(self.0.estate_hash.to_hex());
+            undone.into_iter().for_each(|record| known.drifted(record));
+        }
         if moved {
             self.known().moved(record.clone());
             self.0.store.publish(&next)?;

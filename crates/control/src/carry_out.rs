@@ -150,7 +150,10 @@ impl Control {
         if !ended.iter().any(|known| known.directive == scope.directive) {
             ended.push(scope.clone());
         }
-        let policy = InForce::from_estate(&self.0.estate, ended, epoch, self.0.clock.now());
+        let policy = InForce {
+            held: self.known().held(),
+            ..InForce::from_estate(&self.0.estate, ended, epoch, self.0.clock.now())
+        };
         if self.approved_estate().is_ok() {
             policy
         } else {

@@ -10,6 +10,7 @@ pub(crate) mod airlock;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod ending;
+pub(crate) mod looking;
 pub(crate) mod outline;
 pub(crate) mod reading;
 

@@ -159,6 +159,9 @@ pub enum ControlError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An airlock's upstream was not looked at yet, so that nobody knows what the airlock must be like.
+    #[error("the custodian's database behind it was not seen yet")]
+    NotSeenYet,
     /// The database refused or failed.
     #[error("the database failed at: {doing}")]
     Database {
@@ -231,6 +234,7 @@ impl ControlError {
             | Self::Estate { .. }
             | Self::Request { .. } => Class::Wrong,
             Self::Unreachable { .. }
+            | Self::NotSeenYet
             | Self::Database { .. }
             | Self::Answer { .. }
             | Self::Ledger { .. }
@@ -289,7 +293,7 @@ impl ControlError {
             Self::UnknownDirective(_) => "`estop directive list` shows those there are".to_owned(),
             Self::Estate { right, .. } => right.clone(),
             Self::Request { .. } => "see docs/formats.md for its form".to_owned(),
-            Self::Unreachable { .. } => {
+            Self::Unreachable { .. } | Self::NotSeenYet => {
                 "see that it runs and that the url in `estop.toml` is right".to_owned()
             }
             Self::Database { .. } | Self::Answer { .. } => "see the server's log".to_owned(),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::directive::{Directive, Nonce};
 use evidence::entry::Kind;
-use evidence::id::{DirectiveNumber, Epoch};
-use evidence::record::{self, Applied, CarriedOut, DirectiveRecord, EpochRecord};
+use evidence::id::{DirectiveNumber, Epoch, PartnerId};
+use evidence::record::{self, Applied, CarriedOut, DirectiveRecord, DriftRecord, EpochRecord};
 use jiff::Timestamp;
 use ledger::{Ledger, Stored};
 use policy::in_force::EndedScope;
@@ -21,6 +21,10 @@ pub(crate) struct Known {
     pub(crate) epoch: Epoch,
     /// Approvals whose estate was put in force at least once.
     pub(crate) put_in_force: BTreeSet<DirectiveNumber>,
+    /// SHA-256 of the estate that was applied last, in hexadecimal.
+    pub(crate) applied: Option<String>,
+    /// What was recorded last of each database that was found changed, or could not be looked at.
+    pub(crate) drift: BTreeMap<String, DriftRecord>,
 }
 
 /// A directive in the ledger, and how far it has come.
@@ -78,12 +82,28 @@ impl Known {
             Kind::Epoch => self.moved(record::decode(&stored.record).map_err(unreadable())?),
             Kind::Applied => {
                 let record: Applied = record::decode(&stored.record).map_err(unreadable())?;
+                self.applied = Some(record.estate_sha256);
                 self.put_in_force.extend(record.approval);
             }
+            Kind::Drift => self.drifted(record::decode(&stored.record).map_err(unreadable())?),
             Kind::CarriedOut => self.carried_out(record::decode(&stored.record).map_err(unreadable())?),
             _ => {}
         }
         Ok(())
+    }
+
+    /// A database was looked at, and what was seen is recorded.
+    pub(crate) fn drifted(&mut self, record: DriftRecord) {
+        let place = record.upstream.as_str().to_owned();
+        self.drift.insert(place, record);
+    }
+
+    /// Partners who are held.
+    pub(crate) fn held(&self) -> BTreeSet<PartnerId> {
+        self.drift
+            .values()
+            .flat_map(|record| record.held.iter().cloned())
+            .collect()
     }
 
     /// A directive was recorded.

@@ -16,6 +16,7 @@ mod known;
 mod mask_key;
 mod pseudonyms;
 mod store;
+mod watch;
 
 pub mod api;
 pub mod exposure;
@@ -46,6 +47,7 @@ pub use database::outline::outline;
 pub use error::{Class, ControlError, NotApprovedYet};
 pub use mask_key::MaskKey;
 pub use store::GatewayState;
+pub use watch::{PlaceState, Sighting, Tell, WatchLine, WatchState};
 
 use known::{Accepted, Known};
 use store::Store;
@@ -115,8 +117,10 @@ struct Inner {
     patience: Patience,
     cosigning: Option<Arc<Cosigning>>,
     known: Mutex<Known>,
-    /// Held by whoever changes anything.
-    work: tokio::sync::Mutex<()>,
+    /// What the watch has seen since the start.
+    watching: Mutex<watch::Watching>,
+    /// Held by whoever changes anything, with how often somebody has begun to.
+    work: tokio::sync::Mutex<u64>,
 }
 
 /// SHA-256 of an estate's files, in hexadecimal: of each path and text with its length before it, in the order of paths.
@@ -176,7 +180,7 @@ impl Control {
             })
             .collect::<Result<_, ControlError>>()?;
         let known = Mutex::new(Known::fold(&ledger)?);
-        let work = tokio::sync::Mutex::new(());
+        let work = tokio::sync::Mutex::new(0);
         let store = Store::new(register);
         let inner = Inner {
             estate,
@@ -192,6 +196,7 @@ impl Control {
             patience,
             cosigning,
             known,
+            watching: Mutex::default(),
             work,
         };
         Ok(Self(Arc::new(inner)))
@@ -205,7 +210,7 @@ impl Control {
     /// outcome.
     pub async fn submit(&self, text: &[u8], signatures: &[&str]) -> Result<api::Outcome, ControlError> {
         // Held from here on: who may sign is what was approved last.
-        let _work = self.0.work.lock().await;
+        let _work = self.begin_work().await;
         let approved = match self.accepted_before(text) {
             Some(before) => approve_again(&before, &self.0.estate.custodian().name)?,
             None => {
@@ -215,6 +220,13 @@ impl Control {
             }
         };
         self.carry_out(approved).await
+    }
+
+    /// Waits until nobody else changes anything; nobody does until the guard is dropped.
+    async fn begin_work(&self) -> tokio::sync::MutexGuard<'_, u64> {
+        let mut work = self.0.work.lock().await;
+        *work = work.wrapping_add(1);
+        work
     }
 
     /// The directive of the ledger that has exactly this text.

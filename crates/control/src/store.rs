@@ -1,6 +1,6 @@
 //! What control keeps in the register, and what it reads there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use evidence::hash::Hash;
@@ -55,6 +55,9 @@ const PSEUDONYM: &str = "pseudonym/";
 
 /// Before a size of the main log: the root at which a directive was drawn up.
 const DRAWN_UP: &str = "drawn-up/";
+
+/// Before an upstream's name: what the custodian was told of its database, and applied beside it.
+const NOTED: &str = "noted/";
 
 /// What a gateway says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -190,6 +193,21 @@ impl Store {
         let doing = "keeping a key of pseudonyms";
         let bytes = Zeroizing::new(serde_json::to_vec(key).map_err(ControlError::register(doing))?);
         self.put(&format!("{PSEUDONYM}{agreement}"), &bytes, doing)
+    }
+
+    /// The notes that stood there when the estate was applied, each by its hash. None before anything was applied.
+    pub(crate) fn noted(&self, upstream: &str) -> Result<BTreeSet<String>, ControlError> {
+        let found = self.get(&format!("{NOTED}{upstream}"), "reading what was noted")?;
+        // What cannot be read is as good as none: then every note is news, until the estate is applied again.
+        Ok(found
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default())
+    }
+
+    pub(crate) fn keep_noted(&self, upstream: &str, notes: &BTreeSet<String>) -> Result<(), ControlError> {
+        let doing = "keeping what was noted";
+        let bytes = serde_json::to_vec(notes).map_err(ControlError::register(doing))?;
+        self.put(&format!("{NOTED}{upstream}"), &bytes, doing)
     }
 
     pub(crate) fn drawn_up(&self, size: u64) -> Result<Option<Hash>, ControlError> {

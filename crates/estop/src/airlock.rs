@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::estate::Loaded;
 use crate::failure::{Exit, Failure};
 use crate::files::{self, FileError, Readers};
+use crate::output::alarm;
 use crate::postgres::{Account, Binaries, PostgresError};
 
 mod cgroup;
@@ -26,8 +27,6 @@ mod cluster;
 mod memory;
 mod settings;
 mod supervisor;
-
-pub(crate) use supervisor::alarm;
 
 use cgroup::Groups;
 use cluster::{Cluster, PORT, Wanted};

@@ -48,10 +48,18 @@ pub enum Command {
     Plan,
     /// Make the database as the estate says, and put its policy in force: takes an approval that two people have signed
     Apply,
-    /// Tell whether the database is still as the estate says
+    /// Tell whether the databases are still as the estate was applied, and what each difference opens
+    #[command(
+        after_help = "Exits with 1 where there is any difference. `serve` looks by itself, too: see `[watch]` in estop.toml."
+    )]
     Drift,
     /// Run gateway and control
     Serve,
+    /// Tell how everything stands: the policy in force, partners, the watch over the databases
+    #[command(
+        after_help = "Exits with 1 where a database is not as it was applied or could not be looked at, or a partner is held."
+    )]
+    Status,
     /// List who is connected
     Sessions,
     /// Draw up, sign and submit directives

@@ -13,6 +13,7 @@ pub mod proving;
 mod schema;
 mod serve;
 mod sessions;
+mod status;
 mod witness;
 
 pub use officer::verifier;
@@ -47,6 +48,7 @@ async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Apply => apply::run_apply(estate, console).await,
         Command::Drift => apply::run_drift(estate, console).await,
         Command::Serve => serve::run(estate, console).await,
+        Command::Status => status::run(estate, console).await,
         Command::Sessions => sessions::run(estate, console).await,
         Command::Directive(command) => directive::run(command, estate, console).await,
         Command::Certificate(command) => certificate::run(command, estate, console).await,

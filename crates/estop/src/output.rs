@@ -137,6 +137,16 @@ impl Console {
     }
 }
 
+/// Says on standard error what whoever runs `serve` must know.
+pub(crate) fn alarm(text: &str) {
+    // There is nobody else to tell. A line is one alarm, whatever names stand in it.
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let _ = writeln!(io::stderr().lock(), "estop: alarm: {line}");
+}
+
 fn write_failure(out: &mut impl Write, failure: &Failure) -> io::Result<()> {
     let colour = io::stderr().is_terminal() && clock::variable("NO_COLOR").is_none();
     let (on, off) = if colour {

@@ -25,6 +25,7 @@ use crate::unix::Reachable;
 use crate::{clock, custodian, tls, witnessing};
 
 mod routes;
+mod watch;
 
 pub use routes::{ENTRIES_MAX, EntryLine, EstateAnswer, ProofAnswer, SessionLine, read_entries, read_proof};
 
@@ -53,6 +54,8 @@ pub struct Serving {
     airlock_memory: Option<String>,
     /// Holds the airlocks, and makes again what is lost of them.
     restoring: Option<JoinHandle<()>>,
+    /// Looks at the databases again and again.
+    watching: JoinHandle<()>,
     ledger: Ledger,
     /// Has the ledger's checkpoints cosigned; ends if it must not go on.
     cosigning: Option<JoinHandle<Failure>>,
@@ -124,12 +127,14 @@ impl Serving {
             airlocks.map(|airlocks| tokio::spawn(airlock::keep_restored(airlocks, control.clone())));
         let cosigning =
             cosigning.map(|cosigning| tokio::spawn(witnessing::keep_cosigned(ledger.clone(), cosigning)));
+        let watching = tokio::spawn(watch::keep(control.clone()));
         let admin = tokio::spawn(control::serve_admin(bind_admin(&state)?, control, routes));
         Ok(Self {
             gateway,
             admin,
             airlock_memory,
             restoring,
+            watching,
             ledger,
             cosigning,
             socket,
@@ -172,6 +177,8 @@ impl Serving {
         if let Some(cosigning) = &self.cosigning {
             cosigning.abort();
         }
+        // What it had recorded and not published yet is published at the next start.
+        self.watching.abort();
         // Gone with the process in any case; a stale one is replaced at the next start.
         let _ = fs::remove_file(&self.socket);
         self.gateway.shutdown().await;

@@ -178,7 +178,7 @@ fn tell(round: &Round, lost: &mut bool) {
                 Some(format!("{name}: {fault}"))
             });
             let why: Vec<String> = why.collect();
-            crate::airlock::alarm(&format!(
+            crate::output::alarm(&format!(
                 "{}: {error} ({}); it is asked again every second, and recording goes on",
                 round.signed.checkpoint.origin,
                 why.join("; ")
@@ -186,7 +186,7 @@ fn tell(round: &Round, lost: &mut bool) {
             *lost = true;
         }
         (Ok(_), true) => {
-            crate::airlock::alarm("a quorum of witnesses cosigns the ledger again");
+            crate::output::alarm("a quorum of witnesses cosigns the ledger again");
             *lost = false;
         }
         _ => {}

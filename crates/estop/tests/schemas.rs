@@ -114,14 +114,22 @@ fn wrong_files_are_not() {
     let partner = "[partner]\nid = \"a\"\ntitle = \"A\"\n";
     let agreement = "[agreement]\nid = \"a\"\npartner = \"p\"\nlegal_basis = \"L\"\nvalid = { from = \"2026-01-01\", until = \
                      \"2026-12-31\" }\npurposes = [\"p\"]\n[[share]]\ndataset = \"a\"\ncolumns = [\"x\"]\n[limits]\nsessions = 1\n";
+    let estop = "[custodian]\nname = \"a.b\"\ntitle = \"A\"\n[upstream.main]\nurl = \"postgres://a@/b\"\n[gateway]\nlisten = \
+                 \"127.0.0.1:1\"\ntls_certificate = \"c\"\ntls_key = \"k\"\npublic_name = \"n\"\n[state]\ndir = \"s\"\n\
+                 [watch]\nevery_seconds = 5\non_drift = \"cut\"\n";
     let whole = [
+        (FileKind::Estop, estop),
         (FileKind::Dataset, dataset),
         (FileKind::Partner, partner),
         (FileKind::Agreement, agreement),
     ];
     let right: Vec<(FileKind, Value)> = whole.iter().map(|(kind, text)| (*kind, read(text))).collect();
-    assert_eq!(validate(&right), vec![None; 3]);
+    assert_eq!(validate(&right), vec![None; 4]);
     let wrong = [
+        (FileKind::Estop, estop, "= 5", "= 4"),
+        (FileKind::Estop, estop, "= 5", "= 3601"),
+        (FileKind::Estop, estop, "\"cut\"", "\"hope\""),
+        (FileKind::Estop, estop, "every_seconds", "every"),
         (FileKind::Dataset, dataset, "\"text\"", "\"txt\""),
         (FileKind::Dataset, dataset, "\"text\"", "\"numeric(10,9)\""),
         (FileKind::Dataset, dataset, "type =", "kind ="),

@@ -335,7 +335,7 @@ records! {
         at: Timestamp,
         /// The upstream's name in the estate.
         upstream: Clipped,
-        /// Identifies what differs; empty if nothing does any more.
+        /// Identifies what differs; empty if nothing does any more, `-` if it could not be looked at.
         fingerprint: String,
         /// What differs, and what it opens or closes for whom, in words.
         differences: Vec<Clipped>,
@@ -343,8 +343,12 @@ records! {
         count: u64,
         /// Whether any of them opens something.
         opens: bool,
-        /// What was done about it: `alarm`, `cut`.
+        /// What was done about it: `alarm`; `cut` if partners are held since then; `closed` if nothing differs any more;
+        /// `applied` if the estate was applied, which lifts a hold; `could-not-look`.
         done: Clipped,
+        /// Partners who are held from then on because of this database.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        held: Vec<PartnerId>,
     }
 }
 

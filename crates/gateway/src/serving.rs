@@ -143,6 +143,7 @@ async fn finish(shared: &Shared, session: Session, end: End) {
     let now = shared.clock.now();
     let draft = session.record_of(&end, now);
     let ended = session.dismantle();
+    let held = matches!(end, End::Held(_));
     let mut directive = None;
     let say = match end {
         End::Client => None,
@@ -150,7 +151,7 @@ async fn finish(shared: &Shared, session: Session, end: End) {
             directive = Some(number);
             Some(say)
         }
-        End::NotPermitted(say) | End::Overdue(say) | End::Fatal(say) => Some(say),
+        End::Held(say) | End::NotPermitted(say) | End::Overdue(say) | End::Fatal(say) => Some(say),
         End::Upstream => Some(Say::upstream_lost()),
         End::Stopping => Some(Say::shutting_down()),
     };
@@ -173,7 +174,7 @@ async fn finish(shared: &Shared, session: Session, end: End) {
     };
     let record = async {
         if let Some(draft) = draft {
-            record_end(shared, draft, directive.is_some()).await;
+            record_end(shared, draft, directive.is_some() || held).await;
         }
         if let Some(directive) = &directive {
             ended.facts.ticket.cut(directive);
@@ -183,7 +184,7 @@ async fn finish(shared: &Shared, session: Session, end: End) {
     drop(ended.facts.ticket);
 }
 
-/// Records the end of a session. A cut is tried until it is recorded: before that the session is not gone, and its
+/// Records the end of a session. A cut, by a directive or a hold, is tried until it is recorded: before that the session is not gone, and its
 /// directive is not reported as drained.
 async fn record_end(shared: &Shared, draft: Draft, insist: bool) {
     while let Err(error) = shared.ledger.append(vec![draft.clone()]).await {

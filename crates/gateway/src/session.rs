@@ -15,7 +15,7 @@ use evidence::id::DirectiveNumber;
 use evidence::record::Clipped;
 use jiff::Timestamp;
 use ledger::{Clock, Ledger, NotRecorded, Receipt, Withheld};
-use policy::in_force::Permit;
+use policy::in_force::{Permit, Refusal};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
@@ -37,6 +37,8 @@ pub(crate) enum End {
     Client,
     /// A directive ended the access.
     Cut(DirectiveNumber, Say),
+    /// Its partner is held, because a database was changed.
+    Held(Say),
     /// The agreement no longer permits it: its window or hours are over.
     NotPermitted(Say),
     /// A statement or a transaction took too long.
@@ -55,6 +57,7 @@ impl End {
         match self {
             Self::Client => "client",
             Self::Cut(..) => "directive",
+            Self::Held(_) => "held",
             Self::NotPermitted(_) => "not permitted any more",
             Self::Overdue(_) => "took too long",
             Self::Upstream => "upstream",
@@ -261,10 +264,9 @@ impl Session {
             Err(denied) => {
                 let say = Say::from_denied(&denied);
                 Err(match denied {
-                    Denied::Refusal(refusal) => match refusal.directive() {
-                        Some(directive) => End::Cut(directive.clone(), say),
-                        None => End::NotPermitted(say),
-                    },
+                    Denied::Refusal(Refusal::Ended { directive, .. }) => End::Cut(directive, say),
+                    Denied::Refusal(Refusal::Held { .. }) => End::Held(say),
+                    Denied::Refusal(_) => End::NotPermitted(say),
                     Denied::NoPolicy => End::NotPermitted(say),
                 })
             }

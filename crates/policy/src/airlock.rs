@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::desired::{Desired, DesiredRole};
 use crate::estate::SqlName;
 use crate::harden::{Finding, Severity};
-use crate::plan::{Phase, Step};
+use crate::plan::{Difference, Effect, Phase, Step};
 
 mod contents;
 
@@ -221,7 +221,7 @@ pub fn plan(airlock: &Airlock, standing: &Standing, renewed: &Renewed) -> (Vec<C
     }
     for cell in &airlock.cells {
         if let Some(why) = why(cell, standing.cells.get(cell.name.as_str()), renewed) {
-            let words = format!("the airlock of `{partner}` {}: {why}", cell.words());
+            let words = format!("the airlock of `{partner}` {}: {}", cell.words(), why.words());
             let sql = [
                 Cell::removal(cell.name.as_str()),
                 cell.outside(),
@@ -230,6 +230,7 @@ pub fn plan(airlock: &Airlock, standing: &Standing, renewed: &Renewed) -> (Vec<C
             ]
             .concat();
             let mut step = step(Phase::Share, &sql, words);
+            step.undoes = undone(partner, cell, &why);
             step.password_for = Some(cell.name.as_str().to_owned());
             changes.push(Change {
                 name: cell.name.as_str().to_owned(),
@@ -241,30 +242,82 @@ pub fn plan(airlock: &Airlock, standing: &Standing, renewed: &Renewed) -> (Vec<C
     (changes, findings(partner, standing))
 }
 
+/// Why a database is to be made.
+enum Why {
+    Missing,
+    HalfMade,
+    OtherWanted,
+    Changed(String),
+    NewPassword,
+    NoPassword,
+}
+
+impl Why {
+    /// What is done about it.
+    fn words(&self) -> String {
+        let text = match self {
+            Self::Missing => "its database is made, and its role can log in there",
+            Self::HalfMade => "what stands there was left half made, and is made anew",
+            Self::OtherWanted => "the estate asks for something else, so it is made anew",
+            Self::Changed(difference) => {
+                return format!("it is not as it was made ({difference}), so it is made anew");
+            }
+            Self::NewPassword => "its role gets a new password at the custodian, so it is made anew",
+            Self::NoPassword => "the gateways hold no password for it, so it is made anew",
+        };
+        text.to_owned()
+    }
+}
+
 /// Why a database is to be made, if it is.
-fn why(cell: &Cell, found: Option<&Found>, renewed: &Renewed) -> Option<String> {
+fn why(cell: &Cell, found: Option<&Found>, renewed: &Renewed) -> Option<Why> {
     let name = cell.name.as_str();
     let Some(found) = found else {
-        return Some("its database is made, and its role can log in there".to_owned());
+        return Some(Why::Missing);
     };
     let (Some(lines), Some(seal)) = (&found.lines, &found.seal) else {
-        return Some("what stands there was left half made, and is made anew".to_owned());
+        return Some(Why::HalfMade);
     };
-    if seal.made_of != cell.made_of() {
-        return Some("the estate asks for something else, so it is made anew".to_owned());
-    }
     if let Some(difference) = difference(&seal.lines, lines) {
-        return Some(format!(
-            "it is not as it was made ({difference}), so it is made anew"
-        ));
+        return Some(Why::Changed(difference));
+    }
+    if seal.made_of != cell.made_of() {
+        return Some(Why::OtherWanted);
     }
     if renewed.at_custodian.contains(name) {
-        return Some("its role gets a new password at the custodian, so it is made anew".to_owned());
+        return Some(Why::NewPassword);
     }
-    renewed
-        .unknown
-        .contains(name)
-        .then(|| "the gateways hold no password for it, so it is made anew".to_owned())
+    renewed.unknown.contains(name).then_some(Why::NoPassword)
+}
+
+/// What it means as long as the database is not made anew. What a change opens cannot be told: the views of an airlock hide
+/// nothing, but what keeps the partner inside may be gone.
+fn undone(partner: &PartnerId, cell: &Cell, why: &Why) -> Difference {
+    let place = format!("the airlock's database {}", cell.words());
+    let (effect, words) = match why {
+        Why::Missing => (Effect::Closes, format!("{place} is not there: nobody can log in")),
+        Why::HalfMade => (Effect::Closes, format!("{place} was left half made")),
+        Why::OtherWanted => (
+            Effect::Closes,
+            format!("{place} does not fit what the custodian's database shows now"),
+        ),
+        Why::Changed(difference) => (
+            Effect::Opens,
+            format!(
+                "{place} is not as it was made, and may not keep `{partner}` inside any more: {difference}"
+            ),
+        ),
+        Why::NewPassword => (
+            Effect::Closes,
+            format!("{place} cannot log in at the custodian: the role's password there is another"),
+        ),
+        Why::NoPassword => (
+            Effect::Closes,
+            format!("{place} has a password that the gateways do not hold"),
+        ),
+    };
+    let roles = vec![cell.name.as_str().to_owned()];
+    Difference { effect, words, roles }
 }
 
 /// Most differences that are told; a broken database differs in everything.

@@ -39,8 +39,8 @@ pub(crate) use finding::position;
 pub use finding::{EstateErrors, Finding, Known, Problem};
 pub use hours::{Hours, HoursError};
 pub use model::{
-    Agreement, AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer, Onward,
-    Partner, Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity,
+    Agreement, AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer,
+    OnDrift, Onward, Partner, Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity, Watch,
 };
 pub use names::{NameError, SqlName, role_name, view_name};
 pub use shape::{Aggregate, ShareError, ShareKind, SmallGroups, Timing};
@@ -67,6 +67,7 @@ pub struct Estate {
     gateway: Gateway,
     airlock: AirlockLimits,
     state: State,
+    watch: Watch,
     datasets: BTreeMap<DatasetId, Dataset>,
     partners: BTreeMap<PartnerId, Partner>,
     agreements: BTreeMap<AgreementId, Agreement>,
@@ -113,6 +114,12 @@ impl Estate {
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// How control watches for changes behind its back.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.watch
     }
 
     /// The data sets, by id.

@@ -23,7 +23,7 @@ mod rights;
 mod roles;
 mod shares;
 
-pub use difference::{Difference, Effect, differences, notes};
+pub use difference::{Difference, Effect, differences, fingerprint, notes, opened_to};
 pub use keys::{become_owner, forget, is_readable, read};
 pub(crate) use roles::revoke_membership;
 

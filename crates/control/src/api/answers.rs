@@ -40,10 +40,12 @@ impl Control {
             .gateways()?
             .into_iter()
             .map(|(id, state)| GatewayLine { id, state });
+        let held = self.known().held();
         let partners = self.0.estate.partners().values().map(|partner| PartnerLine {
             id: partner.id.clone(),
             title: partner.title.clone(),
             log: self.log_line(&partner.id),
+            held: held.contains(&partner.id),
         });
         Ok(Status {
             custodian,
@@ -53,6 +55,7 @@ impl Control {
             partners: partners.collect(),
             purposes: self.purpose_lines(),
             directives: self.directives(),
+            watch: self.watch_state(),
         })
     }
 

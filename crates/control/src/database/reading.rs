@@ -24,9 +24,7 @@ impl Connection {
         credentials: &Credentials,
     ) -> Result<Catalog, ControlError> {
         let mut catalog = self.read_rights().await?;
-        if catalog.server.superuser {
-            self.judge_passwords(&mut catalog, credentials).await?;
-        }
+        self.judge_passwords(&mut catalog, credentials).await?;
         catalog.printed = self.print(desired).await?;
         Ok(catalog)
     }
@@ -92,12 +90,16 @@ impl Connection {
         Ok(value)
     }
 
-    /// Says of each of our roles whether its password is the one that the gateways hold. The verifiers stay here.
-    async fn judge_passwords(
+    /// Says of each of our roles whether its password is the one that the gateways hold, as far as this connection may know.
+    /// The verifiers stay here.
+    pub(crate) async fn judge_passwords(
         &self,
         catalog: &mut Catalog,
         credentials: &Credentials,
     ) -> Result<(), ControlError> {
+        if !catalog.server.superuser {
+            return Ok(());
+        }
         let rows = self
             .client
             .query(reading::VERIFIERS, &[])
@@ -121,7 +123,7 @@ impl Connection {
     /// Has PostgreSQL print the desired definitions, by making each a temporary view and undoing that: no other way says
     /// for certain how it would print them. A definition that cannot be made (its relation is gone) has no print; the
     /// plan says why.
-    async fn print(&self, desired: &Desired) -> Result<BTreeMap<String, String>, ControlError> {
+    pub(crate) async fn print(&self, desired: &Desired) -> Result<BTreeMap<String, String>, ControlError> {
         let definitions: BTreeSet<&str> = desired
             .roles
             .iter()

@@ -35,4 +35,6 @@ mod server;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]
+mod watch;
+#[cfg(test)]
 mod world;

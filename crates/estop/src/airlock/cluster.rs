@@ -17,9 +17,10 @@ use zeroize::Zeroizing;
 
 use super::cgroup::Group;
 use super::memory::{Ended, Sessions};
-use super::{settings, supervisor};
+use super::settings;
 use crate::clock;
 use crate::files::{self, FileError};
+use crate::output::alarm;
 use crate::postgres::programs::{end, quiet, random_password, run, tail, wait_until_ready};
 use crate::postgres::{Account, Binaries, PostgresError};
 
@@ -244,7 +245,7 @@ impl Cluster {
             source,
         })?;
         if let Some(Err(error)) = self.group.as_ref().map(|group| group.takes(server.id())) {
-            supervisor::alarm(&format!(
+            alarm(&format!(
                 "the server in {} cannot be put into its cgroup: {error}; its sessions are looked after all the same",
                 self.folder.display()
             ));

@@ -1,6 +1,5 @@
 //! The thread that keeps airlocks up: what ends by itself is started again, each time after a longer wait, and said aloud.
 
-use std::io::{self, Write as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::cluster::Cluster;
 use crate::clock;
 use crate::failure::{Exit, Failure};
+use crate::output::alarm;
 use crate::postgres::PostgresError;
 
 /// How often the servers are looked at.
@@ -129,10 +129,4 @@ impl Watched {
         self.again = now.checked_add(self.wait);
         self.wait = self.wait.saturating_mul(2).min(LONGEST_WAIT);
     }
-}
-
-/// Says something that the operator must know, once.
-pub(crate) fn alarm(text: &str) {
-    // There is nobody else to tell.
-    let _ = writeln!(io::stderr().lock(), "estop: alarm: {text}");
 }

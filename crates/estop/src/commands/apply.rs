@@ -4,8 +4,8 @@ use std::path::Path;
 
 use control::api::{ApplyRequest, PlanAnswer};
 use control::{AppliedPlans, UpstreamPlan, estate_sha256};
-use policy::harden::Severity;
-use policy::plan::{Effect, Step};
+use policy::harden::{Finding, Severity};
+use policy::plan::{Difference, Effect, Step};
 use policy::terms::Sign;
 
 use crate::admin::Admin;
@@ -40,7 +40,7 @@ pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Fa
     let loaded = estate::load(folder)?;
     let answer = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
     let plans = &answer.plans;
-    say(plans, plan_line, console)?;
+    say(plans, console)?;
     let blocked = plans.iter().any(blocks);
     let steps: usize = plans.iter().map(|plan| plan.steps.len()).sum();
     let verdict = match (steps, blocked) {
@@ -71,7 +71,7 @@ pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, F
     let loaded = estate::load(folder)?;
     let applying = plan_and_apply(&Admin::at(loaded.state().admin_socket()), &loaded).await;
     let (plans, applied) = applying.map_err(|failure| with_estate(failure, folder))?;
-    say(&plans, plan_line, console)?;
+    say(&plans, console)?;
     let steps: usize = applied.plans.iter().map(|plan| plan.steps.len()).sum();
     let policy = if applied.moved {
         "is in force now"
@@ -92,19 +92,31 @@ pub(super) async fn run_drift(folder: &Path, console: Console) -> Result<Exit, F
     let plans = plans(&Admin::at(loaded.state().admin_socket()), &loaded)
         .await?
         .plans;
-    say(&plans, drift_line, console)?;
-    let drifted = plans.iter().any(|plan| !plan.steps.is_empty() || blocks(plan));
+    for plan in &plans {
+        say_drift(plan, console)?;
+    }
+    let all = || plans.iter().flat_map(|plan| &plan.differences);
+    let (drifted, opens) = (all().next().is_some(), all().any(opens));
     let verdict = if drifted {
-        console.paint(
-            Tone::Bad,
-            "drift: the database is not as the estate says; `estop apply` puts it right",
-        )
+        let count = all().count();
+        let opening = all().filter(|one| self::opens(one)).count();
+        let remedy = if plans.iter().any(blocks) {
+            "close what is marked BLOCKS by hand, then `estop apply` puts the rest right"
+        } else {
+            "`estop apply` puts it right"
+        };
+        let words = format!("drift: {count} differences, of which {opening} open something; {remedy}");
+        console.paint(Tone::Bad, words)
     } else {
         console.paint(Tone::Good, "no drift")
     };
     console.line(verdict)?;
-    console.document(&serde_json::json!({ "drift": drifted, "plans": plans }))?;
+    console.document(&serde_json::json!({ "drift": drifted, "opens": opens, "plans": plans }))?;
     Ok(if drifted { Exit::No } else { Exit::Yes })
+}
+
+fn opens(difference: &Difference) -> bool {
+    difference.effect == Effect::Opens
 }
 
 /// The commands of a remedy, as they are typed for this estate.
@@ -186,20 +198,47 @@ fn plan_line(step: &Step, console: Console) -> String {
     )
 }
 
-/// A step as what stands otherwise than it should.
-fn drift_line(step: &Step, console: Console) -> String {
-    let effect = match step.undoes.effect {
+/// What stands otherwise than it should.
+fn drift_line(difference: &Difference, console: Console) -> String {
+    let effect = match difference.effect {
         Effect::Opens => console.paint(Tone::Bad, "OPENS"),
         Effect::Closes => console.paint(Tone::Notice, "closes"),
     };
-    format!("{effect}: {}", step.undoes.words)
+    format!("{effect}: {}", difference.words)
 }
 
-fn say(plans: &[UpstreamPlan], line: fn(&Step, Console) -> String, console: Console) -> Result<(), Failure> {
+/// What differs, each with what `apply` does about it; what only the custodian can put right; and what is new beside.
+fn say_drift(plan: &UpstreamPlan, console: Console) -> Result<(), Failure> {
+    if plan.differences.is_empty() {
+        return Ok(());
+    }
+    console.line(console.paint(Tone::Strong, format!("upstream {}", plan.upstream)))?;
+    for difference in &plan.differences {
+        let blocking = plan.findings.iter().find(|finding| says(finding, difference));
+        let mark = match blocking {
+            Some(finding) if finding.severity == Severity::Blocks => console.paint(Tone::Bad, "BLOCKS, "),
+            _ => String::new(),
+        };
+        console.line(format!("  {mark}{}", drift_line(difference, console)))?;
+        let done = plan.steps.iter().filter(|step| step.undoes == *difference);
+        let by_hand = blocking.iter().flat_map(|finding| &finding.close);
+        for statement in done.map(|step| &step.sql).chain(by_hand) {
+            console.line(console.paint(Tone::Quiet, format!("      {statement};")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a difference is what a finding says.
+fn says(finding: &Finding, difference: &Difference) -> bool {
+    difference.words == format!("{}: {}", finding.what, finding.opens)
+}
+
+fn say(plans: &[UpstreamPlan], console: Console) -> Result<(), Failure> {
     for plan in plans {
         console.line(console.paint(Tone::Strong, format!("upstream {}", plan.upstream)))?;
         for step in &plan.steps {
-            console.line(format!("  {}", line(step, console)))?;
+            console.line(format!("  {}", plan_line(step, console)))?;
             console.line(console.paint(Tone::Quiet, format!("      {};", step.sql)))?;
         }
         for finding in &plan.findings {
@@ -249,13 +288,14 @@ mod tests {
         let plain = Console::new(true);
         assert_eq!(plan_line(&steps[0], plain), "+ `police` may read");
         assert_eq!(plan_line(&steps[2], plain), "- `police` may read");
-        assert_eq!(drift_line(&steps[0], plain), "closes: `clerk` may read");
-        assert_eq!(drift_line(&steps[2], plain), "OPENS: `clerk` may read");
+        assert_eq!(drift_line(&steps[0].undoes, plain), "closes: `clerk` may read");
+        assert_eq!(drift_line(&steps[2].undoes, plain), "OPENS: `clerk` may read");
         let plan = UpstreamPlan {
             upstream: "main".to_owned(),
             fingerprint: String::new(),
             steps,
             findings: Vec::new(),
+            differences: Vec::new(),
         };
         assert_eq!(counted(&[plan]), "2 to add, 0 to change, 1 to take away");
     }

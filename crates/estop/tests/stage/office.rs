@@ -84,8 +84,30 @@ impl Office {
         if let Some(airlocks) = std::env::var_os("ESTOP_TEST_AIRLOCK_BIN") {
             serve.env("ESTOP_POSTGRES_BIN", airlocks);
         }
-        self.serve = Some(serve.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+        let said = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.said_in())
+            .unwrap();
+        serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+        self.serve = Some(serve.spawn().unwrap());
         wait_for("serve answers", || self.estop(&["sessions"]).status.success());
+    }
+
+    /// Kills `serve` as a crash would.
+    pub fn kill(&mut self) {
+        let mut serve = self.serve.take().unwrap();
+        serve.kill().unwrap();
+        serve.wait().unwrap();
+    }
+
+    fn said_in(&self) -> PathBuf {
+        self.path("serve.log")
+    }
+
+    /// What `serve` has said on standard error.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.said_in()).unwrap_or_default()
     }
 
     /// The authorities approve the estate as it is served, each with their own key.
@@ -179,6 +201,9 @@ impl Office {
 impl Drop for Office {
     fn drop(&mut self) {
         self.close();
+        if std::thread::panicking() {
+            eprintln!("`serve` said:\n{}", self.said());
+        }
     }
 }
 

@@ -262,7 +262,8 @@ fn every_record_can_be_read_back() {
             differences: vec!["role `clerk` can now read".into()],
             count: 1,
             opens: true,
-            done: "alarm".into(),
+            done: "cut".into(),
+            held: vec!["state-police".parse().unwrap()],
         },
     );
 }

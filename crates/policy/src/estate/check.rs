@@ -88,6 +88,7 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         gateway: settings.gateway,
         airlock: settings.airlock,
         state: settings.state,
+        watch: settings.watch,
         datasets: known(datasets),
         partners: known(partners),
         agreements,

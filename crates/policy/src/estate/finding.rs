@@ -297,6 +297,9 @@ pub enum Problem {
     /// No such isolation.
     #[error("`{0}` is not a way of isolation")]
     Isolation(String),
+    /// What is to be done on drift.
+    #[error("`{0}` is nothing that can be done when a database was changed")]
+    OnDrift(String),
     /// Not `schema.name`.
     #[error(
         "`{0}` is not a relation: `schema.name` is wanted, a name with a dot or a quote in double quotes"

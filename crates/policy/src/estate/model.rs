@@ -117,6 +117,41 @@ pub struct State {
     pub dir: String,
 }
 
+/// `[watch]` of `estop.toml`: how control watches for changes behind its back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    /// Seconds between two looks at a database.
+    pub every_seconds: u32,
+    /// What is done about a change.
+    pub on_drift: OnDrift,
+}
+
+/// What is done when a database is not as it was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDrift {
+    /// It is recorded and said.
+    Alarm,
+    /// The partners to whom it opens something are held, too, until the estate is applied again.
+    Cut,
+}
+
+impl Watch {
+    /// Fewest seconds between two looks: each reads a whole catalog.
+    pub const LEAST_SECONDS: u32 = 5;
+    /// Most: what nobody looks at for an hour is not watched.
+    pub const MOST_SECONDS: u32 = 3600;
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            every_seconds: 30,
+            on_drift: OnDrift::Alarm,
+        }
+    }
+}
+
 /// A relation in a database.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Relation {

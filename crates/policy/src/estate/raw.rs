@@ -27,6 +27,9 @@ pub(super) struct EstopFile {
     #[serde(default)]
     pub(super) airlock: AirlockTable,
     pub(super) state: StateTable,
+    /// How control watches for changes behind its back. Left out: every 30 seconds, and it raises an alarm.
+    #[serde(default)]
+    pub(super) watch: Option<WatchTable>,
 }
 
 /// Who shares.
@@ -94,6 +97,21 @@ pub(super) struct StateTable {
     /// Folder of the ledger, the register and the keys; relative to the estate's folder. Not for git.
     #[schemars(schema_with = "schema::path")]
     pub(super) dir: Text,
+}
+
+/// The watch that `estop serve` keeps over the databases.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WatchTable {
+    /// Seconds between two looks at a database; 30 if it is left out.
+    #[schemars(schema_with = "schema::every_seconds")]
+    #[serde(default)]
+    pub(super) every_seconds: Option<Spanned<i64>>,
+    /// What is done when a database is not as it was applied: `alarm` records it and says so; `cut` also holds the partners
+    /// to whom it opens something, until the estate is applied again. `alarm` if it is left out.
+    #[schemars(schema_with = "schema::on_drift")]
+    #[serde(default)]
+    pub(super) on_drift: Option<Text>,
 }
 
 /// A data set: a relation, whom its rows are about, and the columns that may ever be shared.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::column_type::ColumnType;
 use super::document::FOLDER;
-use super::model::{AirlockLimits, Limits};
+use super::model::{AirlockLimits, Limits, Watch};
 use super::raw::{AgreementFile, DatasetFile, EstopFile, PartnerFile};
 use super::shape::Aggregate;
 
@@ -185,6 +185,14 @@ pub(super) fn url(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn isolation(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": ["airlock", "in-place"] })
+}
+
+pub(super) fn every_seconds(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": Watch::LEAST_SECONDS, "maximum": Watch::MOST_SECONDS })
+}
+
+pub(super) fn on_drift(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["alarm", "cut"] })
 }
 
 pub(super) fn listen(_: &mut SchemaGenerator) -> Schema {

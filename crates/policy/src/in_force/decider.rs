@@ -263,6 +263,12 @@ impl Decider {
         if let Some(scope) = self.document.ended_by(agreement, &purpose.id) {
             return Err(self.ended(agreement, scope));
         }
+        if self.document.held.contains(&agreement.partner) {
+            return Err(Refusal::Held {
+                agreement: agreement.id.clone(),
+                custodian: self.document.custodian.clone(),
+            });
+        }
         self.check_time(agreement, now)?;
         self.check_case(agreement, case)?;
         let connect = Connect {

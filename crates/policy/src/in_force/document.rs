@@ -1,5 +1,7 @@
 //! The document of the policy in force.
 
+use std::collections::BTreeSet;
+
 use evidence::id::{
     AgreementId, Custodian, DatasetId, DirectiveNumber, Epoch, OfficerId, PartnerId, PurposeId,
 };
@@ -29,6 +31,10 @@ pub struct InForce {
     pub agreements: Vec<AgreementInForce>,
     /// What directives have ended.
     pub ended: Vec<EndedScope>,
+    /// Partners who are held: a database was changed behind Estop's back and opens something to them. No termination: applying
+    /// the estate again lifts it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub held: BTreeSet<PartnerId>,
     /// The decision itself.
     pub cedar: CedarText,
 }
@@ -192,6 +198,7 @@ impl InForce {
                 schema: cedar::schema(estate),
                 policies: cedar::policies(estate, &ended),
             },
+            held: BTreeSet::new(),
             ended,
         }
     }
@@ -216,12 +223,7 @@ impl InForce {
     /// # Errors
     /// The epoch does not come after the present one.
     pub fn with_ended(&self, scope: EndedScope, epoch: Epoch, made_at: Timestamp) -> Result<Self, MakeError> {
-        if epoch <= self.epoch {
-            return Err(MakeError::EpochNotNew {
-                present: self.epoch,
-                next: epoch,
-            });
-        }
+        self.comes_before(epoch)?;
         let mut next = Self {
             epoch,
             made_at,
@@ -230,6 +232,34 @@ impl InForce {
         next.cedar.policies.push_str(&cedar::forbid(&scope));
         next.ended.push(scope);
         Ok(next)
+    }
+
+    /// This policy with these partners held, and no others. Nothing else changes.
+    ///
+    /// # Errors
+    /// The epoch does not come after the present one.
+    pub fn with_held(
+        &self,
+        held: BTreeSet<PartnerId>,
+        epoch: Epoch,
+        made_at: Timestamp,
+    ) -> Result<Self, MakeError> {
+        self.comes_before(epoch)?;
+        Ok(Self {
+            epoch,
+            made_at,
+            held,
+            ..self.clone()
+        })
+    }
+
+    fn comes_before(&self, next: Epoch) -> Result<(), MakeError> {
+        let present = self.epoch;
+        if next > present {
+            Ok(())
+        } else {
+            Err(MakeError::EpochNotNew { present, next })
+        }
     }
 
     /// The roles and purposes a scope covers: what ending it takes the login from.

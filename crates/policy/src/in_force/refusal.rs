@@ -108,6 +108,16 @@ pub enum Refusal {
         /// Whose directive.
         custodian: Custodian,
     },
+    /// Its partner is held: the database was changed behind the custodian's back.
+    #[error(
+        "access under agreement `{agreement}` is on hold: {custodian} has found its database changed against the agreements"
+    )]
+    Held {
+        /// The agreement.
+        agreement: AgreementId,
+        /// Whose database.
+        custodian: Custodian,
+    },
     /// Nothing above is wrong, and the policy still does not permit it: never seen unless the document is damaged.
     #[error("the policy in force does not permit this under agreement `{0}`")]
     NotPermitted(AgreementId),
@@ -126,7 +136,7 @@ impl Refusal {
             Self::CaseNeeded { .. } | Self::CaseForm { .. } | Self::CaseUnusable => {
                 SqlState::InvalidParameter
             }
-            Self::Ended { .. } => SqlState::AdminShutdown,
+            Self::Ended { .. } | Self::Held { .. } => SqlState::AdminShutdown,
         }
     }
 
@@ -143,6 +153,9 @@ impl Refusal {
                 directive, custodian, ..
             } => Some(format!(
                 "Ask {custodian} for the certificate of {directive} and check it with `estop certificate verify`."
+            )),
+            Self::Held { custodian, .. } => Some(format!(
+                "Nothing has been ended. Ask {custodian}: it lifts the hold when its database is as the agreements say."
             )),
             Self::NoAgreement(_) => {
                 Some("The database's name is the agreement's, the user's name the officer's.".to_owned())

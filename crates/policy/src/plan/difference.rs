@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use evidence::id::PartnerId;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Phase, Plan, SHARE_CANNOT_BE_MADE, is_share_name};
 use crate::catalog::Catalog;
@@ -65,20 +67,70 @@ pub fn differences(plan: &Plan, known: &BTreeSet<String>) -> Vec<Difference> {
     all
 }
 
-/// What identifies a note, so that one that is new shows.
+/// What identifies each note of a plan, so that one that is new shows.
 #[must_use]
 pub fn notes(plan: &Plan) -> BTreeSet<String> {
     let notes = plan
         .findings
         .iter()
         .filter(|finding| finding.severity == Severity::Note);
-    notes.map(|finding| finding.what.clone()).collect()
+    notes.map(note_id).collect()
+}
+
+/// The first 64 bits of SHA-256 of what it says, in hexadecimal: short, since there can be thousands.
+fn note_id(finding: &Finding) -> String {
+    let hash = Sha256::digest(finding.what.as_bytes());
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Identifies a set of differences: SHA-256 in hexadecimal; empty if there are none.
+#[must_use]
+pub fn fingerprint(differences: &[Difference]) -> String {
+    if differences.is_empty() {
+        return String::new();
+    }
+    let mut hash = Sha256::new();
+    for difference in differences {
+        let effect: &[u8] = match difference.effect {
+            Effect::Opens => b"opens",
+            Effect::Closes => b"closes",
+        };
+        let words = difference.words.as_bytes();
+        for part in [effect, words]
+            .into_iter()
+            .chain(difference.roles.iter().map(String::as_bytes))
+        {
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update([0xff; 8]);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The partners to whom differences open something: those whose roles they name, and all that have a role in force in the
+/// upstream where one names none of them.
+#[must_use]
+pub fn opened_to(differences: &[Difference], desired: &Desired) -> BTreeSet<PartnerId> {
+    let in_force = || desired.roles.iter().filter(|role| role.is_in_force());
+    let mut partners = BTreeSet::new();
+    for difference in differences.iter().filter(|one| one.effect == Effect::Opens) {
+        let named = |name: &str| difference.roles.iter().any(|role| role == name);
+        let theirs = desired.roles.iter().filter(|role| named(role.name.as_str()));
+        let theirs: BTreeSet<PartnerId> = theirs.map(|role| role.partner.clone()).collect();
+        if theirs.is_empty() {
+            partners.extend(in_force().map(|role| role.partner.clone()));
+        } else {
+            partners.extend(theirs);
+        }
+    }
+    partners
 }
 
 fn of_finding(finding: &Finding, known: &BTreeSet<String>) -> Option<Difference> {
     let new = match finding.severity {
         Severity::Blocks => true,
-        Severity::Note => !known.contains(&finding.what),
+        Severity::Note => !known.contains(&note_id(finding)),
     };
     let effect = if closes(finding) {
         Effect::Closes

@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use evidence::id::{DatasetId, OfficerId, PartnerId};
 use jiff::tz::TimeZone;
 
+use super::agreements::number_from;
 use super::{ById, Shaped};
 use crate::estate::column_type::ColumnType;
 use crate::estate::finding::{Finding, Known, Problem};
 use crate::estate::hours::time_zone;
 use crate::estate::model::{
-    AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Officer, Partner, Relation, State,
-    Upstream, UpstreamUrl,
+    AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Officer, OnDrift, Partner,
+    Relation, State, Upstream, UpstreamUrl, Watch,
 };
 use crate::estate::names::{SqlName, two_names};
 use crate::estate::raw::{
-    ColumnTable, DatasetFile, EstopFile, OfficerTable, PartnerFile, Table, Text, UpstreamTable,
+    ColumnTable, DatasetFile, EstopFile, OfficerTable, PartnerFile, Table, Text, UpstreamTable, WatchTable,
 };
 use crate::estate::verifier::ScramVerifierText;
 
@@ -29,6 +30,7 @@ pub(super) struct Settings {
     pub(super) gateway: Gateway,
     pub(super) airlock: AirlockLimits,
     pub(super) state: State,
+    pub(super) watch: Watch,
 }
 
 pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>) -> Option<Settings> {
@@ -55,6 +57,10 @@ pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>
     let gateway = gateway(file, findings);
     let airlock = airlock(file, findings);
     let dir = file.parsed(&raw.state.dir, path, findings);
+    let watch = match &raw.watch {
+        Some(table) => watch(file, table, findings),
+        None => Some(Watch::default()),
+    };
     Some(Settings {
         custodian: CustodianSection {
             name: name?,
@@ -65,6 +71,36 @@ pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>
         gateway: gateway?,
         airlock: airlock?,
         state: State { dir: dir? },
+        watch: watch?,
+    })
+}
+
+fn watch(file: &Shaped<'_, EstopFile>, table: &WatchTable, findings: &mut Vec<Finding>) -> Option<Watch> {
+    let range = Watch::LEAST_SECONDS.into()..=Watch::MOST_SECONDS.into();
+    let default = Watch::default();
+    let every_seconds = match &table.every_seconds {
+        None => Some(default.every_seconds),
+        Some(given) => number_from(
+            file,
+            given,
+            "the time between two looks in seconds",
+            range,
+            findings,
+        )
+        .and_then(|seconds| u32::try_from(seconds).ok()),
+    };
+    let read = |text: &str| match text {
+        "alarm" => Ok(OnDrift::Alarm),
+        "cut" => Ok(OnDrift::Cut),
+        _ => Err(Problem::OnDrift(text.to_owned())),
+    };
+    let on_drift = match &table.on_drift {
+        None => Some(default.on_drift),
+        Some(text) => file.parsed(text, read, findings),
+    };
+    Some(Watch {
+        every_seconds: every_seconds?,
+        on_drift: on_drift?,
     })
 }
 

@@ -55,6 +55,7 @@ impl Problem {
                  shared and not asked for"
                     .to_owned()
             }
+            Self::OnDrift(_) => "`alarm` and `cut` are".to_owned(),
             Self::Isolation(_) => "`airlock` and `in-place` are".to_owned(),
             Self::Relation(_) => "`records.people`, or `\"My Schema\".\"a.b\"`".to_owned(),
             Self::Date(_) => "year, month and day of a day that the calendar has".to_owned(),

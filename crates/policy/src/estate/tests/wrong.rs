@@ -176,6 +176,16 @@ fn values_are_checked() {
         "127.0.0.1:6432",
     );
     refused("estop.toml", "../state", "", "dir = ", "not empty");
+    let state = "dir = \"../state\"";
+    for (watch, place, says) in [
+        ("every_seconds = 4", "4", "from 5 to 3600"),
+        ("every_seconds = 3601", "3601", "from 5 to 3600"),
+        ("on_drift = \"hope\"", "hope", "`alarm` and `cut`"),
+        ("every = 30", "every", "every_seconds"),
+    ] {
+        let to = format!("{state}\n[watch]\n{watch}");
+        refused("estop.toml", state, &to, place, says);
+    }
     refused(PEOPLE, "\"bigint\"", "\"int128\"", "int128", "`timestamptz`");
     refused(PEOPLE, "records.people", "people", "relation", "schema.name");
     refused(

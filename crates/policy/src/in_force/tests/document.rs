@@ -1,5 +1,7 @@
 //! Tests of the document: how it is made, how one follows another, and what is refused that contradicts itself.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 #[test]
@@ -19,6 +21,33 @@ fn epochs_only_grow() {
         let made = present.with_ended(scope("state-police", None, None), next, at(NOW));
         assert!(matches!(made, Err(MakeError::EpochNotNew { .. })));
     }
+}
+
+#[test]
+fn a_hold_refuses_a_partner_until_it_is_lifted_and_outlives_a_termination() {
+    let first = decider();
+    let lee = first.permit(&police()).unwrap();
+    let smith = first.permit(&federal()).unwrap();
+    let held = BTreeSet::from(["state-police".parse().unwrap()]);
+    let document = document().with_held(held, Epoch(2), at(NOW)).unwrap();
+    let json = serde_json::to_string(&document).unwrap();
+    assert_eq!(serde_json::from_str::<InForce>(&json).unwrap(), document);
+    let second = first.successor(document.clone()).unwrap();
+    let refusal = refused(&second, &police(), "57P01", "on hold");
+    assert_eq!(refusal.directive(), None);
+    assert!(refusal.hint().unwrap().contains("Nothing has been ended"));
+    assert_eq!(second.still_permitted(&lee, at(NOW)), Err(refusal));
+    assert_eq!(second.still_permitted(&smith, at(NOW)), Ok(()));
+    // A directive meanwhile lifts nothing, and is what its partner is told.
+    let other = scope("federal-agency", None, None);
+    let both = document.with_ended(other, Epoch(3), at(NOW)).unwrap();
+    let third = second.successor(both.clone()).unwrap();
+    refused(&third, &police(), "57P01", "on hold");
+    refused(&third, &federal(), "57P01", "D-2026-0007");
+    let lifted = both.with_held(BTreeSet::new(), Epoch(4), at(NOW)).unwrap();
+    assert!(third.successor(lifted).unwrap().permit(&police()).is_ok());
+    let stale = both.with_held(BTreeSet::new(), Epoch(3), at(NOW));
+    assert!(matches!(stale, Err(MakeError::EpochNotNew { .. })));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 
 use super::File;
+use crate::estate::check::Shaped;
 use crate::estate::finding::{Finding, Problem};
 use crate::estate::hours::Hours;
 use crate::estate::model::Limits;
@@ -64,8 +65,8 @@ fn number(
     number_from(file, given, what, 1..=max, findings)
 }
 
-pub(in crate::estate::check) fn number_from(
-    file: &File<'_>,
+pub(in crate::estate::check) fn number_from<T>(
+    file: &Shaped<'_, T>,
     given: &Spanned<i64>,
     what: &'static str,
     range: RangeInclusive<u64>,
