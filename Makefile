@@ -29,6 +29,7 @@ soak:
 	@scripts/prerequisites test
 	$(CARGO) test --locked -p estop --test noninterference -- --ignored --nocapture
 	scripts/versions
+	ESTOP_SEEDS=$${ESTOP_SEEDS:-200} $(CARGO) test --locked -p control --test postgres -- random_catalogs
 	$(CARGO) test --locked -p policy --test condition_differential -- --ignored --nocapture
 
 bench:

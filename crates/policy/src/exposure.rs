@@ -12,6 +12,7 @@ mod facts;
 mod far;
 mod foreign;
 mod functions;
+mod invoked;
 mod jobs;
 pub mod kinds;
 mod latent;

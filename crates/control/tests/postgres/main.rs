@@ -25,6 +25,8 @@ mod exposure_nasty;
 #[cfg(test)]
 mod exposure_nasty_ways;
 #[cfg(test)]
+mod exposure_random;
+#[cfg(test)]
 mod exposure_ways;
 #[cfg(test)]
 mod pseudonyms;

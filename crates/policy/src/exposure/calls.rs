@@ -122,7 +122,8 @@ impl<'s> Rights<'_, 's> {
         };
         let outcome = self.outcome(state, here, source, true);
         for way in self.ways(state.place, state.user, &target, 'X') {
-            let usage = self.usage(state.place, state.user, function.schema);
+            let named = self.namer(state, function.schema).is_some();
+            let usage = named || self.usage(state.place, state.user, function.schema);
             let (class, why) = match (&outcome, usage) {
                 (_, false) => (
                     Class::Blocked,
@@ -142,7 +143,7 @@ impl<'s> Rights<'_, 's> {
                 source,
                 kind,
                 way.links,
-                ((class, why), call(&target, function)),
+                ((class, why), call(&target, function).filter(|_| !named)),
                 found,
             );
         }
@@ -338,7 +339,7 @@ impl<'s> Rights<'_, 's> {
 }
 
 /// A call with made-up arguments, for functions whose text we can read.
-fn call(target: &Target, function: &Function) -> Option<String> {
+pub(crate) fn call(target: &Target, function: &Function) -> Option<String> {
     let source = function.source.as_deref()?;
     if function.kind == "p"
         || !["sql", "plpgsql"].contains(&function.language.as_str())

@@ -74,6 +74,8 @@ kinds! {
     Copy = "copy", "view-pg-stats.html";
     /// A SECURITY DEFINER function.
     DefinerFunction = "definer_function", "sql-createfunction.html";
+    /// A function with the rights of who calls, whose body is parsed.
+    InvokerFunction = "invoker_function", "sql-createfunction.html";
     /// A SECURITY DEFINER procedure.
     DefinerProcedure = "definer_procedure", "sql-createprocedure.html";
     /// A SECURITY DEFINER function that runs what it is handed.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::condition::{Who, view_gives};
 use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::rights::Rights;
@@ -269,15 +268,12 @@ impl<'s> Rights<'_, 's> {
             }
             let columns = read.and_then(|read| read.columns.as_deref());
             if view.kind == "m" {
-                let who = Who {
-                    current: self.world.at(view.owner).map(|at| self.world.name(at)),
-                    session: None,
-                };
-                if rule.text.as_deref().and_then(|text| view_gives(text, who)) == Some(false) {
+                let Some(before) = self.filled(rule, view, node) else {
                     continue;
-                }
+                };
                 add(view.oid, Kind::MaterializedView, "holds a copy of", &|next| {
                     narrow(next);
+                    next.why = before.map(str::to_owned).or(next.why.take());
                     next.needs.clear();
                     next.views.clear();
                     next.executes.clear();
@@ -489,7 +485,8 @@ impl<'s> Rights<'_, 's> {
         let Some(relation) = here.relation(node.relation) else {
             return false;
         };
-        self.selects(node.place, user, relation)
+        !relation.unfilled
+            && self.selects(node.place, user, relation)
             && self.row_security_for(node.place, user, relation, current) != RowSecurity::Nothing
             && self.empty_view(node, current).is_none()
             && (relation.kind != "f" || self.remote(node.place, relation.oid, user).is_ok())

@@ -140,6 +140,14 @@ impl<'s> Rights<'_, 's> {
                 }
                 _ => {}
             }
+            let namer = self.namer(state, relation.schema);
+            if let (Some(namer), None) = (namer, &barred) {
+                why = Some(format!(
+                    "prepared as {}, who may use the schema, and executed as {}",
+                    self.world.name(namer),
+                    self.world.name(user)
+                ));
+            }
             let listed = columns.map_or("*".to_owned(), |columns| {
                 columns
                     .iter()
@@ -154,7 +162,7 @@ impl<'s> Rights<'_, 's> {
                 links,
                 columns: column_list,
                 why,
-                tries: Some((counting(&sql), true)),
+                tries: namer.is_none().then(|| (counting(&sql), true)),
                 place,
                 sets: state.sets,
             });
@@ -256,11 +264,14 @@ impl<'s> Rights<'_, 's> {
     /// Why a right on a node leads nowhere, if it does.
     fn barred(&self, state: &State, here: &Place<'s>, node: &Node, relation: &Relation) -> Option<String> {
         let (place, user) = (state.place, state.user);
-        if !self.usage(place, user, relation.schema) {
+        if !self.usage(place, user, relation.schema) && self.namer(state, relation.schema).is_none() {
             return Some(format!(
                 "no USAGE on schema {}",
                 here.schema_name(relation.schema)
             ));
+        }
+        if relation.unfilled {
+            return Some(format!("{} has not been filled", here.title(relation)));
         }
         if self.row_security(place, user, relation) == RowSecurity::Nothing {
             return Some(format!(
@@ -269,6 +280,16 @@ impl<'s> Rights<'_, 's> {
                 self.world.name(user)
             ));
         }
+        self.barred_behind(state, here, node).or_else(|| {
+            (relation.kind == "f")
+                .then(|| self.remote(place, relation.oid, user).err())
+                .flatten()
+        })
+    }
+
+    /// Why what is behind a node gives nothing to who asks, the right on its relation aside.
+    pub(crate) fn barred_behind(&self, state: &State, here: &Place<'s>, node: &Node) -> Option<String> {
+        let (place, user) = (state.place, state.user);
         if let Some(view) = self.empty_view(node, Some(user)) {
             return Some(format!(
                 "the query of view {view} gives {} no row, whatever rows there are",
@@ -299,9 +320,6 @@ impl<'s> Rights<'_, 's> {
                     here.function_title(function)
                 ));
             }
-        }
-        if relation.kind == "f" {
-            return self.remote(place, relation.oid, user).err();
         }
         None
     }

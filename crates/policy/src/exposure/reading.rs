@@ -116,7 +116,7 @@ select coalesce(json_agg(json_build_object('oid', c.oid::int8, 'schema', c.relna
   'kind', c.relkind, 'owner', c.relowner::int8, 'acl', c.relacl::text[], 'column_acls', a.acls,
   'row_security', c.relrowsecurity, 'force', c.relforcerowsecurity, 'options', c.reloptions, 'columns', a.names,
   'blobs', coalesce(a.blobs, false), 'toast', c.reltoastrelid::int8, 'statistics', $STATISTICS,
-  'temporary', c.relpersistence = 't') order by c.oid), '[]')
+  'temporary', c.relpersistence = 't', 'unfilled', not c.relispopulated) order by c.oid), '[]')
 from c left join a on a.attrelid = c.oid";
 
 /// The query for a database's `relations`; a reader of `pg_statistic` knows of which relations there are statistics.

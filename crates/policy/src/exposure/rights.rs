@@ -59,6 +59,8 @@ pub(crate) struct Rights<'w, 's> {
     entries: RefCell<HashMap<(usize, char, Oid), Rc<Entries>>>,
     /// Triggers that notify, by place and relation.
     pub(crate) telling: RefCell<HashMap<usize, Rc<super::telling::Telling<'s>>>>,
+    /// Functions with the rights of who calls and a parsed body, by place and relation.
+    pub(crate) invoked: RefCell<HashMap<usize, Rc<super::invoked::Invoked<'s>>>>,
     /// Views over catalogs that hold values, by place.
     pub(crate) shown: RefCell<HashMap<usize, Rc<Vec<super::values::Shown>>>>,
     pub(crate) read_all: Option<RoleAt>,
@@ -73,6 +75,7 @@ impl<'w, 's> Rights<'w, 's> {
             trees: RefCell::default(),
             entries: RefCell::default(),
             telling: RefCell::default(),
+            invoked: RefCell::default(),
             shown: RefCell::default(),
             read_all: named("pg_read_all_data"),
             write_all: named("pg_write_all_data"),

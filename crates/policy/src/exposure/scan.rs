@@ -230,6 +230,7 @@ impl<'s> Scan<'_, 's> {
             let mut found = Vec::new();
             rights.by_nodes(state, nodes, &mut found);
             rights.by_rules(state, &self.reverse, nodes, &mut found);
+            rights.by_invoked(state, nodes, &mut found);
             rights.by_functions(state, sources, &self.callers, &mut found);
             if state.class == Class::Rows {
                 rights.past_the_table(state, (place, target), nodes, &mut found);

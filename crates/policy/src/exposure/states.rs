@@ -67,12 +67,12 @@ type Add<'a> = &'a mut dyn FnMut(RoleAt, Vec<Link>, Kind, Class, Option<&str>);
 
 impl<'s> Rights<'_, 's> {
     /// Roles that can be set by a session of `login`, each with the memberships that lead there.
-    pub(crate) fn settable(&self, login: RoleAt) -> Vec<(RoleAt, Vec<Link>)> {
+    pub(crate) fn settable(&self, place: usize, login: RoleAt) -> Vec<(RoleAt, Vec<Link>)> {
         let mut found: Vec<(RoleAt, Vec<Link>)> = vec![(login, Vec::new())];
         let mut seen = HashSet::from([login]);
         let mut at = 0;
         while let Some((role, links)) = found.get(at).cloned() {
-            for edge in self.world.edges(role, None).filter(|edge| edge.set) {
+            for edge in self.world.edges(role, self.place(place)).filter(|edge| edge.set) {
                 if seen.insert(edge.to) {
                     let mut links = links.clone();
                     links.push(self.member_link(role, edge.to, edge.membership, "can SET ROLE to"));
@@ -211,7 +211,7 @@ impl<'s> Rights<'_, 's> {
         };
         // SET ROLE looks at the session's login, so only what begins a session sets roles.
         if state.session && state.sets.is_none() {
-            for (role, links) in self.settable(state.user) {
+            for (role, links) in self.settable(state.place, state.user) {
                 add(role, links, &|next| next.sets = Some(role));
             }
         }
@@ -219,7 +219,11 @@ impl<'s> Rights<'_, 's> {
         let user = state.user;
         let tree = self.tree(place, user);
         let settable: HashSet<RoleAt> = match state.sets {
-            None => self.settable(user).into_iter().map(|(role, _)| role).collect(),
+            None => self
+                .settable(state.place, user)
+                .into_iter()
+                .map(|(role, _)| role)
+                .collect(),
             Some(_) => HashSet::new(),
         };
         for holder in tree.roles() {

@@ -26,6 +26,26 @@ impl Rights<'_, '_> {
     }
 }
 
+impl Rights<'_, '_> {
+    /// Whether a materialized view that reads a node can hold rows of it, and what is uncertain about that.
+    pub(crate) fn filled(&self, rule: &Rule, view: &Relation, node: &Node) -> Option<Option<&'static str>> {
+        let owner = self.world.at(view.owner);
+        let who = Who {
+            current: owner.map(|at| self.world.name(at)),
+            session: None,
+        };
+        let empty = rule.text.as_deref().and_then(|text| view_gives(text, who)) == Some(false);
+        if empty || self.empty_view(node, owner).is_some() {
+            return None;
+        }
+        let fills = owner.is_some_and(|owner| self.reads_for(node, owner, Some(owner)));
+        Some(
+            (!fills)
+                .then_some("its owner could not fill it today: what it holds, if anything, is from before"),
+        )
+    }
+}
+
 /// Whether a view reads with the rights of who asks.
 pub(crate) fn invoker(view: &Relation) -> bool {
     let on = |value: &str| {

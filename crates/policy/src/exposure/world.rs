@@ -227,11 +227,13 @@ impl<'s> World<'s> {
     /// Whom a role's edges lead to in a database: its memberships, and `pg_database_owner` for its owner.
     pub(crate) fn edges(&self, from: RoleAt, place: Option<&Place<'_>>) -> impl Iterator<Item = Edge> {
         let owns = place.is_some_and(|place| place.owner == Some(from));
+        // Up to PostgreSQL 15 a role without INHERIT has to set this role too.
+        let inherit = self.version() >= OPTIONS_SINCE || self.role(from).is_some_and(|role| role.inherit);
         let implied = self.database_owner.filter(|_| owns).map(|to| Edge {
             to,
             membership: None,
-            inherit: true,
-            set: false,
+            inherit,
+            set: true,
             admin: false,
         });
         self.edges

@@ -100,6 +100,9 @@ pub struct Relation {
     /// Temporary.
     #[serde(default)]
     pub temporary: bool,
+    /// Whether it is a materialized view that has not been filled.
+    #[serde(default)]
+    pub unfilled: bool,
 }
 
 /// A reference to a relation, with the columns it names; none for the whole row or its mere existence.
