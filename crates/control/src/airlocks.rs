@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::id::PartnerId;
-use policy::airlock::{self, Airlock, Change, Likeness, Renewed};
+use policy::airlock::{self, Airlock, Change, Likeness, Renewed, Seal};
 use policy::desired::Desired;
 use policy::estate::Isolation;
 use policy::in_force::EndedScope;
 use policy::plan::{Difference, Plan, differences};
 use sha2::{Digest, Sha256};
 
-use crate::applying::UpstreamPlan;
+use crate::applying::{Coming, UpstreamPlan};
+use crate::approving::ApprovedEstate;
 use crate::database::Admin;
 use crate::database::ending::{Done, EndedRole, end_in_airlock};
 use crate::error::ControlError;
@@ -65,6 +66,8 @@ impl Control {
     /// does not.
     pub(crate) async fn apply_airlocks(
         &self,
+        approved: &ApprovedEstate,
+        coming: &Coming,
         renewing: &BTreeSet<String>,
     ) -> Result<Vec<UpstreamPlan>, ControlError> {
         let upstreams = self.likenesses().await?;
@@ -76,6 +79,7 @@ impl Control {
             if !blocking.is_empty() {
                 return Err(ControlError::Blocked(blocking));
             }
+            self.record_applying(approved, coming, &way.plan.steps).await?;
             for change in &way.changes {
                 self.change(partner, admin, change).await?;
             }
@@ -158,10 +162,9 @@ impl Control {
 
     /// Closes a cluster that was made just now, and keeps what it is like.
     async fn close_fresh(&self, partner: &PartnerId, admin: &Admin) -> Result<(), ControlError> {
-        match admin.close_fresh().await? {
-            Some(lines) => self.0.store.keep_cluster_seal(partner, &lines),
-            None => Ok(()),
-        }
+        admin
+            .close_fresh(|lines| self.0.store.keep_cluster_seal(partner, lines))
+            .await
     }
 
     /// What the watch compares an airlock with: what it was when it was made. Changes nothing.
@@ -225,6 +228,13 @@ impl Control {
             return Ok(());
         };
         let own = Credential::draw()?;
+        // What stands there now counts as half made, until it is: killed in between, nothing else would say that the password
+        // kept below is not the one that it has.
+        let broken = Seal {
+            made_of: String::new(),
+            lines: Vec::new(),
+        };
+        store.keep_seal(partner, name, &broken)?;
         // First where gateways find it, as with the custodian's side.
         store.keep_credential(Side::Gateway, name, &own)?;
         let made = admin.make_cell(cell, &own, &custodian).await?;

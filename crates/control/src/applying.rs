@@ -49,6 +49,16 @@ pub struct AppliedPlans {
     pub opened: Vec<PartnerId>,
 }
 
+/// The policy that an application puts in force.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    policy: InForce,
+    /// Whether anything in it is new.
+    moved: bool,
+    /// The number in force afterwards.
+    epoch: Epoch,
+}
+
 impl UpstreamPlan {
     pub(crate) fn new(upstream: &str, plan: Plan, noted: &BTreeSet<String>) -> Self {
         Self {
@@ -90,6 +100,7 @@ impl Control {
     pub async fn apply(&self, shown: &[(String, String)]) -> Result<AppliedPlans, ControlError> {
         let _work = self.begin_work().await;
         let approved = self.approved_estate()?;
+        let coming = self.coming()?;
         let mut plans = Vec::new();
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
@@ -107,15 +118,77 @@ impl Control {
             for (agreement, key) in &uncommitted.keys {
                 self.0.store.keep_mask_key(agreement, key)?;
             }
+            self.record_applying(&approved, &coming, &uncommitted.plan.steps)
+                .await?;
             let noted = self.0.store.noted(name)?;
             let plan = uncommitted.commit().await?;
             self.0.store.keep_noted(name, &notes(&plan))?;
             plans.push(UpstreamPlan::new(name, plan, &noted));
-            self.end_strangers(admin, &desired).await?;
+            Self::end_strangers(admin).await?;
         }
-        let airlocks = self.apply_airlocks(&renewed_by(&plans)).await?;
+        let airlocks = self
+            .apply_airlocks(&approved, &coming, &renewed_by(&plans))
+            .await?;
         plans.extend(airlocks);
-        self.put_in_force(&approved, plans).await
+        self.put_in_force(&approved, coming, plans).await
+    }
+
+    /// The policy of the estate, as it is to be put in force.
+    fn coming(&self) -> Result<Coming, ControlError> {
+        let present = self.0.store.policy()?;
+        let ended = self.known().ended();
+        let epoch = self.present_epoch(present.as_ref());
+        let now = self.0.clock.now();
+        let next_epoch = epoch.next().unwrap_or(epoch);
+        let policy = InForce::from_estate(&self.0.estate, ended, next_epoch, now);
+        let same = present.as_ref().is_some_and(|present| {
+            InForce {
+                epoch: present.epoch,
+                made_at: present.made_at,
+                ..policy.clone()
+            } == *present
+        });
+        Ok(Coming {
+            policy,
+            moved: !same,
+            epoch: if same { epoch } else { next_epoch },
+        })
+    }
+
+    /// Records what is about to be done to a database. Before it lasts: whoever reads the ledger finds at least every
+    /// statement that was committed, wherever this process dies.
+    pub(crate) async fn record_applying(
+        &self,
+        approved: &ApprovedEstate,
+        coming: &Coming,
+        steps: &[Step],
+    ) -> Result<(), ControlError> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let statements = steps.iter().map(|step| step.sql.clone()).collect();
+        let drafts = vec![self.applied_draft(approved, coming, statements)?];
+        let appended = self.0.ledger.append(drafts).await;
+        appended.map_err(ControlError::ledger("recording what is applied"))?;
+        let mut known = self.known();
+        known.put_in_force.insert(approved.number().clone());
+        known.applied = Some(self.0.estate_hash.to_hex());
+        Ok(())
+    }
+
+    fn applied_draft(
+        &self,
+        approved: &ApprovedEstate,
+        coming: &Coming,
+        statements: Vec<String>,
+    ) -> Result<Draft, ControlError> {
+        draft(&Applied {
+            at: self.0.clock.now(),
+            estate_sha256: self.0.estate_hash.to_hex(),
+            statements,
+            epoch: coming.epoch,
+            approval: Some(approved.number().clone()),
+        })
     }
 
     pub(crate) fn wanted(&self, upstream: &str) -> Result<(Desired, Credentials), ControlError> {
@@ -131,65 +204,35 @@ impl Control {
         Ok((desired, credentials))
     }
 
-    /// Ends backends of roles that may not log in: one may have been coming up while its role was closed.
-    async fn end_strangers(&self, admin: &crate::Admin, desired: &Desired) -> Result<(), ControlError> {
-        let closed: Vec<String> = desired
-            .roles
-            .iter()
-            .filter(|role| !role.is_in_force())
-            .map(|role| role.name.as_str().to_owned())
-            .collect();
+    /// Ends backends of roles that may not log in: one may have been coming up while its role was closed. Roles of agreements
+    /// that have gone from the estate are among them.
+    async fn end_strangers(admin: &crate::Admin) -> Result<(), ControlError> {
+        let doing = "ending backends of closed roles";
+        let connection = admin.connect().await?;
+        let closed = connection.client.query(policy::ending::CLOSED, &[]).await;
+        let closed = closed.map_err(ControlError::database(doing))?;
+        let closed: Vec<String> = closed.iter().map(|row| row.get(0)).collect();
         if closed.is_empty() {
             return Ok(());
         }
-        let connection = admin.connect().await?;
         let told = connection
             .client
             .query(policy::ending::TERMINATE, &[&closed])
             .await;
-        told.map(drop)
-            .map_err(ControlError::database("ending backends of closed roles"))
+        told.map(drop).map_err(ControlError::database(doing))
     }
 
-    /// Records what was applied, then publishes the policy of the estate, if anything in it is new.
+    /// Publishes the policy of the estate, if anything in it is new. What was done to databases is recorded already.
     async fn put_in_force(
         &self,
         approved: &ApprovedEstate,
+        coming: Coming,
         plans: Vec<UpstreamPlan>,
     ) -> Result<AppliedPlans, ControlError> {
-        let present = self.0.store.policy()?;
-        let ended = self.known().ended();
-        let epoch = self.present_epoch(present.as_ref());
-        let now = self.0.clock.now();
-        let next_epoch = epoch.next().unwrap_or(epoch);
-        let next = InForce::from_estate(&self.0.estate, ended, next_epoch, now);
-        let same = present.as_ref().is_some_and(|present| {
-            InForce {
-                epoch: present.epoch,
-                made_at: present.made_at,
-                ..next.clone()
-            } == *present
-        });
-        let statements: Vec<String> = plans
-            .iter()
-            .flat_map(|plan| &plan.steps)
-            .map(|step| step.sql.clone())
-            .collect();
-        let opened = self.to_be_opened(&next);
-        let moved = !same;
+        let opened = self.to_be_opened(&coming.policy);
         let mut drafts = Vec::new();
-        let first = !self.known().put_in_force.contains(approved.number());
-        if !statements.is_empty() || first {
-            let epoch = if moved { next_epoch } else { epoch };
-            let estate_sha256 = self.0.estate_hash.to_hex();
-            let approval = Some(approved.number().clone());
-            drafts.push(draft(&Applied {
-                at: now,
-                estate_sha256,
-                statements,
-                epoch,
-                approval,
-            })?);
+        if !self.known().put_in_force.contains(approved.number()) {
+            drafts.push(self.applied_draft(approved, &coming, Vec::new())?);
         }
         drafts.extend(
             opened
@@ -197,16 +240,16 @@ impl Control {
                 .map(|partner| Draft::new(Kind::Opened, Vec::new()).with_partner(partner.clone())),
         );
         let record = EpochRecord {
-            epoch: next_epoch,
+            epoch: coming.policy.epoch,
             directive: None,
-            at: now,
+            at: coming.policy.made_at,
             gateways: self.gateway_names()?,
         };
-        let undone = self.undone(now);
+        let undone = self.undone(coming.policy.made_at);
         for record in &undone {
             drafts.push(draft(record)?);
         }
-        if moved {
+        if coming.moved {
             drafts.push(draft(&record)?);
         }
         if !drafts.is_empty() {
@@ -214,7 +257,7 @@ impl Control {
                 .ledger
                 .append(drafts)
                 .await
-                .map_err(ControlError::ledger("recording what was applied"))?;
+                .map_err(ControlError::ledger("recording the policy in force"))?;
         }
         {
             let mut known = self.known();
@@ -222,18 +265,18 @@ impl Control {
             known.applied = Some(self.0.estate_hash.to_hex());
             undone.into_iter().for_each(|record| known.drifted(record));
         }
-        if moved {
+        if coming.moved {
             self.known().moved(record.clone());
-            self.0.store.publish(&next)?;
+            self.0.store.publish(&coming.policy)?;
             // So that who is told "applied" can log in. A gateway that is not there takes it up when it is.
-            let at_work = |state: &GatewayState| state.epoch >= next_epoch;
+            let at_work = |state: &GatewayState| state.epoch >= coming.epoch;
             self.wait_until_gateways(&record, self.0.patience.first, at_work)
                 .await?;
         }
         Ok(AppliedPlans {
             plans,
-            epoch: if moved { next_epoch } else { epoch },
-            moved,
+            epoch: coming.epoch,
+            moved: coming.moved,
             opened,
         })
     }

@@ -312,14 +312,15 @@ records! {
         at: Timestamp,
     }
 
-    /// A database was changed to fit the estate.
+    /// A database is changed to fit the estate. Written before the change is committed, so that it can list what was not, if
+    /// something died in between.
     Applied: Applied {
         /// When.
         #[serde(with = "time::micros")]
         at: Timestamp,
         /// SHA-256 of the estate, in hexadecimal.
         estate_sha256: String,
-        /// The statements executed, in order.
+        /// The statements, in order. None: no database needed a change.
         statements: Vec<String>,
         /// The policy in force since it.
         epoch: Epoch,

@@ -129,12 +129,6 @@ impl Desired {
         }
     }
 
-    /// Whether a schema of this name is a share's.
-    #[must_use]
-    pub fn is_share(&self, schema: &str) -> bool {
-        self.roles.iter().any(|role| role.name.as_str() == schema)
-    }
-
     /// The keys of pseudonyms that must stand in this database, each with whose it is: of agreements that are in force here,
     /// for one purpose at least.
     #[must_use]

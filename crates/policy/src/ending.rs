@@ -26,6 +26,10 @@ select role, pid from told where told";
 pub const COUNT: &str = "
 select a.usename::text from pg_catalog.pg_stat_activity a where a.usename = any($1)";
 
+/// Roles of agreements that cannot log in, and whose backends have no business there.
+pub const CLOSED: &str = "
+select r.rolname::text from pg_catalog.pg_roles r where r.rolname ~ '^estop_[0-9a-f]{16}$' and not r.rolcanlogin";
+
 /// Prepared transactions of the roles `$1`: identifier, role, database, and whether that is the one connected to. Only
 /// there can it be rolled back.
 pub const PREPARED: &str = "

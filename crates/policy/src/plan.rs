@@ -9,7 +9,7 @@ use evidence::id::AgreementId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::catalog::{Catalog, Grantee, KEPT_ROLE, OWNER_ROLE, PREFIX};
+use crate::catalog::{Catalog, Class, Grant, Grantee, KEPT_ROLE, OWNER_ROLE, PREFIX};
 use crate::desired::{Desired, DesiredRole, Standing};
 use crate::harden::{self, Finding, Severity};
 use crate::sql::ident;
@@ -158,7 +158,7 @@ pub fn plan(desired: &Desired, catalog: &Catalog) -> Plan {
     public::plan(&mut draft);
     let gone = shares::plan(&mut draft, &shares);
     rights::plan(&mut draft, &shares, &gone);
-    base::check(&mut draft, desired);
+    base::check(&mut draft, &shares);
     draft.findings.sort();
     draft.findings.dedup();
     // Stable: within a phase, steps stay in the order they were planned in.
@@ -173,6 +173,8 @@ pub fn plan(desired: &Desired, catalog: &Catalog) -> Plan {
 struct Shares<'a> {
     desired: &'a Desired,
     strays: Vec<String>,
+    /// Roles of agreements whose shares lie in other databases, and which have something in this one all the same.
+    moved: Vec<String>,
 }
 
 impl<'a> Shares<'a> {
@@ -183,16 +185,29 @@ impl<'a> Shares<'a> {
         let roles = catalog.roles.iter().map(|role| role.name.as_str());
         let schemas = catalog.schemas.iter().map(|schema| schema.name.as_str());
         let strays: BTreeSet<&str> = roles.chain(schemas).filter(|name| is_stray(name)).collect();
+        let has_something = |name: &str| {
+            let own = catalog
+                .grants
+                .iter()
+                .filter(|grant| grant.grantee == Grantee::Role(name.to_owned()));
+            catalog.schema(name).is_some()
+                || own.into_iter().any(|grant| !is_of_other_database(catalog, grant))
+        };
+        let moved = desired
+            .elsewhere
+            .iter()
+            .filter(|name| !known.contains(name.as_str()) && has_something(name));
         Self {
             desired,
             strays: strays.into_iter().map(str::to_owned).collect(),
+            moved: moved.cloned().collect(),
         }
     }
 
     /// Names of share schemas in this database.
     fn schemas(&self) -> impl Iterator<Item = &str> {
         let desired = self.desired.roles.iter().map(|role| role.name.as_str());
-        desired.chain(self.strays.iter().map(String::as_str))
+        desired.chain(self.strays.iter().chain(&self.moved).map(String::as_str))
     }
 
     fn role(&self, name: &str) -> Option<&DesiredRole> {
@@ -205,6 +220,9 @@ impl<'a> Shares<'a> {
             Some(role) => role.words(),
             None if name == OWNER_ROLE => "the views' owner".to_owned(),
             None if name == KEPT_ROLE => "the custodian's own roles".to_owned(),
+            None if self.moved.iter().any(|moved| moved == name) => {
+                format!("role `{name}`, of an agreement over another database,")
+            }
             None => format!("role `{name}`, of no agreement,"),
         }
     }
@@ -284,6 +302,11 @@ fn is_share_name(name: &str) -> bool {
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     })
+}
+
+/// Whether a right is on another database of the server.
+fn is_of_other_database(catalog: &Catalog, grant: &Grant) -> bool {
+    grant.object.class == Class::Database && grant.object.name != catalog.server.database
 }
 
 /// A right's holder in words.

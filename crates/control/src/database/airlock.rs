@@ -70,8 +70,12 @@ impl Admin {
         Ok(lines.into_iter().collect())
     }
 
-    /// Closes a cluster that is fresh. What it says of itself then is to be kept; nothing if it was closed before.
-    pub(crate) async fn close_fresh(&self) -> Result<Option<Vec<String>>, ControlError> {
+    /// Closes a cluster that is fresh, and hands what it says of itself then over to be kept, before it is closed for good:
+    /// one that is closed and of which nothing is kept could be changed unseen.
+    pub(crate) async fn close_fresh(
+        &self,
+        keep: impl FnOnce(&[String]) -> Result<(), ControlError>,
+    ) -> Result<(), ControlError> {
         let connection = self.connect().await?;
         let owner = "SELECT FROM pg_catalog.pg_roles WHERE rolname = $1";
         let known = connection.client.query_opt(owner, &[&OWNER_ROLE]).await;
@@ -79,15 +83,16 @@ impl Admin {
             .map_err(ControlError::database("looking for the views' owner"))?
             .is_some()
         {
-            return Ok(None);
+            return Ok(());
         }
         connection
-            .run(&format!("BEGIN; {}; COMMIT", airlock::closing().join("; ")))
+            .run(&format!("BEGIN; {}", airlock::closing().join("; ")))
             .await?;
-        connection
+        let lines = connection
             .lines(reading::CLUSTER, &[&Vec::<String>::new()])
-            .await
-            .map(Some)
+            .await?;
+        keep(&lines)?;
+        connection.run("COMMIT").await
     }
 
     /// What stands in an airlock. `cluster` and `seals` are what was kept.

@@ -9,6 +9,8 @@ mod approving;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bloat;
+#[cfg(test)]
 mod channels;
 #[cfg(test)]
 mod directive;
@@ -28,6 +30,8 @@ mod exposure_nasty_ways;
 mod exposure_random;
 #[cfg(test)]
 mod exposure_ways;
+#[cfg(test)]
+mod kill;
 #[cfg(test)]
 mod pseudonyms;
 #[cfg(test)]

@@ -63,13 +63,19 @@ fn command(program: &str) -> Command {
     command
 }
 
+/// A folder of PostgreSQL's account.
+fn folder() -> TempDir {
+    let dir = tempfile::Builder::new().prefix("estop-pg-").tempdir().unwrap();
+    if let Some((user, group)) = account() {
+        chown(dir.path(), Some(user), Some(group)).unwrap();
+    }
+    dir
+}
+
 impl Server {
     /// A server that is running, in which `postgres` needs no password and everybody else does.
     pub(crate) async fn start(settings: &[(&'static str, &'static str)]) -> Self {
-        let dir = tempfile::Builder::new().prefix("estop-pg-").tempdir().unwrap();
-        if let Some((user, group)) = account() {
-            chown(dir.path(), Some(user), Some(group)).unwrap();
-        }
+        let dir = folder();
         let data = dir.path().join("data");
         let mut initdb = command("initdb");
         initdb
@@ -82,6 +88,7 @@ impl Server {
                 "-E",
                 "UTF8",
                 "--no-locale",
+                "--wal-segsize=1",
                 "-D",
             ])
             .arg(&data);
@@ -103,8 +110,8 @@ impl Server {
         start
             .arg("-D")
             .arg(self.dir.path().join("data"))
-            .arg("-k")
-            .arg(self.dir.path());
+            // Beside the data, wherever that is copied to.
+            .args(["-k", ".."]);
         for (name, value) in [
             ("listen_addresses", ""),
             ("fsync", "off"),
@@ -115,6 +122,7 @@ impl Server {
         for (name, value) in &self.settings {
             start.arg("-c").arg(format!("{name}={value}"));
         }
+        start.env("PGSERVICEFILE", self.dir.path().join("service.conf"));
         self.child = Some(start.spawn().unwrap());
         for _ in 0..START_LOOKS {
             if self.config("postgres", "postgres").connect(NoTls).await.is_ok() {
@@ -125,13 +133,38 @@ impl Server {
         panic!("PostgreSQL does not start");
     }
 
+    /// Another server over a copy of the data of this one, which is not running.
+    pub(crate) async fn copied(&self) -> Self {
+        assert!(self.child.is_none(), "a server that runs is not copied");
+        let dir = folder();
+        let data = self.dir.path().join("data");
+        let copied = Command::new("cp").arg("-a").arg(&data).arg(dir.path()).status();
+        assert!(copied.unwrap().success());
+        let mut server = Self {
+            dir,
+            child: None,
+            settings: self.settings.clone(),
+        };
+        server.run().await;
+        server
+    }
+
     /// Stops it as hard as `pg_ctl stop -m immediate`.
     pub(crate) fn stop(&mut self) {
+        self.end(rustix::process::Signal::QUIT);
+    }
+
+    /// Stops it so that nothing is to be recovered, as `pg_ctl stop -m fast`.
+    pub(crate) fn shut_down(&mut self) {
+        self.end(rustix::process::Signal::INT);
+    }
+
+    fn end(&mut self, signal: rustix::process::Signal) {
         if let Some(mut child) = self.child.take() {
             if let Ok(id) = i32::try_from(child.id())
                 && let Some(process) = rustix::process::Pid::from_raw(id)
             {
-                let _ = rustix::process::kill_process(process, rustix::process::Signal::QUIT);
+                let _ = rustix::process::kill_process(process, signal);
             }
             let _ = child.wait();
         }

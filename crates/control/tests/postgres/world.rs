@@ -1,6 +1,7 @@
 //! A custodian with a database, an estate, two authorities, a ledger and a register.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::server::{Server, connect};
 
 const SCRAM: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 
-const DATA: &str = "
+pub(crate) const DATA: &str = "
 revoke create on schema public from public;
 create schema app;
 create table app.people (id bigint primary key, name text not null, born date, sealed boolean not null, ssn text);
@@ -165,14 +166,7 @@ impl World {
             .await
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let custodian: Custodian = "records.example.org".parse().unwrap();
-        let settings = ledger::Config::new(
-            dir.path().join("ledger"),
-            custodian,
-            signer(),
-            Arc::new(WallClock),
-        );
-        let ledger = Ledger::open(settings).unwrap();
+        let ledger = ledger_in(dir.path());
         let register = Arc::new(SqliteRegister::open(&dir.path().join("register.db")).unwrap());
         let control = control(&server, &ledger, &register);
         Self {
@@ -186,8 +180,7 @@ impl World {
 
     /// Both authorities approve the estate as it is served.
     pub(crate) async fn approve(&self) -> Result<Outcome, ControlError> {
-        let draft = self.control.draw_up_approval(approval()).await?;
-        self.submit(&draft.text).await
+        approve(&self.control).await
     }
 
     /// A world in which the estate is applied.
@@ -241,8 +234,7 @@ impl World {
     }
 
     pub(crate) async fn submit(&self, text: &str) -> Result<Outcome, ControlError> {
-        let (mayor, counsel) = (sign("mayor", text), sign("counsel", text));
-        self.control.submit(text.as_bytes(), &[&mayor, &counsel]).await
+        submit(&self.control, text).await
     }
 
     pub(crate) async fn terminate(&self, partner: &str) -> Outcome {
@@ -309,14 +301,44 @@ fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> 
 }
 
 fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
+    control_with(
+        files,
+        &BTreeMap::new(),
+        ledger,
+        register.clone(),
+        Arc::new(WallClock),
+    )
+}
+
+/// The ledger in a folder of state.
+pub(crate) fn ledger_in(state: &Path) -> Ledger {
+    let custodian: Custodian = "records.example.org".parse().unwrap();
+    let mut config = ledger::Config::new(state.join("ledger"), custodian, signer(), Arc::new(WallClock));
+    // Room for what tests write; these folders are copied.
+    config.segment_bytes = 4 << 20;
+    Ledger::open(config).unwrap()
+}
+
+/// Control over files, with the ways to the partners' airlocks.
+pub(crate) fn control_with(
+    files: Files,
+    airlocks: &BTreeMap<String, String>,
+    ledger: &Ledger,
+    register: Arc<dyn Register>,
+    clock: Arc<dyn Clock>,
+) -> Control {
+    let airlocks = airlocks
+        .iter()
+        .map(|(partner, url)| (partner.parse().unwrap(), url.clone().into()))
+        .collect();
     let config = Config {
         estate: Estate::parse(&files).unwrap(),
         files,
-        airlocks: BTreeMap::new(),
+        airlocks,
         signer: signer(),
         ledger: ledger.clone(),
-        register: register.clone(),
-        clock: Arc::new(WallClock),
+        register,
+        clock,
         patience: Patience {
             first: Duration::from_millis(200),
             last: Duration::from_millis(300),
@@ -324,4 +346,16 @@ fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> 
         cosigning: None,
     };
     Control::new(config).unwrap()
+}
+
+/// Both authorities sign a directive, and it is handed in.
+pub(crate) async fn submit(control: &Control, text: &str) -> Result<Outcome, ControlError> {
+    let (mayor, counsel) = (sign("mayor", text), sign("counsel", text));
+    control.submit(text.as_bytes(), &[&mayor, &counsel]).await
+}
+
+/// Both authorities approve the estate that is served.
+pub(crate) async fn approve(control: &Control) -> Result<Outcome, ControlError> {
+    let draft = control.draw_up_approval(approval()).await?;
+    submit(control, &draft.text).await
 }

@@ -1,15 +1,15 @@
 //! What the shares take for granted of the custodian's own relations.
 
-use super::Draft;
+use super::{Draft, Shares};
 use crate::catalog::{Column, KEYS_SCHEMA, OWNER_ROLE, Relation};
-use crate::desired::{BaseColumn, Desired, DesiredView};
+use crate::desired::{BaseColumn, DesiredView};
 use crate::estate::ColumnType;
 use crate::harden::{Finding, Severity};
 use crate::sql::ident;
 
-pub(super) fn check(draft: &mut Draft<'_>, desired: &Desired) {
+pub(super) fn check(draft: &mut Draft<'_>, shares: &Shares<'_>) {
     let catalog = draft.catalog;
-    for view in desired.roles.iter().flat_map(|role| &role.views) {
+    for view in shares.desired.roles.iter().flat_map(|role| &role.views) {
         let (schema, name) = (view.base_schema.as_str(), view.base_relation.as_str());
         match catalog.relation(schema, name) {
             None => draft.blocks(
@@ -33,10 +33,12 @@ pub(super) fn check(draft: &mut Draft<'_>, desired: &Desired) {
             );
         }
     }
+    // What stands in share schemas, those of agreements that are gone included, is planned with them.
+    let in_share = |schema: &str| shares.schemas().any(|share| share == schema);
     for relation in catalog
         .relations
         .iter()
-        .filter(|r| r.owner == OWNER_ROLE && r.schema != KEYS_SCHEMA && !desired.is_share(&r.schema))
+        .filter(|r| r.owner == OWNER_ROLE && r.schema != KEYS_SCHEMA && !in_share(&r.schema))
     {
         let name = format!("{}.{}", ident(&relation.schema), ident(&relation.name));
         draft.blocks(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::difference::seen_as;
-use super::{Draft, Effect, Phase, Shares, holder};
+use super::{Draft, Effect, Phase, Shares, holder, is_of_other_database};
 use crate::catalog::{Class, Grant, Grantee, KEYS_SCHEMA, OWNER_ROLE, Object};
 
 pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>, gone: &BTreeSet<Object>) {
@@ -25,6 +25,16 @@ pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>, gone: &BTreeSet<O
             .iter()
             .map(|name| (Grantee::Role(name.clone()), BTreeSet::new())),
     );
+    for name in &shares.moved {
+        let grantee = Grantee::Role(name.clone());
+        // Rights on the databases that its shares lie in are the business of those plans.
+        let elsewhere = catalog
+            .grants_of(&grantee)
+            .filter(|grant| is_of_other_database(catalog, grant));
+        let connect = elsewhere.filter(|grant| grant.privilege == "CONNECT");
+        let kept = connect.map(|grant| (grant.object.clone(), "CONNECT")).collect();
+        wanted.push((grantee.clone(), kept));
+    }
     for (grantee, rights) in &wanted {
         exact(draft, shares, grantee, rights, gone);
     }

@@ -21,7 +21,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>) -> BTreeSet<Objec
             one_view(draft, role, view, &mut gone);
         }
     }
-    for name in &shares.strays {
+    for name in shares.strays.iter().chain(&shares.moved) {
         schema(draft, name, None);
     }
     for name in shares.schemas() {

@@ -338,11 +338,35 @@ fn a_role_of_no_agreement_loses_everything_unless_it_is_another_upstreams() {
         "{sql:?}"
     );
     assert!(sql.iter().any(|sql| sql.starts_with("DROP VIEW")));
+    assert_eq!(stray.blocking().collect::<Vec<_>>(), Vec::<&Finding>::new());
     let elsewhere = Desired {
         elsewhere: BTreeSet::from([SHARE.to_owned()]),
         ..none
     };
-    let quiet = plan(&elsewhere, &applied());
+    // The role is another plan's business; what it has in this database is this one's.
+    let mut catalog = applied();
+    let there = Object::database("archive");
+    catalog.grants.push(grant(there, "CONNECT", Some(SHARE), "dba"));
+    let moved = plan(&elsewhere, &catalog);
+    let sql: Vec<&str> = moved.steps.iter().map(|step| step.sql.as_str()).collect();
+    assert!(sql.iter().all(|sql| !sql.contains("ALTER ROLE")), "{sql:?}");
+    assert!(sql.iter().any(|sql| sql.starts_with("DROP VIEW")), "{sql:?}");
+    let connect = |database: &str| format!("REVOKE CONNECT ON DATABASE \"{database}\" FROM");
+    assert!(
+        sql.iter().any(|sql| sql.starts_with(&connect("records"))),
+        "{sql:?}"
+    );
+    assert!(
+        !sql.iter().any(|sql| sql.starts_with(&connect("archive"))),
+        "{sql:?}"
+    );
+    assert_eq!(moved.blocking().collect::<Vec<_>>(), Vec::<&Finding>::new());
+    let mut gone = applied();
+    gone.schemas.retain(|schema| schema.name != SHARE);
+    gone.relations.retain(|relation| relation.schema != SHARE);
+    gone.grants
+        .retain(|grant| grant.grantee != Grantee::Role(SHARE.to_owned()));
+    let quiet = plan(&elsewhere, &gone);
     assert!(
         !quiet.steps.iter().any(|step| step.sql.contains(SHARE)),
         "{quiet}"
