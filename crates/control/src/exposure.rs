@@ -1,5 +1,7 @@
 //! Reading a cluster's catalogs into a snapshot, read-only, and trying the paths that a scan claims.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use policy::exposure::reading;
@@ -22,10 +24,30 @@ const STATEMENT_TIMEOUT: &str = "300s";
 /// As our sessions are named, so that they do not count themselves.
 const APPLICATION: &str = "estop exposure";
 
+/// Connects, and drives the connection: with TLS or without, as who made it says.
+pub type Connect = Arc<
+    dyn Fn(Config) -> Pin<Box<dyn Future<Output = Result<Client, tokio_postgres::Error>> + Send>>
+        + Send
+        + Sync,
+>;
+
 /// A way to a server.
 #[derive(Clone)]
 pub struct Way {
     config: Config,
+    connect: Connect,
+}
+
+/// Without TLS.
+fn plain(config: Config) -> Pin<Box<dyn Future<Output = Result<Client, tokio_postgres::Error>> + Send>> {
+    Box::pin(async move {
+        let (client, driver) = config.connect(NoTls).await?;
+        // It ends by itself when the client is dropped.
+        tokio::spawn(async move {
+            let _ = driver.await;
+        });
+        Ok(client)
+    })
 }
 
 impl std::fmt::Debug for Way {
@@ -47,11 +69,19 @@ pub struct Original {
 pub type Progress<'p> = &'p (dyn Fn(&str) + Send + Sync);
 
 impl Way {
-    /// The way by a URL.
+    /// The way by a URL, without TLS.
     ///
     /// # Errors
     /// It cannot be read.
     pub fn new(url: &str) -> Result<Self, ControlError> {
+        Self::by(url, Arc::new(plain))
+    }
+
+    /// The way by a URL, connecting as one is told to.
+    ///
+    /// # Errors
+    /// The URL cannot be read.
+    pub fn by(url: &str, connect: Connect) -> Result<Self, ControlError> {
         let mut config: Config =
             url.parse()
                 .map_err(|source: tokio_postgres::Error| ControlError::Request {
@@ -59,7 +89,7 @@ impl Way {
                     source: Box::new(source),
                 })?;
         config.connect_timeout(CONNECT).application_name(APPLICATION);
-        Ok(Self { config })
+        Ok(Self { config, connect })
     }
 
     async fn connect(&self, database: Option<&str>) -> Result<Client, ControlError> {
@@ -71,14 +101,10 @@ impl Way {
             upstream: database.unwrap_or("of the url").to_owned(),
             source,
         };
-        let (client, driver) = tokio::time::timeout(CONNECT, config.connect(NoTls))
+        let client = tokio::time::timeout(CONNECT, (self.connect)(config))
             .await
             .map_err(|elapsed| unreachable(Box::new(elapsed)))?
             .map_err(|error| unreachable(Box::new(error)))?;
-        // It ends by itself when the client is dropped.
-        tokio::spawn(async move {
-            let _ = driver.await;
-        });
         let settings = format!(
             "SET search_path = pg_catalog; SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET client_min_messages = error; \
              SET jit = off; SET standard_conforming_strings = on; SET extra_float_digits = 1; SET timezone = 'UTC'"

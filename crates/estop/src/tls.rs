@@ -1,4 +1,4 @@
-//! TLS of the gateway and of the demo's clients: certificates and keys from PEM files, one crypto provider, named.
+//! TLS of the gateway, of the demo's clients and of the exposure scan: certificates and keys from PEM files, one crypto provider, named.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,8 +66,23 @@ pub fn client(authorities: &Path) -> Result<ClientConfig, TlsError> {
         .with_no_client_auth())
 }
 
+/// What checks that a certificate was signed by an authority in this file.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn authority(authorities: &Path) -> Result<Arc<rustls::client::WebPkiServerVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(authorities)? {
+        roots.add(certificate).map_err(TlsError::Config)?;
+    }
+    rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| TlsError::Config(rustls::Error::General(error.to_string())))
+}
+
 /// Named here because more than one may be linked in, and then rustls has no default.
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+#[must_use]
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

@@ -35,8 +35,8 @@ pub use case_form::{CaseForm, CaseFormError};
 pub(crate) use check::line;
 pub use column_type::ColumnType;
 pub use decimal::{Decimal, DecimalError};
-pub(crate) use finding::position;
 pub use finding::{EstateErrors, Finding, Known, Problem};
+pub(crate) use finding::{meant, position};
 pub use hours::{Hours, HoursError};
 pub use model::{
     Agreement, AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer,

@@ -7,6 +7,14 @@ pub(crate) struct Decoy {
     pub(crate) setup: &'static [&'static str],
     /// Findings of this class or a worse one are wrong.
     pub(crate) most: Class,
+    /// The first major version of PostgreSQL that has it.
+    pub(crate) since: u32,
+}
+
+impl Decoy {
+    pub(crate) const fn since(self, since: u32) -> Self {
+        Self { since, ..self }
+    }
 }
 
 const fn decoy(role: &'static str, setup: &'static [&'static str]) -> Decoy {
@@ -14,6 +22,7 @@ const fn decoy(role: &'static str, setup: &'static [&'static str]) -> Decoy {
         role,
         setup,
         most: Class::Grantable,
+        since: 13,
     }
 }
 
@@ -59,7 +68,8 @@ pub(crate) const DECOYS: &[Decoy] = &[
         &[
             "CREATE ROLE x_invoker LOGIN; CREATE VIEW open.ix WITH (security_invoker) AS SELECT * FROM records.people; GRANT SELECT ON open.ix TO x_invoker",
         ],
-    ),
+    )
+    .since(15),
     decoy(
         "x_badowner",
         &[
@@ -116,6 +126,7 @@ pub(crate) const DECOYS: &[Decoy] = &[
         &[
             "CREATE ROLE x_page LOGIN; CREATE EXTENSION pageinspect SCHEMA open; GRANT EXECUTE ON FUNCTION open.get_raw_page(text, bigint) TO x_page",
         ],
-    ),
+    )
+    .since(14),
     decoy("lookalike", &[]),
 ];

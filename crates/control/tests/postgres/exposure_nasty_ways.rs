@@ -46,8 +46,8 @@ pub(crate) const NASTY: &[Way] = &[
     with("LOGIN", Class::Rows, way("n_dbowner", "membership", &["ALTER DATABASE records OWNER TO n_dbowner; GRANT USAGE ON SCHEMA records TO pg_database_owner; GRANT SELECT ON records.people TO pg_database_owner"], "SELECT name FROM records.people")).since(14),
     with("LOGIN", ROWS, way("n_becomes_super", "superuser", &["CREATE ROLE second_super SUPERUSER NOLOGIN; GRANT second_super TO n_becomes_super"], "SET ROLE second_super; SELECT name FROM records.people")),
     with("LOGIN NOINHERIT", Class::Grantable, way("n_set_create", "createrole", &["CREATE ROLE maker CREATEROLE NOLOGIN; GRANT maker TO n_set_create"], "SET ROLE maker; GRANT readers TO n_set_create; SET ROLE readers; SELECT name FROM records.people; RESET ROLE; SET ROLE maker; REVOKE readers FROM n_set_create")).until(15),
-    with("LOGIN", Class::Grantable, way("n_admin", "admin_option", &["GRANT readers TO n_admin WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"], "GRANT readers TO n_admin WITH INHERIT TRUE; SELECT name FROM records.people; REVOKE INHERIT OPTION FOR readers FROM n_admin")).since(16),
-    with("LOGIN CREATEROLE", Class::Grantable, way("n_create16", "admin_option", &["GRANT readers TO n_create16 WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"], "GRANT readers TO n_create16 WITH SET TRUE; SET ROLE readers; SELECT name FROM records.people; RESET ROLE; REVOKE SET OPTION FOR readers FROM n_create16")).since(16),
+    with("LOGIN", Class::Grantable, way("n_admin", "admin_option", &["GRANT readers TO n_admin WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"], "BEGIN; GRANT readers TO n_admin WITH INHERIT TRUE; SELECT name FROM records.people; ROLLBACK")).since(16),
+    with("LOGIN CREATEROLE", Class::Grantable, way("n_create16", "admin_option", &["GRANT readers TO n_create16 WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"], "BEGIN; GRANT readers TO n_create16 WITH SET TRUE; SET ROLE readers; SELECT name FROM records.people; ROLLBACK")).since(16),
     way("n_setonly", "set_role", &["GRANT readers TO n_setonly WITH INHERIT FALSE, SET TRUE"], "SET ROLE readers; SELECT name FROM records.people").since(16),
     with("LOGIN NOINHERIT", ROWS, way("n_inherits", "membership", &["GRANT readers TO n_inherits WITH INHERIT TRUE, SET FALSE"], "SELECT name FROM records.people")).since(16),
     with("LOGIN NOINHERIT", ROWS, way("n_two_roles", "set_role", &["CREATE ROLE n_names NOLOGIN; CREATE ROLE n_holds NOLOGIN; GRANT USAGE ON SCHEMA records TO n_names; GRANT SELECT ON records.people TO n_holds; GRANT n_names, n_holds TO n_two_roles"], "SET ROLE n_names; PREPARE p AS SELECT name FROM records.people; SET ROLE n_holds; EXECUTE p")),
@@ -95,6 +95,7 @@ const fn decoy(role: &'static str, setup: &'static [&'static str]) -> Decoy {
         role,
         setup,
         most: Class::Grantable,
+        since: 13,
     }
 }
 

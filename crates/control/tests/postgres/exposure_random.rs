@@ -12,7 +12,7 @@ use crate::exposure_nasty::major;
 use crate::server::{Server, connect};
 
 /// Seeds of an ordinary run; `ESTOP_SEEDS` for more of them.
-const SEEDS: u64 = 10;
+const SEEDS: u64 = 6;
 
 /// What may fail of a random catalog: memberships in a circle, copies of what their owner may not read, and what is made of those.
 const EXPECTED: [&str; 5] = [
@@ -513,6 +513,12 @@ async fn one(server: &Server, seed: u64, version: u32) -> Vec<String> {
 async fn random_catalogs_are_read_as_the_scan_says() {
     let server = start().await;
     let version = major(&server).await;
+    // Lines of pg_hba.conf for groups are looked at before the database is known, and PostgreSQL keeps the memberships that it
+    // found then: its owner could not set pg_database_owner in that session.
+    std::fs::write(server.socket().join("data/pg_hba.conf"), "local all all trust\n").unwrap();
+    try_run(&server, "postgres", "SELECT pg_reload_conf()")
+        .await
+        .unwrap();
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (first, seeds) = (
         number("ESTOP_SEED").unwrap_or(1),

@@ -23,6 +23,8 @@ mod exposure;
 #[cfg(test)]
 mod exposure_decoys;
 #[cfg(test)]
+mod exposure_docs;
+#[cfg(test)]
 mod exposure_nasty;
 #[cfg(test)]
 mod exposure_nasty_ways;

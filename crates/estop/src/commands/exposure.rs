@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
-use control::exposure::{Original, Way};
+use control::exposure::Original;
 use policy::exposure::scan::{Named, ScanError};
 use policy::exposure::{Class, Finding, Question, Report, Snapshot, scan};
 
@@ -14,6 +14,7 @@ use crate::output::Console;
 
 mod graph;
 mod html;
+mod server_tls;
 mod tree;
 
 /// The largest snapshot that is read.
@@ -36,7 +37,7 @@ pub(super) async fn run(command: &Exposure, console: Console) -> Result<Exit, Fa
     let (snapshot, way) = match (&command.url, &command.snapshot) {
         (_, Some(file)) => (load(file)?, None),
         (Some(url), None) => {
-            let way = Way::new(url).map_err(|error| failed(&error))?;
+            let way = server_tls::way(url)?;
             let original = question.relation.as_ref().map(|named| Original {
                 schema: named.schema.clone(),
                 name: named.name.clone(),
@@ -52,7 +53,7 @@ pub(super) async fn run(command: &Exposure, console: Console) -> Result<Exit, Fa
         files::create(file, &text, Readers::Owner)?;
     }
     waiting.say("paths");
-    let mut report = scan(&snapshot, &question).map_err(|error| wrong(&error))?;
+    let mut report = scan(&snapshot, &question).map_err(|error| wrong(&error, &snapshot))?;
     if command.verify
         && let Some(way) = &way
     {
@@ -63,7 +64,10 @@ pub(super) async fn run(command: &Exposure, console: Console) -> Result<Exit, Fa
     waiting.done();
     write(command, &report)?;
     let earlier = match &command.diff {
-        Some(file) => Some(scan(&load(file)?, &question).map_err(|error| wrong(&error))?),
+        Some(file) => {
+            let earlier = load(file)?;
+            Some(scan(&earlier, &question).map_err(|error| wrong(&error, &earlier))?)
+        }
         None => None,
     };
     let compared = earlier.map(|earlier| Difference::between(earlier, &report));
@@ -186,9 +190,12 @@ fn failed(error: &control::ControlError) -> Failure {
     Failure::from_error(exit, error).help(error.remedy())
 }
 
-fn wrong(error: &ScanError) -> Failure {
-    Failure::wrong(error.to_string())
-        .help("names are as the catalogs have them, in the database that the URL names")
+fn wrong(error: &ScanError, snapshot: &Snapshot) -> Failure {
+    let help = match error.meant(snapshot) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "names are as the catalogs have them, in the database that the URL names".to_owned(),
+    };
+    Failure::wrong(error.to_string()).help(help)
 }
 
 /// Takes `schema.table[.column]` apart, folding what is not in double quotes as PostgreSQL does.

@@ -26,6 +26,7 @@ mod help;
 mod known;
 
 pub use known::Known;
+pub(crate) use known::meant;
 
 /// One thing that is wrong. As a [`Diagnostic`] it brings the lines it is about.
 #[derive(Debug, Clone)]

@@ -38,3 +38,38 @@ pub enum ScanError {
     #[error("there is no role `{0}`")]
     NoRole(String),
 }
+
+impl ScanError {
+    /// What was probably meant, where something in the snapshot is near to it.
+    #[must_use]
+    pub fn meant(&self, snapshot: &super::Snapshot) -> Option<String> {
+        match self {
+            Self::NoRole(name) => meant(name, snapshot.roles.iter().map(|role| role.name.clone())),
+            Self::NoRelation(title, database) => {
+                let here = snapshot.contents.iter().find(|one| one.database == *database)?;
+                let schema = |oid| {
+                    here.schemas
+                        .iter()
+                        .find(|one| one.oid == oid)
+                        .map(|one| one.name.as_str())
+                };
+                let titles = here
+                    .relations
+                    .iter()
+                    .filter_map(|one| Some(format!("{}.{}", schema(one.schema)?, one.name)));
+                let (_, name) = title.split_once('.')?;
+                // The same name in another schema is nearer than another name.
+                let elsewhere = titles
+                    .clone()
+                    .find(|one| one.split_once('.').is_some_and(|(_, known)| known == name));
+                elsewhere.or_else(|| meant(title, titles))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn meant(written: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    let names: Vec<String> = names.collect();
+    crate::estate::meant(written, names.iter().map(String::as_str)).map(str::to_owned)
+}

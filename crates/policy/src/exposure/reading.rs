@@ -235,17 +235,21 @@ with own as materialized (
   select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   where n.nspname not in ('pg_catalog', 'information_schema')),
 calls as materialized (
-  select d.classid, d.objid, d.refobjid as fn from pg_depend d join own on own.oid = d.refobjid
+  select d.classid, d.objid, d.objsubid, d.refobjid as fn from pg_depend d join own on own.oid = d.refobjid
   where d.refclassid = 'pg_proc'::regclass),
 -- What calls a function through an operator of its own calls the function.
 deep as materialized (
   select * from calls
-  union select d.classid, d.objid, o.oprcode::oid from pg_depend d join pg_operator o on o.oid = d.refobjid
+  union select d.classid, d.objid, d.objsubid, o.oprcode::oid from pg_depend d join pg_operator o on o.oid = d.refobjid
     join own on own.oid = o.oprcode where d.refclassid = 'pg_operator'::regclass),
 found(kind, relation, schema, object, name, fn) as (
   select case a.attgenerated when '' then 'default' else 'generated' end, t.adrelid, 0::oid, 0::oid, a.attname::text, c.fn
     from deep c join pg_attrdef t on c.classid = 'pg_attrdef'::regclass and t.oid = c.objid
     join pg_attribute a on a.attrelid = t.adrelid and a.attnum = t.adnum
+  -- Up to PostgreSQL 14 what a generated column calls is noted of the column.
+  union all select 'generated', a.attrelid, 0, 0, a.attname::text, c.fn
+    from deep c join pg_attribute a on c.classid = 'pg_class'::regclass and a.attrelid = c.objid and a.attnum = c.objsubid
+    where c.objsubid <> 0 and a.attgenerated <> ''
   union all select case when k.contypid <> 0 then 'domain' else 'check' end, k.conrelid, coalesce(y.typnamespace, 0), 0,
       coalesce(y.typname, k.conname)::text, c.fn
     from deep c join pg_constraint k on c.classid = 'pg_constraint'::regclass and k.oid = c.objid

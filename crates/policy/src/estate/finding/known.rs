@@ -53,7 +53,7 @@ impl fmt::Display for Known {
 }
 
 /// The name that a text was most likely meant to be: the nearest, if it is near.
-pub(super) fn meant<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn meant<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let folded = written.to_lowercase().replace('_', "-");
     let count = folded.chars().count();
     // A slip of the hand in each three letters, at least one: `polise` for `police`, not `a` for `b`.
