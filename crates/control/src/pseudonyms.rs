@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use evidence::id::AgreementId;
-use policy::catalog::{Catalog, KeyState};
+use policy::admin_role;
+use policy::catalog::{Catalog, KeyState, Server};
 use policy::desired::Desired;
 use policy::plan;
 
@@ -74,13 +75,23 @@ impl Connection {
         Ok(unkept)
     }
 
+    /// Whether this role may keep parameters out of the log.
+    pub(crate) async fn may_hush(&self, server: &Server) -> Result<bool, ControlError> {
+        if server.superuser || server.version < admin_role::SINCE {
+            return Ok(server.superuser);
+        }
+        let sql = "select pg_catalog.has_parameter_privilege('log_parameter_max_length', 'SET')";
+        let told = self.client.query_one(sql, &[]).await;
+        Ok(told.map_err(ControlError::database("asking for rights"))?.get(0))
+    }
+
     /// Plants a key: the statement has none in it, and the server is asked not to log what goes with it.
-    pub(crate) async fn plant(&self, sql: &str, key: &MaskKey, superuser: bool) -> Result<(), ControlError> {
+    pub(crate) async fn plant(&self, sql: &str, key: &MaskKey, hush: bool) -> Result<(), ControlError> {
         let doing = "planting a key of pseudonyms";
         let pads = key.pads().ok_or_else(|| {
             ControlError::register(doing)(std::io::Error::other("the key that is kept is not 32 bytes"))
         })?;
-        if superuser {
+        if hush {
             self.run("SET LOCAL log_parameter_max_length = 0").await?;
         }
         self.run(&plan::become_owner()).await?;

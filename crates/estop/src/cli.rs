@@ -163,6 +163,9 @@ pub struct Check {
     /// Look at the database by this URL instead of the estate's
     #[arg(long, value_name = "URL", requires = "database")]
     pub url: Option<String>,
+    /// Also print the script that makes this role, as which Estop then works there without being a superuser
+    #[arg(long, value_name = "NAME", requires = "database")]
+    pub admin_role: Option<String>,
     /// Do without solvers: guardrails are read, and held against no agreement
     #[arg(long)]
     pub no_solver: bool,

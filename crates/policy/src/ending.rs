@@ -38,17 +38,26 @@ from pg_catalog.pg_prepared_xacts where owner = any($1) order by gid";
 
 /// What the catalog says of role `$1`: NOLOGIN, the transaction that last changed it and its commit time where kept, the
 /// right to connect here, and relations outside the system's schemas that it could read by whatever path.
+///
+/// `{roles}` stands for where it is read: [`ROLES_OF_SUPERUSER`] or [`ROLES_OF_ADMIN`].
 pub const EVIDENCE: &str = "
-select r.rolcanlogin, r.rolpassword is not null as has_password, r.xmin::text as xmin,
+select r.rolcanlogin, r.rolpassword is not null as has_password, r.changed_by::text as xmin,
   case when pg_catalog.current_setting('track_commit_timestamp')::bool
-    then pg_catalog.to_char(pg_catalog.pg_xact_commit_timestamp(r.xmin) at time zone 'UTC',
+    then pg_catalog.to_char(pg_catalog.pg_xact_commit_timestamp(r.changed_by) at time zone 'UTC',
       'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') end as committed_at,
   pg_catalog.has_database_privilege(r.oid, pg_catalog.current_database(), 'CONNECT') as can_connect,
   (select pg_catalog.count(*) from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
       and pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
       and pg_catalog.has_any_column_privilege(r.oid, c.oid, 'SELECT')) as readable
-from pg_catalog.pg_authid r where r.rolname = $1";
+from {roles} r where r.rolname = $1";
+
+/// Where a superuser reads of roles.
+pub const ROLES_OF_SUPERUSER: &str =
+    "(select oid, rolname, rolcanlogin, rolpassword, xmin as changed_by from pg_catalog.pg_authid)";
+
+/// Where the admin role does ([`crate::admin_role`]).
+pub const ROLES_OF_ADMIN: &str = "estop_admin.roles";
 
 /// The statements that take everything from these roles. To be run in one transaction. Only what the catalog has is
 /// named, so that nothing in it fails because it is not there; roles that do not exist have nothing to lose.
@@ -66,7 +75,10 @@ pub fn revocation(roles: &[String], catalog: &Catalog) -> Vec<String> {
     let memberships = catalog
         .memberships
         .iter()
-        .filter(|m| ended(&m.member) || ended(&m.role));
+        .filter(|m| ended(&m.member) || ended(&m.role))
+        // Whoever makes a role without being a superuser becomes a member of it (PostgreSQL 16 and later), and could not
+        // reinstate it without.
+        .filter(|m| catalog.server.superuser || m.member != catalog.server.user);
     statements.extend(memberships.map(|m| revoke_membership(m, catalog.server.version)));
     for grant in &catalog.grants {
         let own = grant.grantee == Grantee::Role(grant.owner.clone());

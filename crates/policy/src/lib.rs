@@ -2,6 +2,7 @@
 //!
 //! Pure: the catalog is a plain value, the time is handed in, nothing here connects to anything.
 
+pub mod admin_role;
 pub mod airlock;
 pub mod audit;
 pub mod catalog;

@@ -18,7 +18,7 @@ use crate::terms::Sign;
 mod base;
 mod difference;
 mod keys;
-mod public;
+pub(crate) mod public;
 mod rights;
 mod roles;
 mod shares;

@@ -73,9 +73,8 @@ impl Admin {
                     Some(key) => key.clone(),
                     None => MaskKey::draw()?,
                 };
-                connection
-                    .plant(&step.sql, &key, catalog.server.superuser)
-                    .await?;
+                let hush = connection.may_hush(&catalog.server).await?;
+                connection.plant(&step.sql, &key, hush).await?;
                 keys.insert(agreement.clone(), key);
                 continue;
             }

@@ -25,6 +25,9 @@ pub struct Audited {
     pub items: Vec<Item>,
     /// The custodian's part of closing it, as a script for psql.
     pub script: String,
+    /// The script that makes the admin role that was asked for, for psql as a superuser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_script: Option<String>,
 }
 
 impl Admin {
@@ -32,7 +35,7 @@ impl Admin {
     ///
     /// # Errors
     /// The database cannot be reached or read.
-    pub async fn audit(&self, desired: &Desired) -> Result<Audited, ControlError> {
+    pub async fn audit(&self, desired: &Desired, admin_role: Option<&str>) -> Result<Audited, ControlError> {
         let connection = self.connect().await?;
         connection
             .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -43,6 +46,7 @@ impl Admin {
         Ok(Audited {
             upstream: self.upstream.clone(),
             script: audit::script(&items),
+            admin_script: admin_role.and_then(|name| policy::admin_role::script(name, desired, &catalog)),
             database: catalog.server.database,
             version: catalog.server.version,
             user: catalog.server.user,

@@ -355,9 +355,14 @@ impl Work<'_> {
         rolled_back: &BTreeMap<String, u64>,
     ) -> Result<Option<RoleEvidence>, ControlError> {
         let doing = "reading a role's evidence";
+        let roles = if connection.sees_roles().await? {
+            ending::ROLES_OF_ADMIN
+        } else {
+            ending::ROLES_OF_SUPERUSER
+        };
         let rows = connection
             .client
-            .query(ending::EVIDENCE, &[&role.name])
+            .query(&ending::EVIDENCE.replace("{roles}", roles), &[&role.name])
             .await
             .map_err(ControlError::database(doing))?;
         let Some(row) = rows.first() else { return Ok(None) };

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use policy::admin_role;
 use policy::catalog::surroundings::{self, Surroundings};
-use policy::catalog::{Catalog, Grant, Password, Server, printed_key, reading};
+use policy::catalog::{Catalog, Grant, Object, Password, Server, printed_key, reading};
 use policy::desired::Desired;
 use serde::de::DeserializeOwned;
 use tokio_postgres::types::Json;
@@ -12,6 +13,9 @@ use zeroize::Zeroizing;
 use super::Connection;
 use crate::credential::Credential;
 use crate::error::ControlError;
+
+/// [`reading::VERIFIERS`] for a role that is no superuser.
+const VERIFIERS_OF_ADMIN: &str = "select rolname::text, rolpassword from estop_admin.roles";
 
 /// The passwords that the gateways hold, by role.
 pub(crate) type Credentials = BTreeMap<String, Credential>;
@@ -25,6 +29,9 @@ impl Connection {
     ) -> Result<Catalog, ControlError> {
         let mut catalog = self.read_rights().await?;
         self.judge_passwords(&mut catalog, credentials).await?;
+        if !catalog.server.superuser {
+            catalog.surroundings.not_passed_on = self.not_passed_on(desired).await?;
+        }
         catalog.printed = self.print(desired).await?;
         Ok(catalog)
     }
@@ -90,6 +97,27 @@ impl Connection {
         Ok(value)
     }
 
+    /// Whether what only superusers see of our roles is shown to this role, who is none.
+    pub(crate) async fn sees_roles(&self) -> Result<bool, ControlError> {
+        let told = self.client.query_one(admin_role::MAY_READ_ROLES, &[]).await;
+        Ok(told.map_err(ControlError::database("asking for rights"))?.get(0))
+    }
+
+    async fn not_passed_on(&self, desired: &Desired) -> Result<Vec<Object>, ControlError> {
+        let doing = "asking which rights can be passed on";
+        let [schemas, relations, columns] = admin_role::to_pass_on(desired);
+        let told = self
+            .client
+            .query_one(admin_role::NOT_PASSED_ON, &[&schemas, &relations, &columns])
+            .await
+            .map_err(ControlError::database(doing))?;
+        let Json(missing) = told.try_get(0).map_err(|source| ControlError::Answer {
+            doing,
+            source: Box::new(source),
+        })?;
+        Ok(missing)
+    }
+
     /// Says of each of our roles whether its password is the one that the gateways hold, as far as this connection may know.
     /// The verifiers stay here.
     pub(crate) async fn judge_passwords(
@@ -97,12 +125,15 @@ impl Connection {
         catalog: &mut Catalog,
         credentials: &Credentials,
     ) -> Result<(), ControlError> {
-        if !catalog.server.superuser {
-            return Ok(());
-        }
+        let verifiers = match catalog.server.superuser {
+            true => reading::VERIFIERS,
+            false if self.sees_roles().await? => VERIFIERS_OF_ADMIN,
+            false => return Ok(()),
+        };
+        catalog.surroundings.sees_passwords = true;
         let rows = self
             .client
-            .query(reading::VERIFIERS, &[])
+            .query(verifiers, &[])
             .await
             .map_err(ControlError::database("reading verifiers"))?;
         for row in rows {
@@ -118,6 +149,13 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether this role can make temporary views: without, nothing would ever look as desired.
+    async fn may_print(&self) -> Result<bool, ControlError> {
+        let sql = "select has_database_privilege(current_database(), 'TEMPORARY')";
+        let told = self.client.query_one(sql, &[]).await;
+        Ok(told.map_err(ControlError::database("asking for rights"))?.get(0))
     }
 
     /// Has PostgreSQL print the desired definitions, by making each a temporary view and undoing that: no other way says
@@ -150,6 +188,11 @@ impl Connection {
                 prints.insert(definition, row.get(0));
             }
             self.run("ROLLBACK TO SAVEPOINT estop_print").await?;
+            if let Err(error) = made
+                && !self.may_print().await?
+            {
+                return Err(ControlError::database("printing a view")(error));
+            }
         }
         self.run("RELEASE SAVEPOINT estop_print").await?;
         let keyed = desired.roles.iter().flat_map(|role| {

@@ -11,7 +11,11 @@ async fn audit(world: &World) -> Audited {
     let url = world.server.url("records");
     let estate = Estate::parse(&files(&url)).unwrap();
     let desired = Desired::new(&estate, "main", &[]);
-    Admin::new("main", &url).unwrap().audit(&desired).await.unwrap()
+    Admin::new("main", &url)
+        .unwrap()
+        .audit(&desired, None)
+        .await
+        .unwrap()
 }
 
 fn told(audited: &Audited) -> Vec<String> {
@@ -156,7 +160,11 @@ async fn pg_hba_is_read_by_whom_may_and_told_of_by_whom_may_not() {
         .batch_execute("grant connect on database records to reader")
         .await
         .unwrap();
-    let poor = Admin::new("main", &url).unwrap().audit(&desired).await.unwrap();
+    let poor = Admin::new("main", &url)
+        .unwrap()
+        .audit(&desired, None)
+        .await
+        .unwrap();
     assert!(!poor.superuser);
     assert!(
         told(&poor).join("\n").contains("pg_hba.conf cannot be read"),

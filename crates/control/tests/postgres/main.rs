@@ -1,6 +1,8 @@
 //! Control against a real PostgreSQL that each test starts for itself.
 
 #[cfg(test)]
+mod admin_role;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod apply;

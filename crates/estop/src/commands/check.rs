@@ -65,7 +65,10 @@ async fn right(command: &Check, estate: &Estate, console: Console) -> Result<Exi
         console.line(format!("{}: {note}", console.paint(Tone::Quiet, "note")))?;
     }
     let audited: Option<Vec<Audited>> = match command.database {
-        true => Some(database::look(estate, command.url.as_deref()).await?),
+        true => {
+            let (url, admin_role) = (command.url.as_deref(), command.admin_role.as_deref());
+            Some(database::look(estate, url, admin_role).await?)
+        }
         false => None,
     };
     let mut document = serde_json::json!({

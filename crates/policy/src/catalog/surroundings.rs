@@ -21,6 +21,12 @@ pub struct Surroundings {
     /// Rules of `pg_hba.conf`; none if the reading role may not see them.
     #[serde(default)]
     pub rules: Option<Vec<Rule>>,
+    /// Whether passwords of the agreements' roles were compared, though the reading role is no superuser.
+    #[serde(default)]
+    pub sees_passwords: bool,
+    /// What the estate shares and the reading role, no superuser, may not let others use.
+    #[serde(default)]
+    pub not_passed_on: Vec<super::Object>,
 }
 
 /// An event trigger.

@@ -2,7 +2,7 @@
 
 use super::roles::group_role;
 use super::{Draft, Phase};
-use crate::catalog::{Grant, Grantee, KEPT_ROLE, PREFIX};
+use crate::catalog::{Catalog, Grant, Grantee, KEPT_ROLE, PREFIX};
 use crate::harden::{Measure, measures};
 use crate::sql::ident;
 
@@ -37,12 +37,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
 /// later get them is for the custodian to say, by granting the kept role.
 fn members(draft: &mut Draft<'_>) {
     let catalog = draft.catalog;
-    let own: Vec<&str> = catalog
-        .roles
-        .iter()
-        .filter(|role| role.login && !role.superuser && !role.name.starts_with(PREFIX))
-        .map(|role| role.name.as_str())
-        .collect();
+    let own = own_roles(catalog);
     if own.is_empty() {
         return;
     }
@@ -60,6 +55,20 @@ fn members(draft: &mut Draft<'_>) {
     draft.step(Phase::Harden, sql, words);
 }
 
+/// The custodian's roles that were working with PUBLIC's rights.
+pub(crate) fn own_roles(catalog: &Catalog) -> Vec<&str> {
+    let own = catalog
+        .roles
+        .iter()
+        .filter(|role| role.login && !role.superuser && !role.name.starts_with(PREFIX));
+    own.map(|role| role.name.as_str()).collect()
+}
+
+/// All statements of hardening that are left to be run.
+pub(crate) fn hardening(catalog: &Catalog) -> Vec<String> {
+    measures(catalog).iter().flat_map(statements).collect()
+}
+
 fn statements(measure: &Measure<'_>) -> Vec<String> {
     let kept = Grantee::Role(KEPT_ROLE.to_owned());
     let keep = measure
@@ -72,6 +81,18 @@ fn statements(measure: &Measure<'_>) -> Vec<String> {
 
 /// Rights on system objects are a superuser's to take. Who plans without being one gets them as something to be done.
 fn findings(draft: &mut Draft<'_>, measures: &[Measure<'_>]) {
+    let catalog = draft.catalog;
+    if !catalog.surroundings.sees_passwords {
+        draft.blocks(
+            format!(
+                "`{}` cannot see whether somebody has set another password for an agreement's role",
+                catalog.server.user
+            ),
+            "he could log in with it past the gateway, unseen; `estop check --database --admin-role` prints what a superuser must \
+             run once",
+            Vec::new(),
+        );
+    }
     for measure in measures {
         draft.blocks(
             format!(

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::difference::seen_as;
 use super::{Draft, Effect, Phase, Shares, holder, is_of_other_database};
+use crate::admin_role::pass_on;
+use crate::catalog::Catalog;
 use crate::catalog::{Class, Grant, Grantee, KEYS_SCHEMA, OWNER_ROLE, Object};
 
 pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>, gone: &BTreeSet<Object>) {
@@ -61,7 +63,10 @@ fn exact(
         .grants_of(grantee)
         .filter(|grant| !is_gone(&grant.object, gone))
         .collect();
-    for grant in held.iter().filter(|grant| !is_fine(grant, grantee, rights)) {
+    for grant in held
+        .iter()
+        .filter(|grant| !is_fine(catalog, grant, grantee, rights))
+    {
         let words = format!(
             "{} loses {} on {}",
             holder(shares, grantee),
@@ -78,12 +83,15 @@ fn exact(
                 && object.class == Class::Column
                 && (&g.object.schema, &g.object.name) == (&object.schema, &object.name)
                 && g.privilege == privilege
-                && !is_fine(g, grantee, rights)
+                && !is_fine(catalog, g, grantee, rights)
         })
     };
     for (object, privilege) in rights {
         let same = |g: &&&Grant| g.object == *object && g.privilege == *privilege;
-        let stands = held.iter().filter(same).any(|g| is_fine(g, grantee, rights));
+        let stands = held
+            .iter()
+            .filter(same)
+            .any(|g| is_fine(catalog, g, grantee, rights));
         if !stands || falls_with(object, privilege) {
             let words = format!(
                 "{} gains {privilege} on {}",
@@ -95,19 +103,42 @@ fn exact(
                 holder(shares, grantee),
                 object.words()
             );
+            if catalog.surroundings.not_passed_on.contains(object) {
+                draft.blocks(
+                    format!(
+                        "`{}` may not let others use {}",
+                        catalog.server.user,
+                        object.words()
+                    ),
+                    super::SHARE_CANNOT_BE_MADE,
+                    vec![pass_on(object, privilege, &catalog.server.user)],
+                );
+                continue;
+            }
             let sql = object.grant_sql(privilege, grantee);
             draft.step_undoing(phase, sql, words, Effect::Closes, drifted);
         }
     }
 }
 
-fn is_fine(grant: &Grant, grantee: &Grantee, rights: &BTreeSet<(Object, &'static str)>) -> bool {
+/// Rights are the owner's to give; an admin who is no superuser passes on what he was given for that.
+fn is_ours(catalog: &Catalog, grant: &Grant) -> bool {
+    let server = &catalog.server;
+    grant.grantor == grant.owner || (!server.superuser && grant.grantor == server.user)
+}
+
+fn is_fine(
+    catalog: &Catalog,
+    grant: &Grant,
+    grantee: &Grantee,
+    rights: &BTreeSet<(Object, &'static str)>,
+) -> bool {
     // An owner's rights on what it owns are its own; who owns what is planned elsewhere.
     let own = matches!(grantee, Grantee::Role(name) if *name == grant.owner);
     let wanted = rights
         .iter()
         .any(|(object, privilege)| *object == grant.object && *privilege == grant.privilege);
-    own || (wanted && !grant.grantable && grant.grantor == grant.owner)
+    own || (wanted && !grant.grantable && is_ours(catalog, grant))
 }
 
 /// Rights in share schemas, and on the keys of pseudonyms, of anybody that has no business there. Functions there are a finding of their own.

@@ -12,7 +12,11 @@ use crate::output::{Console, Tone};
 ///
 /// # Errors
 /// The call does not say which database is meant, or one cannot be reached.
-pub(super) async fn look(estate: &Estate, url: Option<&str>) -> Result<Vec<Audited>, Failure> {
+pub(super) async fn look(
+    estate: &Estate,
+    url: Option<&str>,
+    admin_role: Option<&str>,
+) -> Result<Vec<Audited>, Failure> {
     let upstreams = estate.upstreams();
     let mut audited = Vec::new();
     if let Some(url) = url
@@ -31,7 +35,16 @@ pub(super) async fn look(estate: &Estate, url: Option<&str>) -> Result<Vec<Audit
     for (name, upstream) in upstreams {
         let admin = Admin::new(name, url.unwrap_or(upstream.url.reveal())).map_err(|error| failed(&error))?;
         let desired = Desired::new(estate, name, &[]);
-        audited.push(admin.audit(&desired).await.map_err(|error| failed(&error))?);
+        let told = admin.audit(&desired, admin_role).await;
+        let told = told.map_err(|error| failed(&error))?;
+        if admin_role.is_some() && told.admin_script.is_none() {
+            return Err(Failure::wrong(format!(
+                "upstream `{name}` is PostgreSQL {}, which needs a superuser as admin",
+                told.version / 10_000
+            ))
+            .help("from PostgreSQL 15 on a role with less rights will do"));
+        }
+        audited.push(told);
     }
     Ok(audited)
 }
@@ -97,6 +110,11 @@ pub(super) fn say(audited: &[Audited], console: Console) -> Result<bool, Failure
                 console.paint(Tone::Bad, "open")
             ),
         })?;
+        if let Some(script) = &one.admin_script {
+            let title = "the admin role, as a script for psql that a superuser runs once:";
+            console.line(console.paint(Tone::Strong, title))?;
+            console.line(script.trim_end())?;
+        }
         if !one.script.is_empty() {
             console.line(console.paint(Tone::Strong, "the custodian's part, as a script for psql:"))?;
             console.line(one.script.trim_end())?;
