@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{Effect, PolicyId, PolicySet, Schema};
+use cedar_policy::{Effect, PolicyId, PolicySet, Schema, SchemaFragment};
 use serde::{Deserialize, Serialize};
 
+use crate::alike;
 use crate::symbolic::{Asks, Model, SymbolicError};
 
 /// The schema's name among the texts.
@@ -61,6 +62,8 @@ pub struct Prepared {
     pub model: Model,
     /// The claims, each with its two sets.
     pub claims: Vec<(Claim, PolicySet, PolicySet)>,
+    /// Whether ids of entities may be exchanged for others: the schema lists none.
+    pub(crate) exchangeable: bool,
 }
 
 impl Case {
@@ -80,6 +83,9 @@ impl Case {
                 why: error.to_string(),
             })?;
         let model = Model::new(&schema)?;
+        let fragment = SchemaFragment::from_cedarschema_str(text(SCHEMA)?).ok();
+        let json = fragment.and_then(|(fragment, _warnings)| fragment.to_json_value().ok());
+        let exchangeable = json.as_ref().is_some_and(alike::exchangeable);
         let mut read: BTreeMap<&str, PolicySet> = BTreeMap::new();
         for claim in &self.claims {
             for name in claim.left.iter().chain(&claim.right) {
@@ -104,7 +110,11 @@ impl Case {
             .iter()
             .map(|claim| Ok((claim.clone(), joined(&claim.left)?, joined(&claim.right)?)))
             .collect::<Result<_, CaseError>>()?;
-        Ok(Prepared { model, claims })
+        Ok(Prepared {
+            model,
+            claims,
+            exchangeable,
+        })
     }
 }
 

@@ -48,6 +48,14 @@ pub struct Cited {
     pub citation: String,
     /// Where it stands.
     pub place: String,
+    /// It is one of a list of exceptions: what none of them permits is forbidden.
+    pub exception: bool,
+}
+
+impl Cited {
+    fn line(&self) -> String {
+        format!("{}: {} ({})", self.guardrail, self.citation, self.place)
+    }
 }
 
 /// A clause of an agreement as one looks it up.
@@ -121,6 +129,25 @@ pub struct Moment {
 }
 
 impl Finding {
+    /// The finding in one line: under which agreement, against which guardrails, by which permit.
+    #[must_use]
+    pub fn head(&self) -> String {
+        let forbids: Vec<&str> = self
+            .forbids
+            .iter()
+            .map(|cited| cited.guardrail.as_str())
+            .collect();
+        let against = match forbids.as_slice() {
+            [] => String::new(),
+            [one] => format!(", guardrail {one}"),
+            [first, .., last] => format!(", guardrails {first} .. {last}"),
+        };
+        format!(
+            "agreement {}{against}: {}",
+            self.permits.agreement, self.permits.policy
+        )
+    }
+
     /// The finding as lines.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
@@ -170,11 +197,20 @@ impl Finding {
             "permits   agreement {}: {} ({})",
             self.permits.agreement, self.permits.legal_basis, self.permits.file
         ));
-        for cited in &self.forbids {
-            lines.push(format!(
-                "forbids   guardrail {}: {} ({})",
-                cited.guardrail, cited.citation, cited.place
-            ));
+        let (exceptions, forbids): (Vec<&Cited>, Vec<&Cited>) =
+            self.forbids.iter().partition(|cited| cited.exception);
+        lines.extend(
+            forbids
+                .iter()
+                .map(|cited| format!("forbids   guardrail {}", cited.line())),
+        );
+        if !exceptions.is_empty() {
+            lines.push("forbids   what none of these exceptions permits:".to_owned());
+            lines.extend(
+                exceptions
+                    .iter()
+                    .map(|cited| format!("          {}", cited.line())),
+            );
         }
         lines
     }
@@ -282,6 +318,7 @@ fn cite(guardrail: &policy::guardrail::Guardrail) -> Cited {
         guardrail: guardrail.id.clone(),
         citation: guardrail.citation.clone(),
         place: format!("{}:{}:{}", guardrail.file, guardrail.line, guardrail.column),
+        exception: guardrail.effect == policy::guardrail::Effect::Only,
     }
 }
 

@@ -90,8 +90,8 @@ pub struct ClaimEntry {
     pub verdict: Verdict,
     /// Every question.
     pub checks: Vec<CheckEntry>,
-    /// For each environment, how many policies were decided by folding, where each is asked of alone.
-    pub folded: Vec<usize>,
+    /// For each environment, how many policies cannot err by strict validation alone, decided without a solver.
+    pub validated: Vec<usize>,
     /// Counterexamples in words; not part of what is checked again.
     pub findings: Vec<serde_json::Value>,
 }
@@ -102,9 +102,12 @@ pub struct ClaimEntry {
 pub struct CheckEntry {
     /// Place of the environment in the manifest's list, from 0.
     pub environment: usize,
-    /// The one policy it is about, if each is asked of alone.
+    /// The policies it is about, if not all of the left: one, or the first and the last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub policy: Option<String>,
+    /// How many permits of the left are not in the script because they are like one in it but for names.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub alike: usize,
     /// The verdict.
     pub verdict: Verdict,
     /// Decided without a solver, by the encoder's folding.
@@ -113,6 +116,11 @@ pub struct CheckEntry {
     /// Decided by solvers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub solvers: BTreeMap<SolverName, RunEntry>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One solver's run.
@@ -139,6 +147,28 @@ pub struct RunEntry {
 pub struct FolderError {
     path: String,
     source: io::Error,
+}
+
+impl FolderError {
+    pub(crate) fn new(path: &Path, source: io::Error) -> Self {
+        Self {
+            path: path.display().to_string(),
+            source,
+        }
+    }
+}
+
+impl Manifest {
+    /// The manifest as it is written.
+    ///
+    /// # Errors
+    /// It has something that is no JSON, which is a fault of ours.
+    pub fn encode(&self) -> Result<Vec<u8>, FolderError> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|error| FolderError::new(Path::new(MANIFEST), error.into()))?;
+        text.push(b'\n');
+        Ok(text)
+    }
 }
 
 /// What a manifest says besides the proof itself.
@@ -182,7 +212,7 @@ pub fn evidence(
             claim: claim.clone(),
             verdict: proved.verdict(),
             checks: checks(&claim.name, proved, &mut files),
-            folded: proved.folded.clone(),
+            validated: proved.validated.clone(),
             findings: findings.clone(),
         })
         .collect();
@@ -213,10 +243,11 @@ pub(crate) fn checks(claim: &str, proved: &Proved, files: &mut FolderFiles) -> V
         let (folded, solvers) = match &check.settled {
             Settled::Folded(answer) => (Some(*answer), BTreeMap::new()),
             Settled::Asked(asked) => {
-                let rewritten = script::has_sets(&asked.script);
+                let for_z3 = script::for_z3(&asked.script);
+                let rewritten = for_z3 != asked.script;
                 let mut entry = |name: SolverName, run: &Run| {
                     let text = match name {
-                        SolverName::Z3 => script::for_z3(&asked.script),
+                        SolverName::Z3 => for_z3.clone(),
                         SolverName::Cvc5 => asked.script.clone(),
                     };
                     let variant = if rewritten {
@@ -245,6 +276,7 @@ pub(crate) fn checks(claim: &str, proved: &Proved, files: &mut FolderFiles) -> V
         CheckEntry {
             environment: check.environment,
             policy: check.policy.clone(),
+            alike: check.alike,
             verdict: check.settled.verdict(),
             folded,
             solvers,
@@ -267,10 +299,7 @@ pub fn sha256(text: &str) -> String {
 /// # Errors
 /// The folder is not empty, or something cannot be written.
 pub fn write(folder: &Path, files: &FolderFiles, manifest: &Manifest) -> Result<(), FolderError> {
-    let failed = |path: &Path, source: io::Error| FolderError {
-        path: path.display().to_string(),
-        source,
-    };
+    let failed = FolderError::new;
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     let mut entries = fs::read_dir(folder).map_err(|error| failed(folder, error))?;
     if entries.next().is_some() {
@@ -281,9 +310,7 @@ pub fn write(folder: &Path, files: &FolderFiles, manifest: &Manifest) -> Result<
         create(&folder.join(path), text.as_bytes()).map_err(|error| failed(&folder.join(path), error))?;
     }
     let path = folder.join(MANIFEST);
-    let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failed(&path, error.into()))?;
-    text.push(b'\n');
-    create(&path, &text).map_err(|error| failed(&path, error))
+    create(&path, &manifest.encode()?).map_err(|error| failed(&path, error))
 }
 
 fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -2,15 +2,19 @@
 //!
 //! Runs two solver programs and writes files. No database, no ledger, no session; the clock is handed in.
 
+mod alike;
 pub mod case;
+mod computes;
 mod deep;
 pub mod examine;
 pub mod finding;
 pub mod folder;
+pub mod hold;
 pub mod offence;
 pub mod properties;
 pub mod recheck;
 pub mod run;
 pub mod script;
+mod slice;
 pub mod solver;
 pub mod symbolic;

@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use crate::case::only;
 use crate::deep;
 use crate::run::{RunError, Settled, Verdict, settle};
+use crate::slice::PERMITS;
 use crate::solver::{SolverName, Solvers};
 use crate::symbolic::{Answer, Asks, Environment, Model, Query};
 
@@ -59,7 +60,7 @@ impl Broken<'_> {
         let mut ids: Vec<PolicyId> = permits.map(|policy| policy.id().clone()).collect();
         ids.sort_by_cached_key(ToString::to_string);
         let mut offences = Vec::new();
-        let mut groups = vec![ids];
+        let mut groups: Vec<Vec<PolicyId>> = ids.chunks(PERMITS).map(<[PolicyId]>::to_vec).collect();
         while !groups.is_empty() {
             let tried: Vec<_> = stream::iter(groups.drain(..))
                 .map(|group| self.tried(group, &left, solvers))

@@ -152,9 +152,9 @@ async fn again(
         let mut made = FolderFiles::new();
         let now = checks(&entry.claim.name, proved, &mut made);
         compare(entry, &now, problems);
-        if entry.folded != proved.folded {
+        if entry.validated != proved.validated {
             problems.push(format!(
-                "claim `{}`: other policies were decided by folding",
+                "claim `{}`: other policies were decided by validation",
                 entry.claim.name
             ));
         }
@@ -215,6 +215,12 @@ fn compare(entry: &ClaimEntry, now: &[CheckEntry], problems: &mut Vec<String>) {
 }
 
 fn compare_check(place: &str, then: &CheckEntry, now: &CheckEntry, problems: &mut Vec<String>) {
+    if then.alike != now.alike {
+        problems.push(format!(
+            "{place}: {} permits are like one in it, not {} as the manifest says",
+            now.alike, then.alike
+        ));
+    }
     if then.folded != now.folded {
         problems.push(format!(
             "{place}: folding decides otherwise than the manifest says"
@@ -271,7 +277,7 @@ async fn as_they_are(
     for entry in &manifest.claims {
         let claim = &entry.claim.name;
         let asked: BTreeSet<usize> = entry.checks.iter().map(|check| check.environment).collect();
-        if entry.folded.len() != manifest.environments.len()
+        if entry.validated.len() != manifest.environments.len()
             || (entry.claim.asks != crate::symbolic::Asks::NeverErrs
                 && asked.len() != manifest.environments.len())
         {

@@ -8,10 +8,12 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{CaseError, Prepared};
+use crate::computes::computes;
 use crate::deep;
 use crate::script;
+use crate::slice::{slices, slices_of_both};
 use crate::solver::{Fault, Run, SolverName, Solvers};
-use crate::symbolic::{Answer, Asks, Encoded, Environment, Posed, Query, SymbolicError};
+use crate::symbolic::{Answer, Asks, Environment, Posed, Query, SymbolicError};
 
 /// What is known of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,8 +109,10 @@ impl Settled {
 pub struct Check {
     /// The environment, by its place among the model's.
     pub environment: usize,
-    /// The one policy it is about, where each is asked of alone.
+    /// Which policies of the left it is about, where it is not about all: one, or the first and the last of a slice.
     pub policy: Option<String>,
+    /// How many permits of the left are not in the question because they are like one in it but for names.
+    pub alike: usize,
     /// How it was settled.
     pub settled: Settled,
 }
@@ -116,11 +120,10 @@ pub struct Check {
 /// What came of one claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proved {
-    /// What was asked, in the order of the environments. Where each policy is asked of alone, what symcc settled as holding
-    /// is counted, not listed.
+    /// What was asked, in the order of the environments.
     pub checks: Vec<Check>,
-    /// For each environment, how many policies symcc settled by itself, where each is asked of alone.
-    pub folded: Vec<usize>,
+    /// For each environment, how many policies cannot err by Cedar's strict validation alone, where that is asked.
+    pub validated: Vec<usize>,
 }
 
 impl Proved {
@@ -176,6 +179,7 @@ struct Posing {
     claim: usize,
     environment: usize,
     policy: Option<String>,
+    alike: usize,
     posed: Posed,
 }
 
@@ -194,7 +198,7 @@ pub async fn prove(
         .iter()
         .map(|_| Proved {
             checks: Vec::new(),
-            folded: vec![0; environments],
+            validated: vec![0; environments],
         })
         .collect();
     let mut done = Progress { done: 0, all: 0 };
@@ -215,9 +219,9 @@ pub async fn prove(
             posed = posings.next(), if posing => match posed {
                 None => posing = false,
                 Some(posed) => {
-                    let (posed, folded) = posed?;
-                    for (claim, environment, count) in folded {
-                        if let Some(place) = proved.get_mut(claim).and_then(|proved| proved.folded.get_mut(environment)) {
+                    let (posed, validated) = posed?;
+                    for (claim, environment, count) in validated {
+                        if let Some(place) = proved.get_mut(claim).and_then(|proved| proved.validated.get_mut(environment)) {
                             *place = count;
                         }
                     }
@@ -242,53 +246,46 @@ pub async fn prove(
     Ok(proved)
 }
 
-/// All questions of an environment, and how many policies of which claim symcc settled by itself.
+/// All questions of an environment, and how many policies of which claim validation settled.
 type PosedAll = (Vec<Posing>, Vec<(usize, usize, usize)>);
 
 fn pose(prepared: &Prepared, index: usize) -> Result<PosedAll, RunError> {
     let Some(environment) = prepared.model.environments().get(index) else {
         return Ok(PosedAll::default());
     };
-    let (mut posed, mut folded) = (Vec::new(), Vec::new());
-    // Several claims are about the same sets.
-    let mut encoded: Vec<(&[String], Encoded)> = Vec::new();
+    let (mut posed, mut validated) = (Vec::new(), Vec::new());
     for (claim_index, (claim, left, right)) in prepared.claims.iter().enumerate() {
         if claim.asks == Asks::NeverErrs {
             let (asked, count) = never_errs(prepared, index, environment, claim_index, left)?;
             posed.extend(asked);
-            folded.push((claim_index, index, count));
+            validated.push((claim_index, index, count));
             continue;
         }
-        for (names, set) in [(&claim.left, left), (&claim.right, right)] {
-            if !encoded.iter().any(|(known, _)| *known == names.as_slice()) {
-                encoded.push((names, prepared.model.encode(environment, set)?));
-            }
+        let (left, right) = (environment.relevant(left), environment.relevant(right));
+        let parts = match claim.asks {
+            Asks::Implies | Asks::Disjoint => slices(&left, &right, prepared.exchangeable),
+            Asks::Equivalent | Asks::NeverErrs => slices_of_both(&left, &right, prepared.exchangeable),
+        };
+        for part in parts {
+            let query = Query {
+                environment,
+                asks: claim.asks,
+                left: &prepared.model.encode(environment, &part.left)?,
+                right: &prepared.model.encode(environment, &part.right)?,
+            };
+            posed.push(Posing {
+                claim: claim_index,
+                environment: index,
+                policy: part.name,
+                alike: part.alike,
+                posed: query.pose()?,
+            });
         }
-        let of = |names: &[String]| {
-            encoded
-                .iter()
-                .find(|(known, _)| *known == names)
-                .map(|(_, encoded)| encoded)
-        };
-        let (Some(left), Some(right)) = (of(&claim.left), of(&claim.right)) else {
-            continue;
-        };
-        let query = Query {
-            environment,
-            asks: claim.asks,
-            left,
-            right,
-        };
-        posed.push(Posing {
-            claim: claim_index,
-            environment: index,
-            policy: None,
-            posed: query.pose()?,
-        });
     }
-    Ok((posed, folded))
+    Ok((posed, validated))
 }
 
+/// Policies with arithmetic are asked of one by one; how many have none is counted.
 fn never_errs(
     prepared: &Prepared,
     index: usize,
@@ -296,20 +293,23 @@ fn never_errs(
     claim: usize,
     policies: &PolicySet,
 ) -> Result<(Vec<Posing>, usize), RunError> {
-    let (mut asked, mut folded) = (Vec::new(), 0);
-    for policy in policies.policies() {
-        match prepared.model.never_errs(environment, policy)? {
-            None => {}
-            Some(Posed::Folded(Answer::Unsat)) => folded += 1,
-            Some(posed) => asked.push(Posing {
+    let relevant = environment.relevant(policies);
+    prepared.model.validate(environment, &relevant)?;
+    let (mut asked, mut validated) = (Vec::new(), 0);
+    for policy in relevant.policies() {
+        if !computes(policy) {
+            validated += 1;
+        } else if let Some(posed) = prepared.model.never_errs(environment, policy)? {
+            asked.push(Posing {
                 claim,
                 environment: index,
                 policy: Some(policy.id().to_string()),
+                alike: 0,
                 posed,
-            }),
+            });
         }
     }
-    Ok((asked, folded))
+    Ok((asked, validated))
 }
 
 async fn settled(posing: Posing, solvers: &Solvers) -> (usize, Check) {
@@ -317,6 +317,7 @@ async fn settled(posing: Posing, solvers: &Solvers) -> (usize, Check) {
     let check = Check {
         environment: posing.environment,
         policy: posing.policy,
+        alike: posing.alike,
         settled,
     };
     (posing.claim, check)

@@ -1,8 +1,14 @@
-//! Scripts for z3: operators on sets, which it lacks, written as operators on arrays.
+//! Scripts for z3: operators on sets, which it lacks, written as operators on arrays; definitions written as `let`.
 //!
 //! A finite set is the array of what is in it, so a question without an answer over arrays has none over finite sets:
 //! `unsat` carries over. `sat` does not, since an array may stand for an infinite set: a counterexample is believed only
 //! after Cedar's own authorizer has seen it.
+//!
+//! `(define-fun t () S e)` names a term, and so does `(let ((t e)) ..)` around all that follows: both mean the same. z3 4.8.12 takes
+//! milliseconds to read one of the former where the sort is a datatype with parameters, and scripts have thousands.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 /// Whether a script has operators on sets, which only cvc5 takes as they are.
 #[must_use]
@@ -14,14 +20,107 @@ pub fn has_sets(script: &str) -> bool {
 /// The script for z3: the same text if there is nothing to rewrite.
 #[must_use]
 pub fn for_z3(script: &str) -> String {
+    let commands = parse(script);
+    if let Some(written) = with_lets(&commands) {
+        return written;
+    }
     if !has_sets(script) {
         return script.to_owned();
     }
     let mut written = String::with_capacity(script.len());
-    for expression in parse(script) {
+    for expression in commands {
         expression.write(&mut written);
     }
     written
+}
+
+/// The script with its definitions as `let`s around one assertion. `None`: it has a command that is not foreseen here, a name twice, or
+/// no definition.
+fn with_lets(commands: &[Expression<'_>]) -> Option<String> {
+    let mut written = String::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut sorts: BTreeSet<String> = BTreeSet::new();
+    let (mut bound, mut asserted) = (Vec::new(), Vec::new());
+    let mut asked = false;
+    for command in commands {
+        let items = match command {
+            Expression::Space(text) => {
+                // Comments before the question stay.
+                written.push_str(if bound.is_empty() { text } else { "" });
+                continue;
+            }
+            Expression::List(items) => items,
+            Expression::Atom(_) => return None,
+        };
+        if asked {
+            return None;
+        }
+        let parts: Vec<&Expression<'_>> = items
+            .iter()
+            .filter(|item| !matches!(item, Expression::Space(_)))
+            .collect();
+        match parts.as_slice() {
+            [
+                Expression::Atom("define-fun"),
+                Expression::Atom(name),
+                Expression::List(none),
+                sort,
+                body,
+            ] if none.is_empty() => {
+                if !names.insert(name) {
+                    return None;
+                }
+                if let Expression::List(_) = sort {
+                    let mut text = String::new();
+                    sort.write(&mut text);
+                    sorts.insert(text);
+                }
+                bound.push((*name, *body));
+            }
+            [Expression::Atom("assert"), term] => asserted.push(*term),
+            [
+                Expression::Atom("declare-const" | "declare-fun" | "declare-datatype"),
+                Expression::Atom(name),
+                ..,
+            ] => {
+                if !names.insert(name) {
+                    return None;
+                }
+                command.write(&mut written);
+                written.push('\n');
+            }
+            [Expression::Atom("set-logic" | "set-option"), ..] => {
+                command.write(&mut written);
+                written.push('\n');
+            }
+            [Expression::Atom("check-sat")] => asked = true,
+            _ => return None,
+        }
+    }
+    if !asked || bound.is_empty() {
+        return None;
+    }
+    // z3 knows the constructors of a datatype with parameters once it has seen these. A constant that nothing asks for changes no answer.
+    for (number, sort) in sorts.iter().enumerate() {
+        let _ = writeln!(written, "(declare-const |sort {number}| {sort})");
+    }
+    written.push_str("(assert\n");
+    for (name, body) in &bound {
+        written.push_str("(let ((");
+        written.push_str(name);
+        written.push(' ');
+        body.write(&mut written);
+        written.push_str("))\n");
+    }
+    written.push_str("(and true");
+    for term in &asserted {
+        written.push(' ');
+        term.write(&mut written);
+    }
+    written.push(')');
+    written.extend(bound.iter().map(|_| ')'));
+    written.push_str(")\n(check-sat)\n");
+    Some(written)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +139,11 @@ fn tokens(script: &str) -> impl Iterator<Item = Token<'_>> {
         let first = rest.chars().next()?;
         let length = match first {
             '(' | ')' => 1,
-            // A doubled quote within a string ends it and begins another one, which is as good here.
-            '"' | '|' => rest
+            '"' => string_length(rest),
+            '|' => rest
                 .char_indices()
                 .skip(1)
-                .find(|(_, char)| *char == first)
+                .find(|(_, char)| *char == '|')
                 .map_or(rest.len(), |(at, _)| at + 1),
             ';' => rest.find('\n').map_or(rest.len(), |at| at + 1),
             char if char.is_whitespace() => rest
@@ -64,6 +163,17 @@ fn tokens(script: &str) -> impl Iterator<Item = Token<'_>> {
             _ => Token::Word(token),
         })
     })
+}
+
+/// How long the string is that a text begins with. A doubled quote within it is a quote.
+fn string_length(text: &str) -> usize {
+    let mut rest = text.char_indices().skip(1).peekable();
+    while let Some((at, char)) = rest.next() {
+        if char == '"' && rest.next_if(|(_, next)| *next == '"').is_none() {
+            return at + 1;
+        }
+    }
+    text.len()
 }
 
 #[derive(Debug)]
@@ -201,11 +311,49 @@ mod tests {
     }
 
     #[test]
+    fn definitions_become_lets() {
+        let script = "; (reset)\n(set-logic ALL)\n; x\n(declare-const x Int)\n(define-fun t1 () Bool (= x 1))\n; Agreement\n\
+                      (declare-fun f (Int) (Set String))\n(define-fun t2 () (Option Bool) (some t1))\n(assert true)\n\
+                      (assert (set.member \"a \"\"b\" (f x)))\n(assert t1)\n(check-sat)\n";
+        assert_eq!(
+            for_z3(script),
+            "; (reset)\n(set-logic ALL)\n\n; x\n(declare-const x Int)\n\n(declare-fun f (Int) (Array String Bool))\n(declare-const |sort 0| (Option Bool))\n(assert\n\
+             (let ((t1 (= x 1)))\n(let ((t2 (some t1)))\n(and true true (select (f x) \"a \"\"b\") t1))))\n(check-sat)\n"
+        );
+    }
+
+    #[test]
+    fn what_is_not_foreseen_stays_as_it_is() {
+        let good = "(declare-const x Int)\n(define-fun t1 () Bool (= x 1))\n(assert t1)\n(check-sat)\n";
+        assert_ne!(for_z3(good), good);
+        for more in [
+            "(define-fun t1 () Bool true)\n",
+            "(define-fun x () Bool true)\n",
+            "(define-fun g ((a Int)) Int a)\n",
+            "(push 1)\n",
+            "(check-sat)\n",
+            "t1\n",
+        ] {
+            let script = format!(
+                "{}{more}(assert t1)\n(check-sat)\n",
+                good.split("(assert").next().unwrap()
+            );
+            assert_eq!(for_z3(&script), script);
+        }
+        let unasked = good.replace("(check-sat)\n", "");
+        assert_eq!(for_z3(&unasked), unasked);
+        let model = format!("{good}(get-model)\n");
+        assert_eq!(for_z3(&model), model);
+    }
+
+    #[test]
     fn quotes_and_comments_hide_what_is_in_them() {
         assert_eq!(
             for_z3("(= \"a\"\"(set.member\" (set.member x y)) ; set.member\n"),
             "(= \"a\"\"(set.member\" (select y x)) ; set.member\n"
         );
+        assert_eq!(for_z3("(set.member \"a\"\"\" x)"), "(select x \"a\"\"\")");
+        assert_eq!(for_z3("(set.member \"a\"\" x)"), "(set.member \"a\"\" x)");
         assert_eq!(for_z3("(set.member x"), "(set.member x");
         assert_eq!(for_z3("(set.member x y))"), "(select y x))");
     }

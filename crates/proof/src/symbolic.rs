@@ -7,7 +7,8 @@
 use std::fmt;
 
 use cedar_policy::{
-    ActionConstraint, Entities, EntityUid, Policy, PolicySet, Request, RequestEnv, ResourceConstraint, Schema,
+    ActionConstraint, Entities, EntityUid, Policy, PolicySet, Request, RequestEnv, ResourceConstraint,
+    Schema, ValidationMode, Validator,
 };
 use cedar_policy_symcc::solver::{Decision, DecisionWithModel, Solver, SolverError};
 use cedar_policy_symcc::{
@@ -196,6 +197,22 @@ impl Model {
         let compiled =
             CompiledPolicySet::compile_with_custom_symenv(&set, &environment.request, self.schema(), symbols);
         Ok(Encoded(compiled.map_err(failed)?))
+    }
+
+    /// Validates policies strictly, as encoding them does.
+    ///
+    /// # Errors
+    /// One of them does not fit the schema.
+    pub fn validate(&self, environment: &Environment, policies: &PolicySet) -> Result<(), SymbolicError> {
+        let validator = Validator::new(self.schema().clone());
+        let result = validator.validate(policies, ValidationMode::Strict);
+        match result.validation_errors().next() {
+            None => Ok(()),
+            Some(error) => Err(SymbolicError::Encode {
+                environment: environment.to_string(),
+                why: error.to_string(),
+            }),
+        }
     }
 
     /// Asks whether one policy can err. `None` if its head leaves this environment out.

@@ -87,21 +87,7 @@ pub(super) fn say(outcome: &Outcome, console: Console) -> Result<(), Failure> {
         }
         for finding in &one.findings {
             shown += 1;
-            let forbids = finding
-                .forbids
-                .iter()
-                .map(|cited| cited.guardrail.as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
-            let against = if forbids.is_empty() {
-                String::new()
-            } else {
-                format!(", guardrail {forbids}")
-            };
-            let head = format!(
-                "  agreement {}{against}: {}",
-                finding.permits.agreement, finding.permits.policy
-            );
+            let head = format!("  {}", finding.head());
             console.line(console.paint(Tone::Bad, head))?;
             if shown <= SHOWN_IN_FULL {
                 for line in finding.lines() {
@@ -134,9 +120,14 @@ fn how(one: &Examined, environments: usize) -> String {
         .iter()
         .filter(|check| matches!(check.settled, Settled::Asked(_)))
         .count();
-    let folded = one.proved.checks.len() - asked + one.proved.folded.iter().sum::<usize>();
+    let without = one.proved.checks.len() - asked + one.proved.validated.iter().sum::<usize>();
+    let alike: usize = one.proved.checks.iter().map(|check| check.alike).sum();
+    let alike = match alike {
+        0 => String::new(),
+        count => format!("; {count} permits are like one asked about but for names"),
+    };
     format!(
-        "{asked} questions to cvc5 and z3, {folded} settled without them, over {environments} kinds of request"
+        "{asked} questions to cvc5 and z3, {without} settled without them, over {environments} kinds of request{alike}"
     )
 }
 

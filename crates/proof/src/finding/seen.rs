@@ -207,19 +207,22 @@ impl Seen {
     /// A value as people write it.
     fn said(&self, value: &EvalResult, kind: ColumnType, zone: &TimeZone) -> String {
         match value {
-            EvalResult::ExtensionValue(text) if text.contains("datetime") => self
-                .request()
-                .and_then(|(request, entities)| instant(&request, &entities, value))
-                .map_or_else(
-                    || text.clone(),
-                    |at| match kind {
-                        ColumnType::Date => at.to_zoned(TimeZone::UTC).date().to_string(),
-                        _ => at
-                            .to_zoned(zone.clone())
-                            .strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
-                            .to_string(),
-                    },
-                ),
+            EvalResult::ExtensionValue(text) if text.contains("datetime") => {
+                let milliseconds = self
+                    .request()
+                    .and_then(|(request, entities)| milliseconds(&request, &entities, value));
+                let at = milliseconds.and_then(|count| Timestamp::from_millisecond(count).ok());
+                match (at, milliseconds, kind) {
+                    (Some(at), _, ColumnType::Date) => at.to_zoned(TimeZone::UTC).date().to_string(),
+                    (Some(at), ..) => at
+                        .to_zoned(zone.clone())
+                        .strftime("%Y-%m-%dT%H:%M:%S%.f%:z")
+                        .to_string(),
+                    (None, Some(count), _) if count > 0 => "a time after the year 9999".to_owned(),
+                    (None, Some(_), _) => "a time before the year -9999".to_owned(),
+                    (None, None, _) => text.clone(),
+                }
+            }
             EvalResult::ExtensionValue(text) => text.split('"').nth(1).unwrap_or(text).to_owned(),
             EvalResult::Set(set) => {
                 let mut items: Vec<String> = set.iter().map(|item| self.said(item, kind, zone)).collect();
@@ -236,12 +239,17 @@ impl Seen {
 
 /// The moment that a `datetime` of Cedar's stands for.
 fn instant(request: &Request, entities: &Entities, value: &EvalResult) -> Option<Timestamp> {
+    Timestamp::from_millisecond(milliseconds(request, entities, value)?).ok()
+}
+
+/// The same as Cedar counts it, from 1970 on, also where no calendar has it.
+fn milliseconds(request: &Request, entities: &Entities, value: &EvalResult) -> Option<i64> {
     let EvalResult::ExtensionValue(text) = value else {
         return None;
     };
     let expression = format!("({text}).durationSince(datetime(\"1970-01-01\")).toMilliseconds()");
     match eval_expression(request, entities, &expression.parse().ok()?).ok()? {
-        EvalResult::Long(milliseconds) => Timestamp::from_millisecond(milliseconds).ok(),
+        EvalResult::Long(milliseconds) => Some(milliseconds),
         _ => None,
     }
 }

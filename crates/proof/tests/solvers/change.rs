@@ -285,3 +285,124 @@ async fn thousands_of_policies_have_room() {
         proved[0].checks[0].settled.trouble()
     );
 }
+
+/// What validation settles is put to no solver; a policy that can err is found among those that cannot, by its name.
+#[tokio::test]
+async fn one_policy_that_can_err_is_enough() {
+    let schema = "entity Officer; entity Row = { n: Long, o?: Long };\naction read appliesTo { principal: Officer, resource: Row, context: {} };\n";
+    let fine: String = (0..200)
+        .map(|n| format!("@id(\"fine-{n:03}\") permit (principal, action, resource is Row) when {{ resource has o && resource.o > {n} }};\n"))
+        .collect();
+    let errs = "@id(\"fine-100-errs\") forbid (principal, action, resource is Row) when { resource has o && resource.o + 1 > 0 };\n";
+    let solvers = solvers().await;
+    for (text, asked, expected) in [
+        (fine.clone(), Vec::new(), Verdict::Holds),
+        (
+            format!("{fine}{errs}"),
+            vec![("fine-100-errs", Verdict::Fails)],
+            Verdict::Fails,
+        ),
+    ] {
+        let proved = of_texts(
+            schema,
+            &[("left", &text)],
+            proof::symbolic::Asks::NeverErrs,
+            &solvers,
+        )
+        .await;
+        let found: Vec<_> = proved
+            .checks
+            .iter()
+            .map(|check| {
+                (
+                    check.policy.as_deref().unwrap_or_default(),
+                    check.settled.verdict(),
+                )
+            })
+            .collect();
+        assert_eq!(found, asked);
+        assert_eq!(proved.validated, [200]);
+        assert_eq!(proved.verdict(), expected);
+    }
+}
+
+/// A hundred permits that differ in their agreement and partner are one question; one that differs in more is another, and breaks
+/// the rule by itself. So does one whose partner the rule names.
+#[tokio::test]
+async fn permits_that_are_alike_but_for_names_are_one_question() {
+    let schema = "entity Partner; entity Agreement; entity Officer = { partner: Partner }; entity Row = { n: Long };\n\
+                  action read appliesTo { principal: Officer, resource: Row, context: { agreement: Agreement } };\n";
+    let permit = |id: usize, partner: &str, least: i64| {
+        format!(
+            "@id(\"a-{id:03}\") permit (principal, action, resource is Row) when {{ principal.partner == Partner::\"{partner}\" && \
+             context.agreement == Agreement::\"a-{id:03}\" && resource.n > {least} }};\n"
+        )
+    };
+    let alike: String = (0..100)
+        .map(|id| permit(id, &format!("p-{}", id % 7), 5))
+        .collect();
+    let rule = "@id(\"all\") permit (principal, action, resource);\n\
+                @id(\"rule\") forbid (principal, action, resource is Row) when { resource.n < 5 || principal.partner == Partner::\"named\" };\n";
+    let solvers = solvers().await;
+    for (more, verdict, asked) in [
+        (String::new(), Verdict::Holds, 1),
+        (permit(100, "p-1", 4), Verdict::Holds, 2),
+        (permit(100, "p-1", 3), Verdict::Fails, 2),
+        (permit(100, "named", 5), Verdict::Fails, 2),
+    ] {
+        let left = format!("{alike}{more}");
+        let proved = of_texts(
+            schema,
+            &[("left", &left), ("right", rule)],
+            proof::symbolic::Asks::Implies,
+            &solvers,
+        )
+        .await;
+        assert_eq!(proved.verdict(), verdict, "{more}");
+        let others: usize = proved.checks.iter().map(|check| check.alike).sum();
+        assert_eq!(others + asked, 100 + usize::from(!more.is_empty()), "{more}");
+    }
+    // Where a schema lists ids, no name is exchanged.
+    let listed = schema.replace(
+        "entity Partner;",
+        "entity Partner enum [\"p-0\", \"p-1\", \"p-2\", \"p-3\", \"p-4\", \"p-5\", \"p-6\", \"named\"];",
+    );
+    let proved = of_texts(
+        &listed,
+        &[("left", &alike), ("right", rule)],
+        proof::symbolic::Asks::Implies,
+        &solvers,
+    )
+    .await;
+    assert_eq!(proved.verdict(), Verdict::Holds);
+    assert!(proved.checks.iter().all(|check| check.alike == 0));
+    assert_eq!(proved.checks.len(), 5);
+}
+
+async fn of_texts(
+    schema: &str,
+    texts: &[(&str, &str)],
+    asks: proof::symbolic::Asks,
+    solvers: &proof::solver::Solvers,
+) -> proof::run::Proved {
+    let side = |name: &str| {
+        let named = texts.iter().filter(|(text, _)| *text == name);
+        named.map(|(text, _)| (*text).to_owned()).collect::<Vec<_>>()
+    };
+    let all = texts.iter().copied().chain([(proof::case::SCHEMA, schema)]);
+    let case = proof::case::Case {
+        texts: all
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .collect(),
+        claims: vec![proof::case::Claim {
+            name: "claim".to_owned(),
+            words: String::new(),
+            asks,
+            left: side("left"),
+            right: side("right"),
+        }],
+    };
+    let prepared = std::sync::Arc::new(case.prepare().unwrap());
+    let mut proved = proof::run::prove(&prepared, solvers, &|_| {}).await.unwrap();
+    proved.remove(0)
+}

@@ -106,7 +106,7 @@ fn asked(entry: &mut Value) -> &mut Value {
 type Tampering = fn(&Path, &mut Value);
 
 /// What is done to a folder, and a part of what must be said.
-const TAMPERINGS: [(&str, Tampering, &str); 13] = [
+const TAMPERINGS: [(&str, Tampering, &str); 15] = [
     (
         "a script altered",
         |folder, manifest| {
@@ -201,6 +201,22 @@ const TAMPERINGS: [(&str, Tampering, &str); 13] = [
         "folding decides otherwise",
     ),
     (
+        "permits counted that are like none",
+        |_, manifest| {
+            let entry = claim_of(manifest, "never-1");
+            asked(entry)["alike"] = json!(7);
+        },
+        "permits are like one in it, not 7 as the manifest says",
+    ),
+    (
+        "validation invented",
+        |_, manifest| {
+            let entry = claim_of(manifest, "never-errs");
+            entry["validated"][0] = json!(99);
+        },
+        "other policies were decided by validation",
+    ),
+    (
         "a question missing",
         |_, manifest| {
             let entry = claim_of(manifest, "never-1");
@@ -272,7 +288,7 @@ async fn nothing_can_be_altered_unnoticed() {
     let text = fs::read_to_string(original.path().join(MANIFEST)).unwrap();
     assert!(
         text.contains(".z3.smt2") && text.contains("folded"),
-        "a question with sets, and one without a script"
+        "a question with a script of its own for z3, and one without a script"
     );
     for (what, tamper, says) in TAMPERINGS {
         let folder = tempfile::tempdir().unwrap();

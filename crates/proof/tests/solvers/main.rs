@@ -10,6 +10,7 @@
 mod agree;
 mod change;
 mod evidence;
+mod example;
 mod faults;
 mod statutes;
 mod support;

@@ -81,6 +81,7 @@ pub(crate) fn claim<'a>(examined: &'a [Examined], name: &str) -> &'a Examined {
 }
 
 /// An estate under construction.
+#[derive(Clone)]
 pub(crate) struct Draft(pub(crate) Files);
 
 impl Draft {

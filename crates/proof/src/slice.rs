@@ -1,0 +1,377 @@
+//! Claims over many permits, cut into slices: solvers take much longer for two hundred permits at once than for ten times twenty.
+//!
+//! What a set permits is what its permits permit one by one, less what its forbids forbid. So it implies another set, or is
+//! disjoint from it, exactly if each slice of its permits is, with all forbids. Of permits that are alike but for names
+//! (`alike`) one is asked about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
+use serde_json::Value;
+
+use crate::alike;
+use crate::case::only;
+
+/// Permits of a slice: about where both solvers take as long to start as to answer.
+pub(crate) const PERMITS: usize = 24;
+
+/// A part of a claim.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    /// What it is called, if it is not the whole.
+    pub(crate) name: Option<String>,
+    /// A part of the permits of the left, and its forbids.
+    pub(crate) left: PolicySet,
+    /// The right, as far as it can matter.
+    pub(crate) right: PolicySet,
+    /// How many permits of the left are not in it because they are like one of its own.
+    pub(crate) alike: usize,
+}
+
+/// The slices of a claim. `exchangeable`: names may be exchanged for others.
+pub(crate) fn slices(left: &PolicySet, right: &PolicySet, exchangeable: bool) -> Vec<Slice> {
+    let permits = permits(left);
+    if permits.len() <= PERMITS {
+        return vec![whole(left, right)];
+    }
+    let right = Right::of(right);
+    let groups = groups(left, &right, &permits, exchangeable);
+    groups
+        .chunks(PERMITS)
+        .map(|chunk| {
+            let ids: Vec<PolicyId> = chunk.iter().map(|group| group.permit.id().clone()).collect();
+            Slice {
+                name: named(&ids),
+                left: only(left, &ids),
+                right: right.beside(chunk.iter().map(|group| group.pin.as_deref())),
+                alike: chunk.iter().map(|group| group.others).sum(),
+            }
+        })
+        .collect()
+}
+
+/// The slices of a claim that two sets decide alike. With the same permits and other forbids they do exactly if each slice of the
+/// permits does, with the forbids of either side; other sets are one slice.
+pub(crate) fn slices_of_both(left: &PolicySet, right: &PolicySet, exchangeable: bool) -> Vec<Slice> {
+    let permits = permits(left);
+    if permits.len() <= PERMITS || permits != self::permits(right) {
+        return vec![whole(left, right)];
+    }
+    let forbids = Right {
+        whole: right,
+        common: forbids(right).collect(),
+        pinned: BTreeMap::new(),
+    };
+    let groups = groups(left, &forbids, &permits, exchangeable);
+    groups
+        .chunks(PERMITS)
+        .map(|chunk| {
+            let ids: Vec<PolicyId> = chunk.iter().map(|group| group.permit.id().clone()).collect();
+            Slice {
+                name: named(&ids),
+                left: only(left, &ids),
+                right: only(right, &ids),
+                alike: chunk.iter().map(|group| group.others).sum(),
+            }
+        })
+        .collect()
+}
+
+fn whole(left: &PolicySet, right: &PolicySet) -> Slice {
+    Slice {
+        name: None,
+        left: left.clone(),
+        right: right.clone(),
+        alike: 0,
+    }
+}
+
+fn forbids(set: &PolicySet) -> impl Iterator<Item = &Policy> {
+    set.policies().filter(|policy| policy.effect() == Effect::Forbid)
+}
+
+/// The right, by what its permits are about.
+struct Right<'a> {
+    whole: &'a PolicySet,
+    /// What may matter to whatever is on the left.
+    common: Vec<&'a Policy>,
+    /// Permits that have a say under one agreement only, by that, in the order of their names.
+    pinned: BTreeMap<String, Vec<&'a Policy>>,
+}
+
+impl<'a> Right<'a> {
+    fn of(whole: &'a PolicySet) -> Self {
+        let mut right = Self {
+            whole,
+            common: forbids(whole).collect(),
+            pinned: BTreeMap::new(),
+        };
+        for permit in permits(whole) {
+            match pinned_to(permit) {
+                Some(agreement) => right.pinned.entry(agreement).or_default().push(permit),
+                None => right.common.push(permit),
+            }
+        }
+        right
+    }
+
+    /// Its permits that have a say under this agreement only. `None`: the left is not about one agreement, so all may matter.
+    fn companions(&self, pin: Option<&str>) -> Option<&[&'a Policy]> {
+        match pin {
+            _ if self.pinned.is_empty() => Some(&[]),
+            Some(agreement) => Some(self.pinned.get(agreement).map_or(&[], Vec::as_slice)),
+            None => None,
+        }
+    }
+
+    /// What of it can matter to permits that have a say under these agreements only. A permit under one agreement has nothing in
+    /// common with a permit under another.
+    fn beside<'p>(&self, pins: impl Iterator<Item = Option<&'p str>>) -> PolicySet {
+        let pins: BTreeSet<Option<&str>> = pins.collect();
+        let companions: Option<Vec<_>> = pins.into_iter().map(|pin| self.companions(pin)).collect();
+        let Some(companions) = companions else {
+            return self.whole.clone();
+        };
+        let kept = self.common.iter().chain(companions.into_iter().flatten());
+        // Ids within one set differ already.
+        PolicySet::from_policies(kept.map(|policy| (*policy).clone())).unwrap_or_else(|_| self.whole.clone())
+    }
+}
+
+/// Permits that are alike but for names.
+struct Group<'a> {
+    /// The one that is asked about.
+    permit: &'a Policy,
+    /// The agreement under which alone it has a say.
+    pin: Option<String>,
+    /// How many others there are.
+    others: usize,
+}
+
+/// The permits in groups, in the order of their first names. A permit goes by what it says together with what the right says
+/// under its agreement; ids that nothing else names are free.
+fn groups<'a>(
+    left: &PolicySet,
+    right: &Right<'_>,
+    permits: &[&'a Policy],
+    exchangeable: bool,
+) -> Vec<Group<'a>> {
+    let fixed = match exchangeable {
+        true => alike::named(forbids(left).chain(right.common.iter().copied())),
+        false => None,
+    };
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for permit in permits {
+        let pin = pinned_to(permit);
+        let form = fixed.as_ref().and_then(|fixed| {
+            let companions = right.companions(pin.as_deref())?;
+            alike::form([*permit].into_iter().chain(companions.iter().copied()), fixed)
+        });
+        let known = form.as_ref().and_then(|form| places.get(form)).copied();
+        match known.and_then(|place| groups.get_mut(place)) {
+            Some(group) => group.others += 1,
+            None => {
+                if let Some(form) = form {
+                    places.insert(form, groups.len());
+                }
+                groups.push(Group {
+                    permit,
+                    pin,
+                    others: 0,
+                });
+            }
+        }
+    }
+    groups
+}
+
+/// The one agreement under which a policy can have a say: `context.agreement == Agreement::".."` stands in one of its `when`
+/// clauses, alone or joined to others by `&&`.
+fn pinned_to(policy: &Policy) -> Option<String> {
+    let json = policy.to_json().ok()?;
+    let conditions = json.get("conditions")?.as_array()?;
+    conditions
+        .iter()
+        .filter(|condition| condition.get("kind").and_then(Value::as_str) == Some("when"))
+        .find_map(|condition| pins(condition.get("body")?))
+}
+
+fn pins(expression: &Value) -> Option<String> {
+    if let Some(both) = expression.get("&&") {
+        return pins(both.get("left")?).or_else(|| pins(both.get("right")?));
+    }
+    let equal = expression.get("==")?;
+    let access = equal.get("left")?.get(".")?;
+    let of_context = access.get("left")?.get("Var")?.as_str()? == "context";
+    let entity = equal.get("right")?.get("Value")?.get("__entity")?;
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    (of_context
+        && text(access, "attr").as_deref() == Some("agreement")
+        && text(entity, "type").as_deref() == Some("Agreement"))
+    .then(|| text(entity, "id"))
+    .flatten()
+}
+
+fn permits(set: &PolicySet) -> Vec<&Policy> {
+    let permits = set.policies().filter(|policy| policy.effect() == Effect::Permit);
+    let mut permits: Vec<&Policy> = permits.collect();
+    permits.sort_by_cached_key(|policy| policy.id().to_string());
+    permits
+}
+
+fn named(chunk: &[PolicyId]) -> Option<String> {
+    match chunk {
+        [] => None,
+        [one] => Some(one.to_string()),
+        [first, .., last] => Some(format!("{first} .. {last}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pinned_of(condition: &str) -> Option<String> {
+        let text = format!("permit (principal, action, resource) {condition};");
+        pinned_to(&Policy::parse(None, text).unwrap())
+    }
+
+    #[test]
+    fn only_what_must_hold_pins_a_policy_to_an_agreement() {
+        let pin = "context.agreement == Agreement::\"a\"";
+        for pinning in [
+            format!("when {{ {pin} }}"),
+            format!(
+                "when {{ context.masked }} when {{ context.n < 1 && ({pin} && context.masked) && true }}"
+            ),
+        ] {
+            assert_eq!(pinned_of(&pinning).as_deref(), Some("a"), "{pinning}");
+        }
+        for loose in [
+            format!("unless {{ {pin} }}"),
+            format!("when {{ {pin} || context.masked }}"),
+            format!("when {{ !({pin}) }}"),
+            format!("when {{ if {pin} then true else true }}"),
+            "when { context.other == Agreement::\"a\" }".to_owned(),
+            "when { resource.agreement == Agreement::\"a\" }".to_owned(),
+            "when { context.agreement != Agreement::\"a\" }".to_owned(),
+        ] {
+            assert_eq!(pinned_of(&loose), None, "{loose}");
+        }
+    }
+
+    fn set(text: &str) -> PolicySet {
+        let parsed: PolicySet = text.parse().unwrap();
+        let named = parsed
+            .policies()
+            .map(|policy| policy.new_id(PolicyId::new(policy.annotation("id").unwrap())));
+        PolicySet::from_policies(named).unwrap()
+    }
+
+    fn ids(set: &PolicySet) -> Vec<String> {
+        permits(set)
+            .iter()
+            .map(|policy| policy.id().to_string())
+            .collect()
+    }
+
+    fn permit(id: usize, kind: usize) -> String {
+        format!(
+            "@id(\"p-{id:03}\") permit (principal, action, resource) when {{ context.agreement == Agreement::\"{id:03}\" && context.n < {kind} }};\n"
+        )
+    }
+
+    #[test]
+    fn one_of_those_that_are_alike_stands_for_them_and_all_are_counted() {
+        // A hundred permits of 30 forms; one is named by the right, so it is like no other.
+        let left = set(&(0..100).map(|id| permit(id, id % 30)).collect::<String>());
+        let right = set(
+            "@id(\"r\") permit (principal, action, resource) when { context.agreement != Agreement::\"077\" };",
+        );
+        let parts = slices(&left, &right, true);
+        let asked: Vec<String> = parts.iter().flat_map(|part| ids(&part.left)).collect();
+        assert_eq!(asked.len(), 31, "{asked:?}");
+        assert!(asked.contains(&"p-077".to_owned()));
+        let alike: usize = parts.iter().map(|part| part.alike).sum();
+        assert_eq!(asked.len() + alike, 100);
+        let none: usize = slices(&left, &right, false)
+            .iter()
+            .map(|part| ids(&part.left).len())
+            .sum();
+        assert_eq!(none, 100);
+    }
+
+    #[test]
+    fn a_slice_keeps_of_the_right_what_can_matter_to_it() {
+        let left = set(&(0..60).map(|id| permit(id, id)).collect::<String>());
+        let loose = "@id(\"z\") permit (principal, action, resource) when { context.n < 3 };";
+        let right = set(&format!(
+            "{}{loose}",
+            (0..60).map(|id| permit(id, 99)).collect::<String>()
+        ));
+        let parts = slices(&left, &right, true);
+        assert_eq!(parts.len(), 3);
+        for part in &parts {
+            let mut expected = ids(&part.left);
+            expected.push("z".to_owned());
+            assert_eq!(ids(&part.right), expected);
+        }
+    }
+
+    #[test]
+    fn what_the_right_says_under_the_same_agreement_tells_permits_apart() {
+        // Fifty permits of one form; the right says one thing of 25 of them, another of the others, and nothing of the last.
+        let left = set(&(0..50).map(|id| permit(id, 5)).collect::<String>());
+        let right = set(&(0..49)
+            .map(|id| permit(id, if id < 25 { 6 } else { 4 }))
+            .collect::<String>());
+        let parts = slices(&left, &right, true);
+        let asked: Vec<String> = parts.iter().flat_map(|part| ids(&part.left)).collect();
+        assert_eq!(asked, ["p-000", "p-025", "p-049"]);
+        assert_eq!(parts.iter().map(|part| part.alike).sum::<usize>(), 47);
+        assert_eq!(ids(&parts[0].right), ["p-000", "p-025"]);
+    }
+
+    #[test]
+    fn a_permit_that_is_not_about_one_agreement_is_held_against_the_whole() {
+        let loose = "@id(\"z\") permit (principal, action, resource) when { context.n < 3 };";
+        let left = set(&format!(
+            "{}{loose}",
+            (0..30).map(|id| permit(id, id)).collect::<String>()
+        ));
+        let right = set(&(0..60).map(|id| permit(id, 99)).collect::<String>());
+        let parts = slices(&left, &right, true);
+        assert_eq!(ids(&parts[1].left).last().unwrap(), "z");
+        assert_eq!(ids(&parts[1].right).len(), 60);
+        assert_eq!(ids(&parts[0].right).len(), 24);
+    }
+
+    #[test]
+    fn two_sets_are_cut_only_if_their_permits_are_the_same() {
+        let text: String = (0..60).map(|id| permit(id, id % 30)).collect();
+        let forbid = "@id(\"f\") forbid (principal, action, resource) when { context.agreement == Agreement::\"007\" };";
+        let (left, right) = (set(&text), set(&format!("{text}{forbid}")));
+        let parts = slices_of_both(&left, &right, true);
+        assert_eq!(parts.len(), 2);
+        for part in &parts {
+            assert_eq!(ids(&part.left), ids(&part.right));
+            assert_eq!(forbids(&part.left).count(), 0);
+            assert_eq!(forbids(&part.right).count(), 1);
+        }
+        // One that the forbid names is like no other.
+        let asked: Vec<String> = parts.iter().flat_map(|part| ids(&part.left)).collect();
+        assert_eq!(asked.len(), 31);
+        assert!(asked.contains(&"p-007".to_owned()) && asked.contains(&"p-037".to_owned()));
+        let other = set(&format!("{text}{}", permit(60, 3)));
+        let parts = slices_of_both(&left, &other, true);
+        assert!(matches!(
+            parts.as_slice(),
+            [Slice {
+                name: None,
+                alike: 0,
+                ..
+            }]
+        ));
+    }
+}
