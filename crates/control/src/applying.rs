@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use evidence::entry::Kind;
+use evidence::hash::Hash;
 use evidence::id::{Epoch, PartnerId};
 use evidence::record::{Applied, Clipped, EpochRecord};
 use ledger::{Draft, Status};
@@ -10,6 +11,7 @@ use policy::desired::Desired;
 use policy::harden::Finding;
 use policy::in_force::InForce;
 use policy::plan::{Difference, Plan, Step, differences, notes};
+use proof::hold::Held;
 use serde::{Deserialize, Serialize};
 
 use crate::Control;
@@ -57,6 +59,8 @@ pub(crate) struct Coming {
     moved: bool,
     /// The number in force afterwards.
     epoch: Epoch,
+    /// The evidence of the proof it rests on.
+    proof: Hash,
 }
 
 impl UpstreamPlan {
@@ -95,12 +99,14 @@ impl Control {
     /// safe: dropped half-way, it is to be done again.
     ///
     /// # Errors
-    /// Nobody has approved the estate, a finding blocks, a plan is not the one shown, or something fails; what was committed
+    /// Nobody has approved the estate, it is not proved to keep its guardrails, a finding blocks, a plan is not the one shown, or something fails; what was committed
     /// until then stays.
     pub async fn apply(&self, shown: &[(String, String)]) -> Result<AppliedPlans, ControlError> {
+        // What the law forbids is said before signatures are asked for; and nobody's cut waits for a proof.
+        let held = self.held().await?;
         let _work = self.begin_work().await;
         let approved = self.approved_estate()?;
-        let coming = self.coming()?;
+        let coming = self.coming(&held)?;
         let mut plans = Vec::new();
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
@@ -134,7 +140,7 @@ impl Control {
     }
 
     /// The policy of the estate, as it is to be put in force.
-    fn coming(&self) -> Result<Coming, ControlError> {
+    fn coming(&self, held: &Held) -> Result<Coming, ControlError> {
         let present = self.0.store.policy()?;
         let ended = self.known().ended();
         let epoch = self.present_epoch(present.as_ref());
@@ -152,6 +158,7 @@ impl Control {
             policy,
             moved: !same,
             epoch: if same { epoch } else { next_epoch },
+            proof: held.manifest(),
         })
     }
 
@@ -188,6 +195,7 @@ impl Control {
             statements,
             epoch: coming.epoch,
             approval: Some(approved.number().clone()),
+            proof: Some(coming.proof.to_hex()),
         })
     }
 

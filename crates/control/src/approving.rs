@@ -10,6 +10,7 @@ use evidence::id::DirectiveNumber;
 use evidence::record::EstateRecord;
 use evidence::signers::AllowedSigners;
 use policy::terms::{Terms, changes, summary};
+use proof::hold::Held;
 
 use crate::api::{ApprovalDraft, ApprovalRequest, ApprovalState};
 use crate::error::{ControlError, NotApprovedYet};
@@ -33,8 +34,10 @@ impl Control {
     /// Draws the approval of the estate served up, with the summary of what it gives and takes. Nothing changes by it.
     ///
     /// # Errors
-    /// The fields make no directive, or the ledger fails.
+    /// The estate is not proved to keep its guardrails, the fields make no directive, or the ledger fails.
     pub async fn draw_up_approval(&self, request: ApprovalRequest) -> Result<ApprovalDraft, ControlError> {
+        // Nobody is asked to sign what could not be applied.
+        self.held().await?;
         let terms = self.terms();
         let before = self.terms_before()?;
         let summary = self.summary(&terms, before.as_ref());
@@ -100,6 +103,24 @@ impl Control {
             return Err(refused(NotApprovedYet::Expired { number, expired }));
         }
         Ok(ApprovedEstate { directive })
+    }
+
+    /// The proof that exactly the estate served keeps its guardrails.
+    ///
+    /// # Errors
+    /// It does not, or that is not settled, or there are no solvers.
+    pub(crate) async fn held(&self) -> Result<Held, ControlError> {
+        let held = self
+            .0
+            .prover
+            .held(&self.0.files)
+            .await
+            .map_err(ControlError::unheld)?;
+        if held.estate() == self.0.estate_hash {
+            Ok(held)
+        } else {
+            Err(ControlError::OtherProof)
+        }
     }
 
     /// Who may sign directives now: who the estate approved last says; before any was, who the estate served says.

@@ -4,6 +4,7 @@ use evidence::directive::ApprovalError;
 use evidence::id::{Custodian, DirectiveNumber, PartnerId};
 use jiff::Timestamp;
 use policy::harden::Finding;
+use proof::hold::Unheld;
 
 /// Who is at fault, as the command line's exit code says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -90,6 +91,9 @@ pub enum ControlError {
          made otherwise"
     )]
     OtherSummary,
+    /// The estate is not proved to keep its guardrails.
+    #[error("nothing was changed: the estate may not be put in force:\n{}", .0.join("\n"))]
+    NotHeld(Vec<String>),
     /// Not enough of the right people have signed.
     #[error("the directive is not approved")]
     NotApproved(#[source] ApprovalError),
@@ -150,6 +154,12 @@ pub enum ControlError {
     },
 
     // Something is not there.
+    /// The proof cannot be made.
+    #[error("nothing was changed: the guardrails cannot be proved to hold")]
+    Unproved(#[source] Box<Unheld>),
+    /// The proof is of another estate than the one served, which is a fault of ours.
+    #[error("nothing was changed: what was proved is another estate than the one served")]
+    OtherProof,
     /// The database cannot be reached.
     #[error("the database `{upstream}` cannot be reached")]
     Unreachable {
@@ -223,6 +233,7 @@ impl ControlError {
             | Self::NoApproval { .. }
             | Self::OtherEstate { .. }
             | Self::OtherSummary
+            | Self::NotHeld(_)
             | Self::NotApproved(_)
             | Self::NumberTaken(_)
             | Self::NonceUsed { .. }
@@ -233,7 +244,9 @@ impl ControlError {
             | Self::UnknownDirective(_)
             | Self::Estate { .. }
             | Self::Request { .. } => Class::Wrong,
-            Self::Unreachable { .. }
+            Self::Unproved(_)
+            | Self::OtherProof
+            | Self::Unreachable { .. }
             | Self::NotSeenYet
             | Self::Database { .. }
             | Self::Answer { .. }
@@ -272,6 +285,16 @@ impl ControlError {
             Self::OtherEstate { .. } => {
                 "start `estop serve` with the estate that was approved, or have the one served approved".to_owned()
             }
+            Self::NotHeld(_) => {
+                "change the agreement, or the guardrail if the law has changed; `estop check` shows all findings".to_owned()
+            }
+            Self::Unproved(error) => match error.as_ref() {
+                Unheld::NoSolvers(_) => {
+                    "sudo apt-get install cvc5 z3, where `estop serve` runs; both solvers are asked, and must agree".to_owned()
+                }
+                _ => "`estop check` says more; it needs no database".to_owned(),
+            },
+            Self::OtherProof => "please report it with the estate".to_owned(),
             Self::OtherSummary => "draw the approval up anew, read it, and have that signed".to_owned(),
             Self::NotApproved(ApprovalError::UnknownKey { .. }) => {
                 "two people of the allowed signers sign the same text; the allowed signers are those of the estate that was \
@@ -315,6 +338,13 @@ impl ControlError {
             next = cause.source();
         }
         text
+    }
+
+    pub(crate) fn unheld(error: Unheld) -> Self {
+        match error {
+            Unheld::Refused(lines) => Self::NotHeld(lines),
+            other => Self::Unproved(Box::new(other)),
+        }
     }
 
     pub(crate) fn database(doing: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {

@@ -35,7 +35,7 @@ use ledger::register::Register;
 use ledger::{Clock, Ledger};
 use policy::desired::Desired;
 use policy::estate::{Estate, Files};
-use sha2::{Digest, Sha256};
+use proof::hold::Prover;
 use zeroize::Zeroizing;
 
 pub use api::serve_admin;
@@ -76,6 +76,8 @@ pub struct Config {
     pub patience: Patience,
     /// Who has the ledger's checkpoints cosigned, if the estate names witnesses.
     pub cosigning: Option<Arc<Cosigning>>,
+    /// Proves the estate before it is put in force.
+    pub prover: Prover,
 }
 
 /// How long a directive waits for gateways to say that they have no session left.
@@ -116,6 +118,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     patience: Patience,
     cosigning: Option<Arc<Cosigning>>,
+    prover: Prover,
     known: Mutex<Known>,
     /// What the watch has seen since the start.
     watching: Mutex<watch::Watching>,
@@ -126,16 +129,7 @@ struct Inner {
 /// SHA-256 of an estate's files, in hexadecimal: of each path and text with its length before it, in the order of paths.
 #[must_use]
 pub fn estate_sha256(files: &Files) -> String {
-    estate_hash(files).to_hex()
-}
-
-fn estate_hash(files: &Files) -> Hash {
-    let mut hash = Sha256::new();
-    for part in files.iter().flat_map(|(path, text)| [path, text]) {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    Hash(hash.finalize().into())
+    policy::estate::hash(files).to_hex()
 }
 
 impl Control {
@@ -154,8 +148,9 @@ impl Control {
             clock,
             patience,
             cosigning,
+            prover,
         } = config;
-        let estate_hash = estate_hash(&files);
+        let estate_hash = policy::estate::hash(&files);
         let signers = AllowedSigners::parse(estate.signers().unwrap_or_default()).map_err(|error| {
             ControlError::Estate {
                 what: "`authorities/allowed_signers`",
@@ -195,6 +190,7 @@ impl Control {
             clock,
             patience,
             cosigning,
+            prover,
             known,
             watching: Mutex::default(),
             work,

@@ -81,6 +81,12 @@ impl State {
         self.folder.join("register.sqlite")
     }
 
+    /// The evidence of the proofs that estates rested on when they were put in force: a folder for each manifest.
+    #[must_use]
+    pub fn proofs(&self) -> PathBuf {
+        self.folder.join("proofs")
+    }
+
     /// The custodian's private key. Whoever has it can sign checkpoints and certificates.
     #[must_use]
     pub fn key(&self) -> PathBuf {

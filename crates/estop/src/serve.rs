@@ -13,6 +13,7 @@ use ledger::cosigning::Cosigning;
 use ledger::register::{Register, SqliteRegister};
 use ledger::{Clock, Ledger};
 use policy::estate::{Isolation, UpstreamUrl};
+use proof::hold::{Prover, Proving};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::Host;
@@ -22,7 +23,7 @@ use crate::estate::{Loaded, State};
 use crate::failure::{Exit, Failure};
 use crate::files::FileError;
 use crate::unix::Reachable;
-use crate::{clock, custodian, tls, witnessing};
+use crate::{clock, custodian, solvers, tls, witnessing};
 
 mod routes;
 mod watch;
@@ -99,6 +100,7 @@ impl Serving {
             clock: Arc::clone(&clock),
             patience: control::Patience::default(),
             cosigning: cosigning.clone(),
+            prover: prover(&state),
         })
         .map_err(|error| {
             Failure::absent("control cannot start")
@@ -218,6 +220,16 @@ pub fn open_ledger(
 #[must_use]
 pub fn wall_clock() -> Arc<dyn Clock> {
     Arc::new(WallClock)
+}
+
+/// Proves the estate before it is put in force.
+fn prover(state: &State) -> Prover {
+    Prover::new(Proving {
+        programs: solvers::programs,
+        folder: state.proofs(),
+        now: clock::now,
+        version: env!("CARGO_PKG_VERSION"),
+    })
 }
 
 fn make_private(folder: &Path) -> Result<(), Failure> {

@@ -35,17 +35,33 @@ pub async fn open(seconds: u64) -> Result<Solvers, Failure> {
         .map_err(|error| Failure::from_error(Exit::Absent, &error).help(format!("sudo {APT}")))
 }
 
-fn program(name: SolverName) -> Result<PathBuf, Failure> {
+/// Where both are, or would be: whoever asks them finds out.
+#[must_use]
+pub fn programs() -> Programs {
+    let place = |name| found(name).unwrap_or_else(|| PathBuf::from("/usr/bin").join(name.as_str()));
+    Programs {
+        cvc5: place(SolverName::Cvc5),
+        z3: place(SolverName::Z3),
+        limit: Duration::from_secs(SECONDS),
+        at_once: std::thread::available_parallelism().map_or(PROCESSORS, usize::from),
+        clock: clock::monotonic,
+    }
+}
+
+fn found(name: SolverName) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|directory| directory.join(name.as_str()))
         .find(|program| program.is_file() && program.is_absolute())
-        .ok_or_else(|| {
-            Failure::absent(format!(
-                "nothing can be proved: the solver `{name}` is not on `PATH`"
-            ))
-            .help(format!("sudo {APT}; both solvers are asked, and must agree"))
-        })
+}
+
+fn program(name: SolverName) -> Result<PathBuf, Failure> {
+    found(name).ok_or_else(|| {
+        Failure::absent(format!(
+            "nothing can be proved: the solver `{name}` is not on `PATH`"
+        ))
+        .help(format!("sudo {APT}; both solvers are asked, and must agree"))
+    })
 }
 
 /// Says how far a proof is, on a terminal.

@@ -17,7 +17,7 @@ const FILE_LINES: usize = 500;
 
 /// Who may use whom (ARCHITECTURE.md). Gateway and control never use each other: they meet in the ledger's epoch.
 const ARROWS: [(&str, &[&str]); 8] = [
-    ("control", &["evidence", "ledger", "policy"]),
+    ("control", &["evidence", "ledger", "policy", "proof"]),
     (
         "estop",
         &[

@@ -327,6 +327,9 @@ records! {
         /// The directive that approved the estate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approval: Option<DirectiveNumber>,
+        /// SHA-256 of the `manifest.json` of the proof that the estate's guardrails hold, in hexadecimal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<String>,
     }
 
     /// A database is not as the estate in force says: it was changed behind Estop's back, or is so again.

@@ -24,6 +24,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use evidence::hash::{Hash, sha256};
 use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
 use evidence::witness_policy::WitnessPolicy;
 
@@ -49,6 +50,17 @@ pub use verifier::{ScramVerifierText, VerifierTextError};
 /// The files of an estate: path relative to its folder, with `/`, to the text. Of a document that an agreement names, the
 /// text is what [`document::found`] or [`document::unreadable`] says of it.
 pub type Files = BTreeMap<String, String>;
+
+/// SHA-256 of an estate's files: of each path and text with its length (64 bits, big end first) before it, in the order of paths.
+#[must_use]
+pub fn hash(files: &Files) -> Hash {
+    let mut bytes = Vec::new();
+    for part in files.iter().flat_map(|(path, text)| [path, text]) {
+        bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    sha256(&bytes)
+}
 
 /// Most files an estate may have: ten times what the largest imagined custodian (1,000 agreements) needs.
 pub const MAX_FILES: usize = 16_384;

@@ -37,6 +37,8 @@ mod exposure_ways;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod proved;
+#[cfg(test)]
 mod pseudonyms;
 #[cfg(test)]
 mod rows;

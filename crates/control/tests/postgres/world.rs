@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use control::api::{ApprovalRequest, DirectiveDraft, DraftRequest, Outcome};
 use control::{Config, Control, ControlError, Credential, Patience, UpstreamPlan};
@@ -15,6 +15,8 @@ use ledger::register::{Register, SqliteRegister};
 use ledger::{Clock, Draft, Ledger};
 use policy::estate::{Estate, Files, role_name};
 use policy::in_force::InForce;
+use proof::hold::{Prover, Proving};
+use proof::solver::Programs;
 use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use tempfile::TempDir;
@@ -202,6 +204,20 @@ impl World {
         self.control = control_of(files, &self.ledger, &self.register);
     }
 
+    /// The same, with other solvers.
+    pub(crate) fn restart_proving(&mut self, edit: impl FnOnce(&mut Files), proving: Proving) {
+        let mut files = files(&self.server.url("records"));
+        edit(&mut files);
+        self.control = control_proving(
+            files,
+            &BTreeMap::new(),
+            &self.ledger,
+            self.register.clone(),
+            Arc::new(WallClock),
+            proving,
+        );
+    }
+
     pub(crate) async fn admin(&self) -> Client {
         self.server.superuser("records").await
     }
@@ -300,6 +316,25 @@ fn control(server: &Server, ledger: &Ledger, register: &Arc<SqliteRegister>) -> 
     control_of(files(&server.url("records")), ledger, register)
 }
 
+/// The solvers of Debian, with what is proved kept for as long as the tests run.
+#[expect(clippy::disallowed_methods, reason = "the tests hand these clocks in")]
+pub(crate) fn proving() -> Proving {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| tempfile::tempdir().unwrap());
+    Proving {
+        programs: || Programs {
+            cvc5: "/usr/bin/cvc5".into(),
+            z3: "/usr/bin/z3".into(),
+            limit: Duration::from_secs(60),
+            at_once: 2,
+            clock: Instant::now,
+        },
+        folder: folder.path().to_owned(),
+        now: Timestamp::now,
+        version: "tests",
+    }
+}
+
 fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> Control {
     control_with(
         files,
@@ -327,6 +362,17 @@ pub(crate) fn control_with(
     register: Arc<dyn Register>,
     clock: Arc<dyn Clock>,
 ) -> Control {
+    control_proving(files, airlocks, ledger, register, clock, proving())
+}
+
+fn control_proving(
+    files: Files,
+    airlocks: &BTreeMap<String, String>,
+    ledger: &Ledger,
+    register: Arc<dyn Register>,
+    clock: Arc<dyn Clock>,
+    proving: Proving,
+) -> Control {
     let airlocks = airlocks
         .iter()
         .map(|(partner, url)| (partner.parse().unwrap(), url.clone().into()))
@@ -344,6 +390,7 @@ pub(crate) fn control_with(
             last: Duration::from_millis(300),
         },
         cosigning: None,
+        prover: Prover::new(proving),
     };
     Control::new(config).unwrap()
 }

@@ -251,6 +251,7 @@ fn every_record_can_be_read_back() {
             statements: vec!["create schema x".to_owned()],
             epoch: Epoch(1),
             approval: Some("D-2026-0002".parse().unwrap()),
+            proof: Some(hash::EMPTY_ROOT.to_hex()),
         },
     );
     round_trip(
@@ -315,6 +316,7 @@ fn records_are_bounded() {
         statements,
         epoch: Epoch(1),
         approval: None,
+        proof: None,
     };
     assert!(matches!(encode(&record), Err(RecordError::TooLong { .. })));
     assert!(matches!(

@@ -20,9 +20,7 @@ const FORGOTTEN: &str = " && !resource.is_juvenile";
 
 /// A draft is checked before anything is applied.
 pub(super) async fn drafts(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
-    let Some(solvers) = open("drafted", report).await? else {
-        return Ok(());
-    };
+    let solvers = solvers::open(solvers::SECONDS).await?;
     let mut files: Files = stage.estate.files.clone();
     let forgets = files.get_mut(DRAFTED).is_some_and(|text| {
         let before = text.len();
@@ -70,9 +68,7 @@ pub(super) async fn ordered(
     report: &mut Report,
     number: &DirectiveNumber,
 ) -> Result<(), Failure> {
-    let Some(solvers) = open("denied", report).await? else {
-        return Ok(());
-    };
+    let solvers = solvers::open(solvers::SECONDS).await?;
     let partner = "federal-agency"
         .parse()
         .map_err(|error| Failure::wrong("the demo's partner").because(&error))?;
@@ -97,26 +93,6 @@ pub(super) async fn ordered(
         step = step.must(holds, format!("`{name}` must hold"));
     }
     report.add(step)
-}
-
-/// Both solvers, or a step that says that there are none.
-async fn open(id: &'static str, report: &mut Report) -> Result<Option<Solvers>, Failure> {
-    match solvers::open(solvers::SECONDS).await {
-        Ok(solvers) => Ok(Some(solvers)),
-        Err(failure) => {
-            let mut step = Step::new(
-                id,
-                "prove",
-                "NOTHING IS PROVED HERE: this demo goes on without solvers",
-            )
-            .show(failure.message);
-            if let Some(help) = failure.help {
-                step = step.show(help);
-            }
-            report.add(step.fact("solvers", false))?;
-            Ok(None)
-        }
-    }
 }
 
 async fn proved(estate: &Estate, case: &Case, solvers: &Solvers) -> Result<Vec<Examined>, Failure> {
