@@ -24,7 +24,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use evidence::hash::{Hash, sha256};
+use evidence::hash::Hash;
 use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
 use evidence::witness_policy::WitnessPolicy;
 
@@ -59,7 +59,7 @@ pub fn hash(files: &Files) -> Hash {
         bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }
-    sha256(&bytes)
+    evidence::hash::sha256(&bytes)
 }
 
 /// Most files an estate may have: ten times what the largest imagined custodian (1,000 agreements) needs.
