@@ -114,7 +114,7 @@ impl Console {
         if !self.json {
             return Ok(());
         }
-        let mut out = io::stdout().lock();
+        let mut out = io::BufWriter::new(io::stdout().lock());
         serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from)?;
         writeln!(out)?;
         Ok(out.flush()?)

@@ -5,20 +5,28 @@
 //! `points`, `server` and `latent`.
 
 mod acl;
+mod blobs;
 mod borrowed;
 mod calls;
 mod condition;
+mod counting;
 mod facts;
 mod far;
 mod foreign;
 mod functions;
+mod groups;
+mod holders;
+mod index;
 mod invoked;
 mod jobs;
+mod kept;
 pub mod kinds;
 mod latent;
 mod links;
 mod login;
 mod nodes;
+mod parting;
+mod paths;
 mod points;
 mod question;
 pub mod reading;
@@ -31,13 +39,13 @@ mod server;
 pub mod snapshot;
 mod source;
 mod states;
-mod summary;
 mod telling;
+mod tree;
 mod values;
 mod views;
 mod world;
 
 pub use kinds::Kind;
-pub use report::{Attempt, Class, Finding, Looked, Report, Step};
+pub use report::{Alike, Attempt, Class, Finding, Looked, Reach, Report, Step};
 pub use scan::{Question, scan};
 pub use snapshot::Snapshot;

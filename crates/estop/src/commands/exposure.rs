@@ -1,5 +1,6 @@
 //! `estop exposure`: who can really read it, by every path.
 
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 
@@ -70,7 +71,7 @@ pub(super) async fn run(command: &Exposure, console: Console) -> Result<Exit, Fa
         }
         None => None,
     };
-    let compared = earlier.map(|earlier| Difference::between(earlier, &report));
+    let compared = earlier.map(|earlier| Difference::between(&earlier, &report));
     match &compared {
         Some(difference) => {
             tree::difference(difference, console)?;
@@ -106,6 +107,19 @@ fn fails(class: Class, worst: FailOn) -> bool {
     }
 }
 
+/// What makes paths of two reports the same.
+type Key<'f> = (&'f str, &'f str, Class, policy::exposure::Kind, &'f str);
+
+fn key(finding: &Finding) -> Key<'_> {
+    (
+        &finding.role,
+        &finding.relation,
+        finding.class,
+        finding.kind,
+        &finding.closes,
+    )
+}
+
 /// Paths that are in one report and not in the other.
 struct Difference {
     appeared: Vec<Finding>,
@@ -113,27 +127,20 @@ struct Difference {
 }
 
 impl Difference {
-    fn between(earlier: Report, now: &Report) -> Self {
-        let same = |one: &Finding, other: &Finding| {
-            (&one.role, &one.relation, one.class, one.kind, &one.closes)
-                == (
-                    &other.role,
-                    &other.relation,
-                    other.class,
-                    other.kind,
-                    &other.closes,
-                )
-        };
+    fn between(earlier: &Report, now: &Report) -> Self {
+        let before: HashSet<Key<'_>> = earlier.findings.iter().map(key).collect();
         let appeared = now
             .findings
             .iter()
-            .filter(|one| !earlier.findings.iter().any(|other| same(one, other)))
+            .filter(|one| !before.contains(&key(one)))
             .cloned()
             .collect();
+        let after: HashSet<Key<'_>> = now.findings.iter().map(key).collect();
         let gone = earlier
             .findings
-            .into_iter()
-            .filter(|one| !now.findings.iter().any(|other| same(one, other)))
+            .iter()
+            .filter(|one| !after.contains(&key(one)))
+            .cloned()
             .collect();
         Self { appeared, gone }
     }

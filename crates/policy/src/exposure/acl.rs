@@ -78,6 +78,28 @@ pub(crate) fn default(object: Object) -> (&'static str, &'static str) {
     }
 }
 
+/// A right's letter as GRANT names it.
+pub(crate) fn word(right: char) -> &'static str {
+    match right {
+        'r' => "SELECT",
+        'a' => "INSERT",
+        'w' => "UPDATE",
+        'd' => "DELETE",
+        'D' => "TRUNCATE",
+        'x' => "REFERENCES",
+        't' => "TRIGGER",
+        'm' => "MAINTAIN",
+        'X' => "EXECUTE",
+        'U' => "USAGE",
+        'C' => "CREATE",
+        'c' => "CONNECT",
+        'T' => "TEMPORARY",
+        's' => "SET",
+        'A' => "ALTER SYSTEM",
+        _ => "ALL",
+    }
+}
+
 /// Kinds of objects that have access lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Object {

@@ -1,13 +1,34 @@
 //! Definer functions that run their caller's statements or code as their owner.
 
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
 use super::acl::Object;
 use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::report::Class;
 use super::rights::Rights;
-use super::snapshot::Function;
+use super::snapshot::{Function, Schema};
 use super::source::Dynamic;
-use super::world::RoleAt;
+use super::world::{Holder, Place, RoleAt};
+
+/// Definer functions by which some role might run statements of its own, by who may execute them.
+#[derive(Debug, Default)]
+pub(crate) struct Lending<'s> {
+    pub(crate) functions: Vec<&'s Function>,
+    by_holder: HashMap<Holder, Vec<usize>>,
+}
+
+/// Languages in which names are looked up when the function runs.
+const LOOKING_UP: &[&str] = &[
+    "sql",
+    "plpgsql",
+    "plperl",
+    "plperlu",
+    "plpython3u",
+    "pltcl",
+    "pltclu",
+];
 
 /// What a definer function makes of its caller.
 #[derive(Debug, Clone)]
@@ -20,22 +41,99 @@ pub(crate) struct Borrowed {
 }
 
 impl<'s> Rights<'_, 's> {
+    /// The definer functions of a database that are worth asking about.
+    pub(crate) fn lending(&self, place: usize) -> Rc<Lending<'s>> {
+        if let Some(known) = self.lending.borrow().get(&place) {
+            return Rc::clone(known);
+        }
+        let mut new = Lending::default();
+        if let Some(here) = self.place(place) {
+            let all = here.index.lending.iter().copied();
+            for function in all.filter(|function| self.may_lend(place, here, function)) {
+                let at = new.functions.len();
+                new.functions.push(function);
+                let entries = self.function_entries(place, function);
+                for entry in entries.iter().filter(|entry| entry.rights.has('X')) {
+                    new.by_holder.entry(entry.holder).or_default().push(at);
+                }
+            }
+        }
+        let new = Rc::new(new);
+        self.lending.borrow_mut().insert(place, Rc::clone(&new));
+        new
+    }
+
+    /// Whether a function may run code of a role that is no superuser, whichever.
+    fn may_lend(&self, place: usize, here: &Place<'s>, function: &Function) -> bool {
+        let Some(meaning) = here.meanings.get(&function.oid) else {
+            return false;
+        };
+        if ["trigger", "event_trigger"].contains(&function.returns.as_str()) {
+            return false;
+        }
+        let calls_others = || {
+            let path = super::views::search_path(function.config.as_deref());
+            let named = meaning
+                .calls
+                .iter()
+                .flat_map(|named| self.functions_named(here, named, path.as_deref()));
+            let parsed = function
+                .calls
+                .iter()
+                .flatten()
+                .filter_map(|oid| here.function(*oid));
+            named.chain(parsed).any(|called| called.owner != function.owner)
+        };
+        if meaning.dynamic == Dynamic::Anything
+            || !self.given(function, &meaning.roles).is_empty()
+            || calls_others()
+        {
+            return true;
+        }
+        if function.parsed || !LOOKING_UP.contains(&function.language.as_str()) {
+            return false;
+        }
+        let Some(path) = super::views::search_path(function.config.as_deref()) else {
+            return meaning.bare_call || meaning.bare_relation;
+        };
+        let temporary = meaning.bare_relation && !path.iter().any(|one| one == "pg_temp");
+        let creates = |schema: &&Schema| {
+            let entries = self.schema_entries(place, schema);
+            let mut holders = entries
+                .iter()
+                .filter(|entry| entry.rights.has('C'))
+                .map(|entry| entry.holder);
+            holders.any(|holder| holder.role().is_none_or(|role| !self.world.superuser(role)))
+        };
+        let mut schemas = here
+            .contents
+            .schemas
+            .iter()
+            .filter(|schema| path.contains(&schema.name));
+        temporary || path.iter().any(|one| one == "$user") || schemas.any(|schema| creates(&schema))
+    }
+
     /// SECURITY DEFINER functions of a database by which `user` runs statements of its own as their owner.
     pub(crate) fn borrowed(&self, place: usize, user: RoleAt) -> Vec<Borrowed> {
         let Some(here) = self.place(place) else {
             return Vec::new();
         };
-        let definers = here.contents.functions.iter().filter(|function| {
-            function.definer && function.source.is_some() && self.world.at(function.owner) != Some(user)
-        });
+        let lending = self.lending(place);
+        let tree = self.tree(place, user);
+        let holders = tree.roles().map(Holder::Role).chain([Holder::Public]);
+        let at: BTreeSet<usize> = holders
+            .filter_map(|holder| lending.by_holder.get(&holder))
+            .flatten()
+            .copied()
+            .collect();
+        let definers = at.into_iter().filter_map(|at| lending.functions.get(at).copied());
+        let definers = definers.filter(|function| self.world.at(function.owner) != Some(user));
         let mut found = Vec::new();
         for function in definers {
             let Some(meaning) = here.meanings.get(&function.oid) else {
                 continue;
             };
-            let fired = ["trigger", "event_trigger"].contains(&function.returns.as_str());
-            let target = self.function(place, function);
-            if fired || !self.may(place, user, &target, 'X') || !self.usage(place, user, function.schema) {
+            if !self.usage(place, user, function.schema) {
                 continue;
             }
             let hijacked = !function.parsed && self.hijackable(place, user, function);
@@ -45,6 +143,7 @@ impl<'s> Rights<'_, 's> {
             if !dynamic && !hijacked && given.is_empty() && own.is_none() {
                 continue;
             }
+            let target = self.function(place, function);
             for way in self.ways(place, user, &target, 'X') {
                 let Some(owner) = self.world.at(function.owner) else {
                     continue;
@@ -155,17 +254,7 @@ impl<'s> Rights<'_, 's> {
         let Some(meaning) = here.meanings.get(&function.oid) else {
             return false;
         };
-        if ![
-            "sql",
-            "plpgsql",
-            "plperl",
-            "plperlu",
-            "plpython3u",
-            "pltcl",
-            "pltclu",
-        ]
-        .contains(&function.language.as_str())
-        {
+        if !LOOKING_UP.contains(&function.language.as_str()) {
             return false;
         }
         let codes = here.contents.languages.iter().any(|language| {

@@ -321,20 +321,12 @@ impl<'s> Rights<'_, 's> {
             let mut links = vec![fires];
             links.extend(way.links);
             links
-        } else if self.creates_somewhere(place, user) || self.owns_something(here, user) {
+        } else if self.creates_somewhere(place, user) || self.owns_something(place, user) {
             vec![fires]
         } else {
             return;
         };
         self.push(state, source, Kind::EventTrigger, links, (outcome, None), found);
-    }
-
-    fn owns_something(&self, here: &Place<'_>, user: RoleAt) -> bool {
-        let oid = self.world.role(user).map(|role| role.oid);
-        here.contents
-            .relations
-            .iter()
-            .any(|relation| Some(relation.owner) == oid)
     }
 }
 

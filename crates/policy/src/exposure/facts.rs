@@ -114,6 +114,9 @@ impl<'s> Rights<'_, 's> {
             else {
                 continue;
             };
+            if !self.touches(place, user, relation) {
+                continue;
+            }
             let catalog_target = self.relation(place, relation);
             let table = self
                 .ways(place, user, &catalog_target, 'r')
@@ -209,7 +212,10 @@ impl<'s> Rights<'_, 's> {
     /// Rights to write, for who may not read: whether a value is there shows in errors and in counts.
     fn writes(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
         let (place, user) = (state.place, state.user);
-        if !self.usage(place, user, target.schema) || self.selects(place, user, target) {
+        if !self.touches(place, user, target)
+            || !self.usage(place, user, target.schema)
+            || self.selects(place, user, target)
+        {
             return;
         }
         let object = self.relation(place, target);

@@ -76,12 +76,7 @@ impl Rights<'_, '_> {
     /// Whom a foreign table makes of `user`, and whether that one reads the remote relation: an error says why not.
     pub(crate) fn remote(&self, place: usize, table: Oid, user: RoleAt) -> Result<Remote, String> {
         let here = self.place(place).ok_or("no such database")?;
-        let table = here
-            .contents
-            .foreign_tables
-            .iter()
-            .find(|one| one.relation == table)
-            .ok_or("no foreign table")?;
+        let table = here.index.foreign_table(table).ok_or("no foreign table")?;
         let remote = self.remote_of(place, table.server, user)?;
         let Some(remote_user) = remote.user else {
             return Ok(remote);
@@ -231,11 +226,20 @@ impl Rights<'_, '_> {
         let Some(here) = self.place(place) else {
             return false;
         };
-        self.database(place)
+        if let Some(known) = self.creating.borrow().get(&(place, user)) {
+            return *known;
+        }
+        let tree = self.tree(place, user);
+        let creates = self
+            .database(place)
             .is_some_and(|target| self.may(place, user, &target, 'C'))
             || here.contents.schemas.iter().any(|schema| {
-                self.schema(place, schema.oid)
-                    .is_some_and(|target| self.may(place, user, &target, 'C'))
-            })
+                self.world.superuser(user)
+                    || self.schema_entries(place, schema).iter().any(|entry| {
+                        entry.rights.has('C') && entry.holder.role().is_none_or(|role| tree.has(role))
+                    })
+            });
+        self.creating.borrow_mut().insert((place, user), creates);
+        creates
     }
 }

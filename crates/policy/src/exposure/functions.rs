@@ -252,16 +252,14 @@ impl<'s> Rights<'_, 's> {
     pub(crate) fn through_functions(&self, nodes: &Nodes) -> Vec<Node> {
         let mut found = Vec::new();
         for (place, here) in self.world.places.iter().enumerate() {
-            for rule in here
-                .contents
-                .rules
-                .iter()
-                .filter(|rule| rule.event == "1" && rule.calls.is_some())
-            {
+            let own = nodes.list.iter().filter(|node| node.place == place);
+            let candidates = here.candidates(own.map(|node| node.relation));
+            for rule in here.index.views_calling(here.contents, &candidates) {
                 let Some(view) = here.relation(rule.relation) else {
                     continue;
                 };
-                for function in rule.calls.iter().flatten().filter_map(|oid| here.function(*oid)) {
+                let called = rule.calls.iter().flatten().filter(|oid| candidates.has(**oid));
+                for function in called.filter_map(|oid| here.function(*oid)) {
                     let copy = view.kind == "m";
                     let runner = match (function.definer, copy) {
                         (true, _) => function.owner,

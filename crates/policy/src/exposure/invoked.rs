@@ -68,6 +68,13 @@ impl<'s> Rights<'_, 's> {
         found
     }
 
+    /// Such functions that read a relation.
+    pub(crate) fn invoked_over(&self, place: usize, relation: Oid) -> Vec<&'s Function> {
+        let invoked = self.invoked(place);
+        let functions = invoked.get(&relation).into_iter().flatten();
+        functions.map(|(function, _)| *function).collect()
+    }
+
     /// The role that a session can set which may use a schema that the role it acts as may not: names are looked up when a
     /// statement is prepared, rights on relations when it is executed.
     pub(crate) fn namer(&self, state: &State, schema: Oid) -> Option<RoleAt> {

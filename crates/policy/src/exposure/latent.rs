@@ -1,7 +1,5 @@
 //! What would open by one common act of somebody else's: default privileges, CREATE on schemas, TRIGGER, prepared transactions.
 
-use std::collections::HashSet;
-
 use super::kinds::Kind;
 use super::links::{Hold, Link, name};
 use super::points::Path;
@@ -41,6 +39,11 @@ impl<'s> Rights<'_, 's> {
         let Some(here) = self.place(state.place) else {
             return;
         };
+        let given = |schema: u32| schema == 0 || schema == target.schema;
+        let mut all = here.contents.defaults.iter();
+        if !all.any(|one| one.object == "r" && given(one.schema)) {
+            return;
+        }
         let tree = self.tree(state.place, state.user);
         if self.selects(state.place, state.user, target) && self.usage(state.place, state.user, target.schema)
         {
@@ -108,18 +111,16 @@ impl<'s> Rights<'_, 's> {
         let Some(here) = self.place(state.place) else {
             return;
         };
-        let mut looked: HashSet<String> = HashSet::from(["public".to_owned()]);
-        for setting in &self.world.snapshot.settings {
-            if let Some(path) = setting.setting.strip_prefix("search_path=") {
-                looked.extend(path.split(',').map(|one| one.trim().trim_matches('"').to_owned()));
+        let looked = self.looked_schemas(state.place);
+        for schema in looked.iter().filter_map(|oid| here.schemas.get(oid)) {
+            if !self.held(
+                state.place,
+                state.user,
+                &self.schema_entries(state.place, schema),
+                'C',
+            ) {
+                continue;
             }
-        }
-        for schema in here
-            .contents
-            .schemas
-            .iter()
-            .filter(|schema| looked.contains(&schema.name))
-        {
             let Some(object) = self.schema(state.place, schema.oid) else {
                 continue;
             };
@@ -144,7 +145,10 @@ impl<'s> Rights<'_, 's> {
 
     fn triggers(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
         let (place, user) = (state.place, state.user);
-        if !self.usage(place, user, target.schema) || self.selects(place, user, target) || target.kind == "v"
+        if !self.touches(place, user, target)
+            || !self.usage(place, user, target.schema)
+            || self.selects(place, user, target)
+            || target.kind == "v"
         {
             return;
         }

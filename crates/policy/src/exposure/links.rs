@@ -1,5 +1,7 @@
 //! A path's links, and what holds each: that is what the closing statements undo.
 
+use std::rc::Rc;
+
 use super::report::Step;
 use super::rights::{Rights, Target};
 use super::world::{Holder, RoleAt};
@@ -196,6 +198,12 @@ pub(crate) struct Closing {
     pub(crate) breaks: Vec<String>,
 }
 
+/// A right of PUBLIC: where, on what, which.
+pub(super) type Relied = (usize, String, char);
+
+/// Answers about rights of PUBLIC that are kept at a time.
+const RELIED: usize = 256;
+
 /// Roles that are granted by name what PUBLIC loses: more than these are said to need it, not written out.
 const REGRANTED: usize = 500;
 
@@ -339,7 +347,8 @@ impl Rights<'_, '_> {
             _ => revoke,
         };
         if grant.holder == Holder::Public {
-            let others = self.relying(role, grant);
+            let others = self.relying(grant);
+            let others: Vec<RoleAt> = others.iter().copied().filter(|other| *other != role).collect();
             let names: Vec<String> = others
                 .iter()
                 .take(REGRANTED)
@@ -374,7 +383,11 @@ impl Rights<'_, '_> {
     }
 
     /// Roles that use PUBLIC's right today: they log in, reach the object, and have it by nothing else.
-    fn relying(&self, except: RoleAt, grant: &Grant) -> Vec<RoleAt> {
+    fn relying(&self, grant: &Grant) -> Rc<Vec<RoleAt>> {
+        let key = (grant.place, grant.target.object.clone(), grant.letter);
+        if let Some(known) = self.relying.borrow().get(&key) {
+            return Rc::clone(known);
+        }
         let named = Target {
             entries: grant
                 .target
@@ -388,8 +401,7 @@ impl Rights<'_, '_> {
         };
         let database = self.database(grant.place);
         let relies = |(at, role): &(RoleAt, &super::snapshot::Role)| {
-            *at != except
-                && role.login
+            role.login
                 && !role.superuser
                 && database
                     .as_ref()
@@ -400,6 +412,12 @@ impl Rights<'_, '_> {
                     .is_none_or(|schema| self.usage(grant.place, *at, schema))
                 && !self.may(grant.place, *at, &named, grant.letter)
         };
-        self.world.roles().filter(relies).map(|(at, _)| at).collect()
+        let found: Rc<Vec<RoleAt>> = Rc::new(self.world.roles().filter(relies).map(|(at, _)| at).collect());
+        let mut kept = self.relying.borrow_mut();
+        if kept.len() >= RELIED {
+            kept.clear();
+        }
+        kept.insert(key, Rc::clone(&found));
+        found
     }
 }

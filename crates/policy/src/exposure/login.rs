@@ -17,8 +17,8 @@ pub(crate) enum Door {
 }
 
 impl Rights<'_, '_> {
-    /// The door of a database for a role.
-    pub(crate) fn door(&self, place: usize, user: RoleAt) -> Door {
+    /// The door of a database for a role: [`Rights::door`] keeps it.
+    pub(super) fn look_at_door(&self, place: usize, user: RoleAt) -> Door {
         let (Some(role), Some(here)) = (self.world.role(user), self.place(place)) else {
             return Door::Shut("there is no such role or database".to_owned());
         };

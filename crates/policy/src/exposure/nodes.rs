@@ -48,7 +48,7 @@ pub(crate) struct Nodes {
 pub(crate) enum Search {
     /// Relations and what functions make of them.
     Everything,
-    /// Relations alone: for the numbers of many.
+    /// Relations alone.
     Relations,
 }
 
@@ -384,6 +384,10 @@ impl<'s> Rights<'_, 's> {
 
     /// Tables of other databases into which a subscription copies this one.
     fn subscribed(&self, node: &Node, here: &Place<'s>, relation: &Relation) -> Vec<Node> {
+        let subscribes = |place: &Place<'_>| !place.contents.subscriptions.is_empty();
+        if !self.world.places.iter().any(subscribes) {
+            return Vec::new();
+        }
         let title = here.title(relation);
         let published: Vec<&str> = (here.contents.publications.iter())
             .filter(|one| {

@@ -66,7 +66,12 @@ impl<'s> Rights<'_, 's> {
     pub(crate) fn sources(&self, nodes: &Nodes) -> Vec<Source<'s>> {
         let mut found = Vec::new();
         for (place, here) in self.world.places.iter().enumerate() {
-            for function in here.contents.functions.iter().filter(|function| function.definer) {
+            let own = nodes.list.iter().filter(|node| node.place == place);
+            let candidates = here.candidates(own.map(|node| node.relation));
+            for function in candidates
+                .functions(here.contents)
+                .filter(|function| function.definer)
+            {
                 let yielded = self
                     .world
                     .at(function.owner)
@@ -106,6 +111,9 @@ impl<'s> Rights<'_, 's> {
         found: &mut Vec<Path>,
     ) {
         let (place, user) = (state.place, state.user);
+        if !self.touches(place, user, relation) {
+            return;
+        }
         let target = self.relation(place, relation);
         let table = self
             .ways(place, user, &target, 'r')

@@ -77,6 +77,9 @@ pub struct Finding {
     pub breaks: Vec<String>,
     /// PostgreSQL's documentation of it.
     pub doc: String,
+    /// For how many roles and relations it stands, where an answer is too large for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alike: Option<Alike>,
     /// How to try it: never printed.
     #[serde(skip)]
     pub attempt: Option<Attempt>,
@@ -108,6 +111,26 @@ pub struct Looked {
     pub roles: [u32; 5],
 }
 
+/// A role, and to how many relations it stands how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The role.
+    pub role: String,
+    /// Whether it may log in.
+    pub login: bool,
+    /// Relations by the worst class of its paths to each: rows, facts, grantable, latent, blocked.
+    pub relations: [u32; 5],
+}
+
+/// Roles and relations that stand alike, for which one finding stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alike {
+    /// Roles to which the relation stands the same way, this one included.
+    pub roles: u32,
+    /// Relations with the same owner, schema and rights, this one included.
+    pub relations: u32,
+}
+
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -115,9 +138,12 @@ pub struct Report {
     pub server: super::snapshot::Server,
     /// The relations that were looked at.
     pub relation: Vec<Looked>,
+    /// The roles, where neither a relation nor a role was named.
+    pub roles: Vec<Reach>,
     /// The paths.
     pub findings: Vec<Finding>,
-    /// Findings that were left out: their number.
+    /// What was left out of them: findings where a relation or role was named, else pairs of a role and a relation that
+    /// have findings of which none is listed.
     pub left_out: usize,
     /// What could not be seen.
     pub unseen: Vec<Unseen>,

@@ -1,31 +1,19 @@
 //! Who may do what, as PostgreSQL's own checks decide it: inherited roles, access lists, row security.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::acl::Object;
+pub(crate) use super::acl::word;
+use super::borrowed::Lending;
 use super::kinds::Kind;
-use super::links::{Grant, Hold, Link};
+use super::links::{Grant, Hold, Link, Relied};
+use super::login::Door;
 use super::snapshot::{Acl, Function, Oid, Relation};
+use super::states::Becoming;
+use super::tree::Tree;
 use super::world::{Entries, Holder, Place, RoleAt, World};
-
-/// Roles whose rights a role has without doing anything, and how it comes to them.
-#[derive(Debug, Default)]
-pub(crate) struct Tree {
-    nodes: Vec<(RoleAt, Option<usize>, Option<usize>)>,
-    index: HashMap<RoleAt, usize>,
-}
-
-impl Tree {
-    pub(crate) fn has(&self, role: RoleAt) -> bool {
-        self.index.contains_key(&role)
-    }
-
-    pub(crate) fn roles(&self) -> impl Iterator<Item = RoleAt> {
-        self.nodes.iter().map(|(role, ..)| *role)
-    }
-}
 
 /// An object that has rights on it.
 #[derive(Debug, Clone)]
@@ -48,6 +36,9 @@ pub(crate) struct Way {
     pub(crate) links: Vec<Link>,
 }
 
+/// The access lists of a relation's columns, by their names.
+pub(super) type ColumnEntries = Vec<(String, Entries)>;
+
 /// Who holds a right, and who gave it.
 type Given = (Holder, Option<RoleAt>);
 
@@ -55,7 +46,9 @@ type Given = (Holder, Option<RoleAt>);
 #[derive(Debug)]
 pub(crate) struct Rights<'w, 's> {
     pub(crate) world: &'w World<'s>,
-    trees: RefCell<HashMap<(RoleAt, usize), Rc<Tree>>>,
+    /// Questions about roles, counted for tests.
+    pub(crate) asked: Cell<u64>,
+    trees: RefCell<HashMap<(RoleAt, Option<usize>), Rc<Tree>>>,
     entries: RefCell<HashMap<(usize, char, Oid), Rc<Entries>>>,
     /// Triggers that notify, by place and relation.
     pub(crate) telling: RefCell<HashMap<usize, Rc<super::telling::Telling<'s>>>>,
@@ -63,6 +56,14 @@ pub(crate) struct Rights<'w, 's> {
     pub(crate) invoked: RefCell<HashMap<usize, Rc<super::invoked::Invoked<'s>>>>,
     /// Views over catalogs that hold values, by place.
     pub(crate) shown: RefCell<HashMap<usize, Rc<Vec<super::values::Shown>>>>,
+    pub(super) columns: RefCell<HashMap<(usize, Oid), Rc<ColumnEntries>>>,
+    pub(super) becoming: RefCell<HashMap<RoleAt, Rc<Becoming>>>,
+    pub(super) file_givers: RefCell<HashMap<usize, Rc<Vec<&'s Function>>>>,
+    pub(super) looked_schemas: RefCell<HashMap<usize, Rc<Vec<Oid>>>>,
+    pub(super) creating: RefCell<HashMap<(usize, RoleAt), bool>>,
+    pub(super) lending: RefCell<HashMap<usize, Rc<Lending<'s>>>>,
+    pub(super) doors: RefCell<HashMap<(usize, RoleAt), Door>>,
+    pub(super) relying: RefCell<HashMap<Relied, Rc<Vec<RoleAt>>>>,
     pub(crate) read_all: Option<RoleAt>,
     pub(crate) write_all: Option<RoleAt>,
 }
@@ -72,11 +73,20 @@ impl<'w, 's> Rights<'w, 's> {
         let named = |name| world.by_name.get(name).copied();
         Self {
             world,
+            asked: Cell::new(0),
             trees: RefCell::default(),
             entries: RefCell::default(),
             telling: RefCell::default(),
             invoked: RefCell::default(),
             shown: RefCell::default(),
+            columns: RefCell::default(),
+            becoming: RefCell::default(),
+            file_givers: RefCell::default(),
+            looked_schemas: RefCell::default(),
+            creating: RefCell::default(),
+            lending: RefCell::default(),
+            doors: RefCell::default(),
+            relying: RefCell::default(),
             read_all: named("pg_read_all_data"),
             write_all: named("pg_write_all_data"),
         }
@@ -88,33 +98,31 @@ impl<'w, 's> Rights<'w, 's> {
 
     /// Roles whose rights `user` has in a database.
     pub(crate) fn tree(&self, place: usize, user: RoleAt) -> Rc<Tree> {
-        // Only a database's owner has other rights there than elsewhere.
+        self.asked.set(self.asked.get() + 1);
+        let tree = self.kept_tree(user, None);
+        // Only a database's owner has other rights there than elsewhere, and who has the owner's.
         let here = self.place(place);
-        let key = (
-            user,
-            if here.and_then(|place| place.owner).is_some() {
-                place
-            } else {
-                usize::MAX
-            },
-        );
+        let owner = here.and_then(|here| here.owner);
+        match owner {
+            Some(owner) if self.world.database_owner.is_some() && tree.has(owner) => {
+                self.kept_tree(user, Some(place))
+            }
+            _ => tree,
+        }
+    }
+
+    /// Roles whose rights `user` has in every database.
+    pub(crate) fn inherited(&self, user: RoleAt) -> Rc<Tree> {
+        self.kept_tree(user, None)
+    }
+
+    fn kept_tree(&self, user: RoleAt, place: Option<usize>) -> Rc<Tree> {
+        let key = (user, place);
         if let Some(tree) = self.trees.borrow().get(&key) {
             return Rc::clone(tree);
         }
-        let mut tree = Tree::default();
-        tree.nodes.push((user, None, None));
-        tree.index.insert(user, 0);
-        let mut at = 0;
-        while let Some(&(role, ..)) = tree.nodes.get(at) {
-            for edge in self.world.edges(role, here).filter(|edge| edge.inherit) {
-                if !tree.has(edge.to) {
-                    tree.index.insert(edge.to, tree.nodes.len());
-                    tree.nodes.push((edge.to, Some(at), edge.membership));
-                }
-            }
-            at += 1;
-        }
-        let tree = Rc::new(tree);
+        let here = place.and_then(|place| self.place(place));
+        let tree = Rc::new(Tree::of(user, |role| self.world.edges(role, here).collect()));
         self.trees.borrow_mut().insert(key, Rc::clone(&tree));
         tree
     }
@@ -122,7 +130,7 @@ impl<'w, 's> Rights<'w, 's> {
     /// The memberships by which `user` inherits from a role of its tree.
     pub(crate) fn chain(&self, tree: &Tree, role: RoleAt) -> Vec<Link> {
         let mut links = Vec::new();
-        let mut at = tree.index.get(&role).copied();
+        let mut at = tree.position(role);
         while let Some((role, Some(parent), membership)) = at.and_then(|at| tree.nodes.get(at)).copied() {
             let from = tree.nodes.get(parent).map_or(role, |node| node.0);
             links.push(self.member_link(from, role, membership, "inherits from"));
@@ -142,7 +150,13 @@ impl<'w, 's> Rights<'w, 's> {
         Link::new(self.world.name(from), self.world.name(to), by, hold)
     }
 
-    fn kept(&self, place: usize, what: char, oid: Oid, make: impl FnOnce() -> Entries) -> Rc<Entries> {
+    pub(super) fn kept(
+        &self,
+        place: usize,
+        what: char,
+        oid: Oid,
+        make: impl FnOnce() -> Entries,
+    ) -> Rc<Entries> {
         let key = (place, what, oid);
         if let Some(entries) = self.entries.borrow().get(&key) {
             return Rc::clone(entries);
@@ -165,10 +179,7 @@ impl<'w, 's> Rights<'w, 's> {
             _ => "TABLE",
         };
         Target {
-            entries: self.kept(place, 'r', relation.oid, || {
-                self.world
-                    .entries(&relation.acl, Object::Relation, relation.owner)
-            }),
+            entries: self.relation_entries(place, relation),
             owner: relation.owner,
             object: format!("TABLE {sql}"),
             alter: Some(format!("{noun} {sql}")),
@@ -207,10 +218,7 @@ impl<'w, 's> Rights<'w, 's> {
             super::links::name(&function.name)
         );
         Target {
-            entries: self.kept(place, 'f', function.oid, || {
-                self.world
-                    .entries(&function.acl, Object::Function, function.owner)
-            }),
+            entries: self.function_entries(place, function),
             owner: function.owner,
             object: format!("{noun} {sql}"),
             alter: Some(format!(
@@ -225,9 +233,7 @@ impl<'w, 's> Rights<'w, 's> {
     pub(crate) fn schema(&self, place: usize, oid: Oid) -> Option<Target> {
         let schema = self.place(place)?.schemas.get(&oid)?;
         Some(Target {
-            entries: self.kept(place, 'n', oid, || {
-                self.world.entries(&schema.acl, Object::Schema, schema.owner)
-            }),
+            entries: self.schema_entries(place, schema),
             owner: schema.owner,
             object: format!("SCHEMA {}", super::links::name(&schema.name)),
             alter: Some(format!("SCHEMA {}", super::links::name(&schema.name))),
@@ -281,13 +287,18 @@ impl<'w, 's> Rights<'w, 's> {
 
     /// Whether `user` may name what is in a schema.
     pub(crate) fn usage(&self, place: usize, user: RoleAt, schema: Oid) -> bool {
-        let Some(target) = self.schema(place, schema) else {
+        let Some(schema) = self.place(place).and_then(|here| here.schemas.get(&schema)) else {
             return true;
         };
-        self.may(place, user, &target, 'U')
-            || self
-                .write_all
-                .is_some_and(|role| self.tree(place, user).has(role))
+        if self.world.superuser(user) {
+            return true;
+        }
+        let tree = self.tree(place, user);
+        let all = [self.read_all, self.write_all];
+        self.schema_entries(place, schema)
+            .iter()
+            .any(|entry| entry.rights.has('U') && entry.holder.role().is_none_or(|role| tree.has(role)))
+            || all.iter().flatten().any(|role| tree.has(*role))
     }
 
     /// All ways by which `user` holds a right.
@@ -397,14 +408,13 @@ impl<'w, 's> Rights<'w, 's> {
         relation: &Relation,
         right: char,
     ) -> Vec<(Way, Vec<String>)> {
-        let Some(acls) = &relation.column_acls else {
+        if relation.column_acls.is_none() {
             return Vec::new();
-        };
+        }
         let tree = self.tree(place, user);
         let mut by_holder: Vec<(Given, Vec<String>)> = Vec::new();
-        for (column, items) in acls {
-            let entries = items.iter().filter_map(|item| self.world.entry(item));
-            for entry in entries.filter(|entry| entry.rights.has(right)) {
+        for (column, entries) in self.column_entries(place, relation).iter() {
+            for entry in entries.iter().filter(|entry| entry.rights.has(right)) {
                 let holds = match entry.holder {
                     Holder::Public => true,
                     Holder::Role(role) => tree.has(role),
@@ -418,6 +428,9 @@ impl<'w, 's> Rights<'w, 's> {
                     None => by_holder.push((key, vec![column.clone()])),
                 }
             }
+        }
+        if by_holder.is_empty() {
+            return Vec::new();
         }
         let target = self.relation(place, relation);
         let way = |(key, columns): ((Holder, Option<RoleAt>), Vec<String>)| {
@@ -459,29 +472,10 @@ impl<'w, 's> Rights<'w, 's> {
 
     /// Whether `user` may read any column, USAGE on the schema aside.
     pub(crate) fn selects(&self, place: usize, user: RoleAt, relation: &Relation) -> bool {
+        if !self.touches(place, user, relation) {
+            return false;
+        }
         self.may(place, user, &self.relation(place, relation), 'r')
             || relation.column_acls.is_some() && !self.column_ways(place, user, relation, 'r').is_empty()
-    }
-}
-
-/// A right's letter as GRANT names it.
-pub(crate) fn word(right: char) -> &'static str {
-    match right {
-        'r' => "SELECT",
-        'a' => "INSERT",
-        'w' => "UPDATE",
-        'd' => "DELETE",
-        'D' => "TRUNCATE",
-        'x' => "REFERENCES",
-        't' => "TRIGGER",
-        'm' => "MAINTAIN",
-        'X' => "EXECUTE",
-        'U' => "USAGE",
-        'C' => "CREATE",
-        'c' => "CONNECT",
-        'T' => "TEMPORARY",
-        's' => "SET",
-        'A' => "ALTER SYSTEM",
-        _ => "ALL",
     }
 }

@@ -47,11 +47,7 @@ impl Rights<'_, '_> {
         let Some(here) = self.place(place) else {
             return RowSecurity::Nothing;
         };
-        let of_relation = here
-            .contents
-            .policies
-            .iter()
-            .filter(|policy| policy.relation == relation.oid);
+        let of_relation = here.index.policies(relation.oid).iter();
         let applies = |oid: &Oid| *oid == 0 || self.world.at(*oid).is_some_and(|role| tree.has(role));
         let for_reading = of_relation.filter(|policy| {
             matches!(policy.command.as_str(), "*" | "r") && policy.roles.iter().any(applies)

@@ -1,10 +1,11 @@
 //! Paths past the table: replication, files, extensions, large objects, untrusted languages, copies of the database, jobs.
 
-use super::acl::Object;
+use std::rc::Rc;
+
 use super::kinds::Kind;
-use super::links::{Hold, Link, name};
+use super::links::{Hold, Link};
 use super::nodes::Nodes;
-use super::points::{Path, counting};
+use super::points::Path;
 use super::report::Class;
 use super::rights::Rights;
 use super::snapshot::{Function, Relation};
@@ -135,6 +136,17 @@ const REACHES: &[&str] = &[
     "#!/",
 ];
 
+/// Whether a function is in an untrusted language, or one of those of extensions that reach past the table.
+pub(crate) fn may_reach(function: &Function) -> bool {
+    let extension = function.extension.as_deref();
+    !function.trusted
+        || extension.is_some_and(|of| {
+            EXTENSIONS
+                .iter()
+                .any(|(known, name, ..)| *known == of && *name == function.name)
+        })
+}
+
 impl<'s> Rights<'_, 's> {
     /// All of these, for a state and a target.
     pub(crate) fn past_the_table(
@@ -155,7 +167,7 @@ impl<'s> Rights<'_, 's> {
         let Some(here) = self.place(state.place) else {
             return;
         };
-        for function in &here.contents.functions {
+        for function in &here.index.reaching {
             self.extension(state, here, function, found);
             self.untrusted(state, here, function, found);
         }
@@ -238,14 +250,11 @@ impl<'s> Rights<'_, 's> {
 
     fn files(&self, state: &State, found: &mut Vec<Path>) {
         let (place, user) = (state.place, state.user);
-        let Some(here) = self.place(place) else { return };
-        for function in here
-            .contents
-            .functions
-            .iter()
-            .filter(|function| self.gives_files(place, here, function))
-        {
+        for function in self.file_givers(place).iter() {
             if !self.usage(place, user, function.schema) {
+                continue;
+            }
+            if !self.executes(place, user, function) {
                 continue;
             }
             let target = self.function(place, function);
@@ -289,6 +298,24 @@ impl<'s> Rights<'_, 's> {
             let why = "COPY reads no file with null bytes, so not the table's own; logs and dumps it reads";
             found.push(self.simple(state, Class::Facts, Kind::ServerFiles, links, Some(why)));
         }
+    }
+
+    /// The functions of a database that give files of the server.
+    pub(crate) fn file_givers(&self, place: usize) -> Rc<Vec<&'s Function>> {
+        if let Some(known) = self.file_givers.borrow().get(&place) {
+            return Rc::clone(known);
+        }
+        let here = self.place(place).into_iter();
+        let all = here.flat_map(|here| {
+            here.contents
+                .functions
+                .iter()
+                .map(move |function| (here, function))
+        });
+        let found = all.filter(|(here, function)| self.gives_files(place, here, function));
+        let found = Rc::new(found.map(|(_, function)| function).collect::<Vec<_>>());
+        self.file_givers.borrow_mut().insert(place, Rc::clone(&found));
+        found
     }
 
     /// Whether a function gives files of the server: one of the server's own, another name for one, or a definer that calls one.
@@ -338,6 +365,9 @@ impl<'s> Rights<'_, 's> {
             return;
         };
         let (place, user) = (state.place, state.user);
+        if !self.executes(place, user, function) {
+            return;
+        }
         let target = self.function(place, function);
         let usage = self.usage(place, user, function.schema);
         for way in self.ways(place, user, &target, 'X') {
@@ -370,7 +400,7 @@ impl<'s> Rights<'_, 's> {
             return;
         }
         let (place, user) = (state.place, state.user);
-        if !self.usage(place, user, function.schema) {
+        if !self.executes(place, user, function) || !self.usage(place, user, function.schema) {
             return;
         }
         let target = self.function(place, function);
@@ -393,111 +423,6 @@ impl<'s> Rights<'_, 's> {
             };
             let _ = here;
             found.push(self.simple(state, class, Kind::UntrustedLanguage, links, Some(why)));
-        }
-    }
-
-    fn large_objects(&self, state: &State, home: usize, target: &Relation, found: &mut Vec<Path>) {
-        let (place, user) = (state.place, state.user);
-        if place != home {
-            return;
-        }
-        let Some(here) = self.place(place) else { return };
-        self.lo_compat_by_setting(state, here, target, found);
-        for objects in &here.contents.large_objects {
-            let sql = format!("LARGE OBJECT {}", objects.first);
-            let title = format!("large object {}", objects.first);
-            let owned = self.world.at(objects.owner) == Some(user);
-            let class = if target.blobs { Class::Rows } else { Class::Latent };
-            let why = if target.blobs {
-                "the table has a column that can name large objects"
-            } else {
-                "what large objects hold does not stand in any catalog: look at them"
-            };
-            let title = if objects.count > 1 {
-                format!("{title} and {} like it", objects.count - 1)
-            } else {
-                title
-            };
-            if self.world.snapshot.server.lo_compat {
-                let link = Link::new(
-                    self.world.name(user),
-                    &title,
-                    "lo_compat_privileges is on",
-                    Hold::Sql {
-                        place: None,
-                        sql: "ALTER SYSTEM SET lo_compat_privileges = off; SELECT pg_reload_conf();"
-                            .to_owned(),
-                        breaks: Some("clients of before PostgreSQL 9.0".to_owned()),
-                    },
-                );
-                found.push(self.simple(state, class, Kind::LargeObject, vec![link], Some(why)));
-                continue;
-            }
-            let target = self.other(&objects.acl, Object::Blob, objects.owner, sql.clone(), title);
-            for way in self.ways(place, user, &target, 'r') {
-                let mut links = way.links;
-                if owned && let Some(last) = links.last_mut() {
-                    let heir = self.superuser().map_or("postgres", |at| self.world.name(at));
-                    last.hold = Hold::Sql {
-                        place: Some(place),
-                        sql: format!("ALTER {sql} OWNER TO {};", name(heir)),
-                        breaks: None,
-                    };
-                }
-                if objects.count > 1 {
-                    self.all_alike(&mut links, objects.count);
-                }
-                let tries = format!("SELECT 1 WHERE length(pg_catalog.lo_get({})) > 0", objects.first);
-                found.push(Path {
-                    tries: Some((counting(&tries), true)),
-                    ..self.simple(state, class, Kind::LargeObject, links, Some(why))
-                });
-            }
-        }
-    }
-
-    /// Who may set `lo_compat_privileges` reads all large objects (from PostgreSQL 15).
-    fn lo_compat_by_setting(
-        &self,
-        state: &State,
-        here: &Place<'s>,
-        target: &Relation,
-        found: &mut Vec<Path>,
-    ) {
-        if here.contents.large_objects.is_empty() {
-            return;
-        }
-        let parameters = self.world.snapshot.parameters.iter();
-        for parameter in parameters.filter(|one| one.name == "lo_compat_privileges") {
-            let object = format!("PARAMETER {}", name(&parameter.name));
-            let title = format!("parameter {}", parameter.name);
-            let setting = self.other(&parameter.acl, Object::Parameter, 10, object, title.clone());
-            let class = if target.blobs {
-                Class::Grantable
-            } else {
-                Class::Latent
-            };
-            for way in self.ways(state.place, state.user, &setting, 's') {
-                let mut links = way.links;
-                links.push(Link::new(
-                    &title,
-                    "all large objects",
-                    "set to on, no right is asked for",
-                    Hold::Fixed,
-                ));
-                found.push(self.simple(state, class, Kind::Parameter, links, None));
-            }
-        }
-    }
-
-    /// Several large objects with the same rights are closed one by one; the statement names the first.
-    fn all_alike(&self, links: &mut [Link], count: i64) {
-        if let Some(link) = links.last_mut() {
-            link.by = format!(
-                "{} (and of {} more with the same owner and rights, one statement each)",
-                link.by,
-                count - 1
-            );
         }
     }
 }

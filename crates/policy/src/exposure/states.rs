@@ -1,6 +1,7 @@
 //! Whom a role can become, and by what: SET ROLE, ADMIN OPTION, CREATEROLE, code of another's, programs, mappings.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::acl::Object;
 use super::kinds::Kind;
@@ -28,6 +29,35 @@ pub(crate) struct State {
     /// Whether trying is possible by logging in and setting a role.
     pub(crate) plain: bool,
 }
+
+impl State {
+    /// Of a role that does not get in.
+    pub(crate) fn shut(place: usize, user: RoleAt, why: Option<String>) -> Self {
+        Self {
+            place,
+            user,
+            session: false,
+            class: Class::Blocked,
+            kind: None,
+            links: Vec::new(),
+            why,
+            sets: None,
+            plain: false,
+        }
+    }
+}
+
+/// All that a login can become, and the databases it does not get into, with why not.
+#[derive(Debug)]
+pub(crate) struct Becoming {
+    pub(crate) states: Vec<State>,
+    pub(crate) shut: Vec<(usize, String)>,
+    /// Whether it depends on which roles are useful: CREATEROLE makes a member of any of them (up to PostgreSQL 15).
+    pub(crate) makes: bool,
+}
+
+/// Logins whose becoming is kept at a time.
+const KEPT: usize = 1_024;
 
 /// A role becomes at most so many others: beyond, the first ones tell enough.
 const STATES: usize = 4_096;
@@ -59,7 +89,22 @@ const POWERFUL: &[&str] = &[
 #[derive(Debug, Default)]
 pub(crate) struct Useful {
     /// Roles that hold something which leads to the target.
-    pub(crate) roles: HashSet<RoleAt>,
+    pub(crate) roles: BTreeSet<RoleAt>,
+}
+
+impl Useful {
+    /// Roles with which one reads everything.
+    pub(crate) fn strong(rights: &Rights<'_, '_>) -> Self {
+        let names = [
+            "pg_read_all_data",
+            "pg_execute_server_program",
+            "pg_write_server_files",
+        ];
+        let known = names.iter().filter_map(|name| rights.world.by_name.get(name));
+        Self {
+            roles: known.copied().collect(),
+        }
+    }
 }
 
 /// Takes a role that one becomes, by what, as what, how surely, and why.
@@ -138,8 +183,23 @@ impl<'s> Rights<'_, 's> {
         (open, shut)
     }
 
-    /// Everything a login can become, and the databases it does not get into.
-    pub(crate) fn states(&self, login: RoleAt, useful: &Useful) -> (Vec<State>, Vec<(usize, String)>) {
+    /// Everything a login can become: kept where that does not depend on what is useful.
+    pub(crate) fn becoming(&self, login: RoleAt, useful: &Useful) -> Rc<Becoming> {
+        if let Some(known) = self.becoming.borrow().get(&login) {
+            return Rc::clone(known);
+        }
+        let found = Rc::new(self.become_all(login, useful));
+        if !found.makes {
+            let mut kept = self.becoming.borrow_mut();
+            if kept.len() >= KEPT {
+                kept.clear();
+            }
+            kept.insert(login, Rc::clone(&found));
+        }
+        found
+    }
+
+    fn become_all(&self, login: RoleAt, useful: &Useful) -> Becoming {
         let (mut states, shut) = self.beginnings(login);
         let mut seen: HashMap<(usize, RoleAt, Option<Kind>), usize> = HashMap::new();
         for (at, state) in states.iter().enumerate() {
@@ -178,7 +238,17 @@ impl<'s> Rights<'_, 's> {
                 }
             }
         }
-        (states, shut)
+        let makes = states.iter().any(|state| self.makes_roles(state));
+        Becoming { states, shut, makes }
+    }
+
+    /// Whether a state lets one grant any role to oneself.
+    fn makes_roles(&self, state: &State) -> bool {
+        self.world
+            .role(state.user)
+            .is_some_and(|role| role.create_role && !role.superuser)
+            && self.world.version() < OPTIONS_SINCE
+            && state.kind.is_none()
     }
 
     fn next_states(&self, state: &State, useful: &Useful) -> Vec<State> {
@@ -241,10 +311,7 @@ impl<'s> Rights<'_, 's> {
                 );
             }
         }
-        if self.world.role(user).is_some_and(|role| role.create_role)
-            && self.world.version() < OPTIONS_SINCE
-            && state.kind.is_none()
-        {
+        if self.makes_roles(state) {
             for &role in useful
                 .roles
                 .iter()
@@ -353,11 +420,12 @@ impl<'s> Rights<'_, 's> {
             }
         }
         let Some(here) = self.place(place) else { return };
-        for relation in &here.contents.relations {
+        let schedulers = [("cron", "job"), ("pgagent", "pga_jobstep")];
+        for relation in schedulers
+            .iter()
+            .flat_map(|(schema, name)| super::nodes::resolve(here, Some(schema), name, None))
+        {
             let title = here.title(relation);
-            if title != "cron.job" && title != "pgagent.pga_jobstep" {
-                continue;
-            }
             let target = self.relation(place, relation);
             let way = ['a', 'w']
                 .iter()
@@ -376,19 +444,13 @@ impl<'s> Rights<'_, 's> {
     }
 
     /// Roles that hold anything on a target.
-    pub(crate) fn hold_something(
-        &self,
-        place: usize,
-        target: &super::rights::Target,
-        into: &mut HashSet<RoleAt>,
-    ) {
+    pub(crate) fn hold_something(&self, target: &super::rights::Target, into: &mut BTreeSet<RoleAt>) {
         let holders = target.entries.iter().filter_map(|entry| match entry.holder {
             Holder::Role(role) => Some(role),
             Holder::Public => None,
         });
         into.extend(holders);
         into.extend(self.world.at(target.owner));
-        let _ = place;
     }
 }
 

@@ -40,6 +40,11 @@ impl<'s> Rights<'_, 's> {
         found
     }
 
+    /// Whether triggers of a relation notify.
+    pub(crate) fn tells(&self, place: usize, relation: Oid) -> bool {
+        self.telling(place).contains_key(&relation)
+    }
+
     /// Triggers of the target that notify: whoever is in the database may listen.
     pub(crate) fn told(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
         let (place, user) = (state.place, state.user);

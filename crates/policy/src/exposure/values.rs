@@ -39,7 +39,7 @@ const CATALOGS: &[(&str, Class, &str)] = &[
 pub(crate) type Shown = (Node, Class, &'static str);
 
 impl<'s> Rights<'_, 's> {
-    fn shown(&self, reverse: &Reverse<'s>, place: usize) -> Rc<Vec<Shown>> {
+    pub(crate) fn shown(&self, reverse: &Reverse<'s>, place: usize) -> Rc<Vec<Shown>> {
         if let Some(known) = self.shown.borrow().get(&place) {
             return Rc::clone(known);
         }

@@ -1,8 +1,10 @@
 //! A snapshot with its numbers resolved: roles, access lists, and what belongs to what.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::acl::{self, Object};
+use super::index::Index;
 use super::snapshot::{Acl, Contents, Database, Function, Oid, Relation, Role, Schema, Snapshot};
 use super::source::{self, Meaning};
 
@@ -14,6 +16,15 @@ pub(crate) type RoleAt = u32;
 pub(crate) enum Holder {
     Public,
     Role(RoleAt),
+}
+
+impl Holder {
+    pub(crate) fn role(self) -> Option<RoleAt> {
+        match self {
+            Self::Public => None,
+            Self::Role(role) => Some(role),
+        }
+    }
 }
 
 /// One entry of an access list, resolved.
@@ -57,6 +68,13 @@ pub(crate) struct Edge {
     pub(crate) admin: bool,
 }
 
+impl Edge {
+    /// A membership by which nothing is had (from PostgreSQL 16).
+    pub(crate) fn dead(edge: &Self) -> bool {
+        !edge.inherit && !edge.set && !edge.admin
+    }
+}
+
 /// One database's contents, indexed.
 #[derive(Debug)]
 pub(crate) struct Place<'s> {
@@ -70,6 +88,9 @@ pub(crate) struct Place<'s> {
     pub(crate) meanings: HashMap<Oid, Meaning>,
     /// `pg_database_owner`'s member here.
     pub(crate) owner: Option<RoleAt>,
+    pub(crate) index: Index<'s>,
+    /// Questions about single relations, counted for tests.
+    pub(crate) asked: Cell<u64>,
 }
 
 /// A snapshot, indexed.
@@ -144,15 +165,19 @@ impl<'s> World<'s> {
         }
         let meaning =
             |function: &Function| Some((function.oid, source::meaning(function.source.as_deref()?)));
+        let relations = contents.relations.iter().map(|one| (one.oid, one)).collect();
+        let meanings = contents.functions.iter().filter_map(meaning).collect();
         Some(Place {
             contents,
             database,
-            relations: contents.relations.iter().map(|one| (one.oid, one)).collect(),
+            index: Index::new(contents, &relations, &meanings),
+            asked: Cell::new(0),
+            relations,
             relations_named,
             schemas: contents.schemas.iter().map(|one| (one.oid, one)).collect(),
             functions: contents.functions.iter().map(|one| (one.oid, one)).collect(),
             functions_named,
-            meanings: contents.functions.iter().filter_map(meaning).collect(),
+            meanings,
             owner: self.by_oid.get(&database.owner).copied(),
         })
     }
@@ -247,6 +272,7 @@ impl<'s> World<'s> {
 
 impl<'s> Place<'s> {
     pub(crate) fn relation(&self, oid: Oid) -> Option<&'s Relation> {
+        self.asked.set(self.asked.get() + 1);
         self.relations.get(&oid).copied()
     }
 
@@ -259,6 +285,7 @@ impl<'s> Place<'s> {
     }
 
     pub(crate) fn title(&self, relation: &Relation) -> String {
+        self.asked.set(self.asked.get() + 1);
         format!("{}.{}", self.schema_name(relation.schema), relation.name)
     }
 

@@ -10,6 +10,9 @@ code{background:#f4f4f4;padding:.1em .3em;white-space:pre-wrap}.rows{color:#b000
 .grantable{color:#6a1b9a;font-weight:bold}.latent,.blocked{color:#666}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.2em .6em;\
 text-align:left}ol{margin:.4em 0}";
 
+/// Relations, and paths, that a page has at most: a browser opens it, and nobody reads more.
+const ENTRIES: usize = 2_000;
+
 /// The page.
 pub(super) fn page(report: &Report) -> String {
     let mut text = String::new();
@@ -25,7 +28,7 @@ pub(super) fn page(report: &Report) -> String {
         escaped(&server.taken)
     );
     text.push_str("<table><tr><th>relation</th><th>rows</th><th>facts</th><th>grantable</th><th>latent</th><th>blocked</th></tr>");
-    for looked in &report.relation {
+    for looked in report.relation.iter().take(ENTRIES) {
         let _ = write!(text, "<tr><td>{}</td>", escaped(&looked.relation));
         for count in looked.roles {
             let _ = write!(text, "<td>{count}</td>");
@@ -34,7 +37,7 @@ pub(super) fn page(report: &Report) -> String {
     }
     text.push_str("</table>");
     let mut heading = None;
-    for finding in &report.findings {
+    for finding in report.findings.iter().take(ENTRIES) {
         let title = (&finding.relation, &finding.role);
         if heading != Some(title) {
             heading = Some(title);
@@ -46,6 +49,16 @@ pub(super) fn page(report: &Report) -> String {
             );
         }
         one(finding, &mut text);
+    }
+    let relations = report.relation.len().saturating_sub(ENTRIES);
+    let findings = report.findings.len().saturating_sub(ENTRIES);
+    if relations + findings + report.left_out > 0 {
+        let _ = write!(
+            text,
+            "<p>This page is cut: {relations} more relations and {findings} more paths stand in the document that --json prints, and \
+             {} are not listed there either.</p>",
+            report.left_out
+        );
     }
     if !report.unseen.is_empty() {
         text.push_str("<h2>Not seen</h2><ul>");

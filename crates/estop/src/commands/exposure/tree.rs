@@ -1,6 +1,8 @@
 //! The findings for a person: a tree of relations, roles and paths.
 
-use policy::exposure::{Class, Finding, Question, Report};
+use std::collections::HashMap;
+
+use policy::exposure::{Class, Finding, Looked, Question, Reach, Report};
 
 use super::Difference;
 use crate::failure::Failure;
@@ -8,6 +10,10 @@ use crate::output::{Console, Tone};
 
 /// Lines of findings that are printed when no relation was named: more nobody reads on a terminal.
 const SHOWN: usize = 200;
+
+/// Relations and roles that are listed for a whole server.
+const RELATIONS: usize = 200;
+const ROLES: usize = 40;
 
 /// Shows a report.
 pub(super) fn show(
@@ -29,23 +35,32 @@ pub(super) fn show(
             "not tried (--verify tries them)"
         },
     ))?;
+    reaches(report, console)?;
+    let mut of_relation: HashMap<(&str, &str), Vec<&Finding>> = HashMap::new();
+    for finding in &report.findings {
+        let key = (finding.database.as_str(), finding.relation.as_str());
+        of_relation.entry(key).or_default().push(finding);
+    }
     let mut lines = 0_usize;
-    for looked in &report.relation {
+    let open = |looked: &&Looked| {
+        let [rows, facts, grantable, latent, _] = looked.roles;
+        question.relation.is_some() || rows + facts + grantable + latent > 0
+    };
+    let most = if question.relation.is_none() && question.role.is_none() {
+        RELATIONS
+    } else {
+        usize::MAX
+    };
+    for looked in report.relation.iter().filter(open).take(most) {
         let [rows, facts, grantable, latent, blocked] = looked.roles;
-        if question.relation.is_none() && rows + facts + grantable + latent == 0 {
-            continue;
-        }
         console.line(format!(
             "\n{} {}: roles that read rows: {rows}, facts: {facts}, can give themselves the right: {grantable}, latent: {latent}, blocked: {blocked}",
             console.paint(Tone::Strong, &looked.relation),
             console.paint(Tone::Quiet, format!("(database {})", looked.database)),
         ))?;
         let mut role = None;
-        let own = report
-            .findings
-            .iter()
-            .filter(|one| one.relation == looked.relation && one.database == looked.database);
-        for finding in own {
+        let own = of_relation.get(&(looked.database.as_str(), looked.relation.as_str()));
+        for finding in own.into_iter().flatten().copied() {
             if question.relation.is_none() && question.role.is_none() && finding.class >= Class::Latent {
                 continue;
             }
@@ -61,13 +76,25 @@ pub(super) fn show(
             one(finding, console)?;
         }
     }
+    let relations = report.relation.iter().filter(open).count();
+    if relations > most {
+        console.line(format!(
+            "\n{} more relations are open to somebody: name one or a role, or take --json",
+            relations - most
+        ))?;
+    }
     if question.relation.is_none() && lines >= SHOWN {
         console.line(format!(
             "\nonly the first {SHOWN} paths are shown: name a relation or a role, or take --json"
         ))?;
     }
     if report.left_out > 0 {
-        console.line(format!("{} more findings were left out", report.left_out))?;
+        let what = if report.findings.iter().any(|one| one.alike.is_some()) {
+            "pairs of a role and a relation that have paths are not listed"
+        } else {
+            "more findings were left out"
+        };
+        console.line(format!("{} {what}", report.left_out))?;
     }
     if report.findings.is_empty() {
         console.line(console.paint(Tone::Good, "no path was found"))?;
@@ -80,6 +107,27 @@ pub(super) fn show(
             unseen.why,
             unseen.needs
         ))?;
+    }
+    Ok(())
+}
+
+/// The roles that read most, where a whole server was asked about.
+fn reaches(report: &Report, console: Console) -> Result<(), Failure> {
+    let mut open: Vec<&Reach> = report.roles.iter().collect();
+    open.retain(|reach| reach.relations.iter().take(4).any(|count| *count > 0));
+    open.sort_by_key(|reach| {
+        let [rows, facts, grantable, ..] = reach.relations;
+        std::cmp::Reverse((rows, facts, grantable))
+    });
+    for reach in open.iter().take(ROLES) {
+        let [rows, facts, grantable, latent, _] = reach.relations;
+        console.line(format!(
+            "{} reads rows of {rows} relations, has facts of {facts}, can give itself {grantable}, latent: {latent}",
+            console.paint(Tone::Strong, &reach.role)
+        ))?;
+    }
+    if open.len() > ROLES {
+        console.line(format!("{} more roles reach something", open.len() - ROLES))?;
     }
     Ok(())
 }
@@ -104,6 +152,12 @@ fn one(finding: &Finding, console: Console) -> Result<(), Failure> {
         console.paint(tone, finding.class.as_str()),
         finding.kind.as_str()
     ))?;
+    if let Some(alike) = finding.alike {
+        console.line(format!(
+            "      for {} roles and {} relations that stand alike",
+            alike.roles, alike.relations
+        ))?;
+    }
     for step in &finding.path {
         console.line(format!("      {} -- {} -> {}", step.from, step.by, step.to))?;
     }

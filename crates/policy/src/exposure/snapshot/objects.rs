@@ -116,7 +116,7 @@ pub struct Reference {
 }
 
 /// A rule; a view's own is one of event `1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// Of which relation.
     pub relation: Oid,
@@ -137,7 +137,7 @@ pub struct Rule {
 }
 
 /// A row security policy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// Of which relation.
     pub relation: Oid,
@@ -336,6 +336,15 @@ pub struct Publication {
     /// Its schemas (from 15).
     #[serde(default)]
     pub schemas: Option<Vec<Oid>>,
+}
+
+impl Publication {
+    /// Whether it takes a relation.
+    pub(crate) fn publishes(&self, relation: &Relation) -> bool {
+        self.all
+            || self.relations.iter().flatten().any(|oid| *oid == relation.oid)
+            || self.schemas.iter().flatten().any(|oid| *oid == relation.schema)
+    }
 }
 
 /// A subscription. Its connection string is never kept.

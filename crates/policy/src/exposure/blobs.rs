@@ -1,0 +1,118 @@
+//! Large objects: they have owners and rights of their own, and what they hold stands in no catalog.
+
+use super::acl::Object;
+use super::kinds::Kind;
+use super::links::{Hold, Link, name};
+use super::points::{Path, counting};
+use super::report::Class;
+use super::rights::Rights;
+use super::snapshot::Relation;
+use super::states::State;
+use super::world::Place;
+
+impl<'s> Rights<'_, 's> {
+    pub(crate) fn large_objects(&self, state: &State, home: usize, target: &Relation, found: &mut Vec<Path>) {
+        let (place, user) = (state.place, state.user);
+        if place != home {
+            return;
+        }
+        let Some(here) = self.place(place) else { return };
+        self.lo_compat_by_setting(state, here, target, found);
+        for objects in &here.contents.large_objects {
+            let sql = format!("LARGE OBJECT {}", objects.first);
+            let title = format!("large object {}", objects.first);
+            let owned = self.world.at(objects.owner) == Some(user);
+            let class = if target.blobs { Class::Rows } else { Class::Latent };
+            let why = if target.blobs {
+                "the table has a column that can name large objects"
+            } else {
+                "what large objects hold does not stand in any catalog: look at them"
+            };
+            let title = if objects.count > 1 {
+                format!("{title} and {} like it", objects.count - 1)
+            } else {
+                title
+            };
+            if self.world.snapshot.server.lo_compat {
+                let link = Link::new(
+                    self.world.name(user),
+                    &title,
+                    "lo_compat_privileges is on",
+                    Hold::Sql {
+                        place: None,
+                        sql: "ALTER SYSTEM SET lo_compat_privileges = off; SELECT pg_reload_conf();"
+                            .to_owned(),
+                        breaks: Some("clients of before PostgreSQL 9.0".to_owned()),
+                    },
+                );
+                found.push(self.simple(state, class, Kind::LargeObject, vec![link], Some(why)));
+                continue;
+            }
+            let target = self.other(&objects.acl, Object::Blob, objects.owner, sql.clone(), title);
+            for way in self.ways(place, user, &target, 'r') {
+                let mut links = way.links;
+                if owned && let Some(last) = links.last_mut() {
+                    let heir = self.superuser().map_or("postgres", |at| self.world.name(at));
+                    last.hold = Hold::Sql {
+                        place: Some(place),
+                        sql: format!("ALTER {sql} OWNER TO {};", name(heir)),
+                        breaks: None,
+                    };
+                }
+                if objects.count > 1 {
+                    self.all_alike(&mut links, objects.count);
+                }
+                let tries = format!("SELECT 1 WHERE length(pg_catalog.lo_get({})) > 0", objects.first);
+                found.push(Path {
+                    tries: Some((counting(&tries), true)),
+                    ..self.simple(state, class, Kind::LargeObject, links, Some(why))
+                });
+            }
+        }
+    }
+
+    /// Who may set `lo_compat_privileges` reads all large objects (from PostgreSQL 15).
+    fn lo_compat_by_setting(
+        &self,
+        state: &State,
+        here: &Place<'s>,
+        target: &Relation,
+        found: &mut Vec<Path>,
+    ) {
+        if here.contents.large_objects.is_empty() {
+            return;
+        }
+        let parameters = self.world.snapshot.parameters.iter();
+        for parameter in parameters.filter(|one| one.name == "lo_compat_privileges") {
+            let object = format!("PARAMETER {}", name(&parameter.name));
+            let title = format!("parameter {}", parameter.name);
+            let setting = self.other(&parameter.acl, Object::Parameter, 10, object, title.clone());
+            let class = if target.blobs {
+                Class::Grantable
+            } else {
+                Class::Latent
+            };
+            for way in self.ways(state.place, state.user, &setting, 's') {
+                let mut links = way.links;
+                links.push(Link::new(
+                    &title,
+                    "all large objects",
+                    "set to on, no right is asked for",
+                    Hold::Fixed,
+                ));
+                found.push(self.simple(state, class, Kind::Parameter, links, None));
+            }
+        }
+    }
+
+    /// Several large objects with the same rights are closed one by one; the statement names the first.
+    fn all_alike(&self, links: &mut [Link], count: i64) {
+        if let Some(link) = links.last_mut() {
+            link.by = format!(
+                "{} (and of {} more with the same owner and rights, one statement each)",
+                link.by,
+                count - 1
+            );
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Indexes of a database's contents, so that a question about one relation costs what hangs on it and not what stands beside it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::snapshot::{Contents, ForeignTable, Function, Oid, Policy, Relation, Rule};
+use super::source::{Dynamic, Meaning};
+use super::world::Place;
+
+/// A function's place among the contents' functions.
+type FunctionAt = usize;
+
+/// What a place's contents are asked for again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Index<'s> {
+    policies: HashMap<Oid, Vec<&'s Policy>>,
+    foreign_tables: HashMap<Oid, &'s ForeignTable>,
+    /// Functions that reach past the table: those of extensions, in untrusted languages, and of files.
+    pub(crate) reaching: Vec<&'s Function>,
+    /// SECURITY DEFINER functions that may run their caller's statements or code.
+    pub(crate) lending: Vec<&'s Function>,
+    /// Functions whose text or parsed body names a relation, by its name.
+    readers: HashMap<String, Vec<FunctionAt>>,
+    /// Functions that call a function, by the one that is called.
+    callers: HashMap<FunctionAt, Vec<FunctionAt>>,
+    /// Functions that run text, or call one that does: any relation may be read by them.
+    dynamic: BTreeSet<FunctionAt>,
+    /// Who owns a relation.
+    pub(crate) owners: HashSet<Oid>,
+    /// Views that call functions, by the function: places among the contents' rules.
+    viewing: HashMap<Oid, Vec<usize>>,
+}
+
+/// Functions that may read something: more than those that do, never fewer.
+#[derive(Debug)]
+pub(crate) struct Candidates {
+    at: BTreeSet<FunctionAt>,
+    oids: HashSet<Oid>,
+}
+
+impl Candidates {
+    /// In the order of the contents.
+    pub(crate) fn functions<'s>(&self, contents: &'s Contents) -> impl Iterator<Item = &'s Function> {
+        self.at.iter().filter_map(|at| contents.functions.get(*at))
+    }
+
+    pub(crate) fn has(&self, function: Oid) -> bool {
+        self.oids.contains(&function)
+    }
+}
+
+impl<'s> Index<'s> {
+    pub(crate) fn new(
+        contents: &'s Contents,
+        relations: &HashMap<Oid, &'s Relation>,
+        meanings: &HashMap<Oid, Meaning>,
+    ) -> Self {
+        let mut new = Self {
+            owners: contents.relations.iter().map(|relation| relation.owner).collect(),
+            ..Self::default()
+        };
+        for policy in &contents.policies {
+            new.policies.entry(policy.relation).or_default().push(policy);
+        }
+        for table in &contents.foreign_tables {
+            new.foreign_tables.entry(table.relation).or_insert(table);
+        }
+        for (at, rule) in contents
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.event == "1")
+        {
+            for function in rule.calls.iter().flatten() {
+                new.viewing.entry(*function).or_default().push(at);
+            }
+        }
+        let mut by_oid: HashMap<Oid, FunctionAt> = HashMap::new();
+        let mut by_name: HashMap<&str, Vec<FunctionAt>> = HashMap::new();
+        for (at, function) in contents.functions.iter().enumerate() {
+            by_oid.insert(function.oid, at);
+            by_name.entry(&function.name).or_default().push(at);
+            if super::server::may_reach(function) {
+                new.reaching.push(function);
+            }
+        }
+        let mut queue = Vec::new();
+        for (at, function) in contents.functions.iter().enumerate() {
+            let meaning = meanings.get(&function.oid);
+            let called: Vec<FunctionAt> = if function.parsed {
+                for read in function.reads.iter().flatten() {
+                    if let Some(relation) = relations.get(&read.relation) {
+                        new.readers.entry(relation.name.clone()).or_default().push(at);
+                    }
+                }
+                let oids = function.calls.iter().flatten();
+                oids.filter_map(|oid| by_oid.get(oid).copied()).collect()
+            } else if let Some(meaning) = meaning {
+                for named in meaning.reads.iter().chain(&meaning.grants) {
+                    new.readers.entry(named.name.clone()).or_default().push(at);
+                }
+                if meaning.dynamic != Dynamic::No && new.dynamic.insert(at) {
+                    queue.push(at);
+                }
+                let names = meaning.calls.iter();
+                names
+                    .filter_map(|named| by_name.get(named.name.as_str()))
+                    .flatten()
+                    .copied()
+                    .collect()
+            } else {
+                Vec::new()
+            };
+            for one in called {
+                new.callers.entry(one).or_default().push(at);
+            }
+            if function.definer && meaning.is_some() {
+                new.lending.push(function);
+            }
+        }
+        while let Some(at) = queue.pop() {
+            for caller in new.callers.get(&at).into_iter().flatten() {
+                if new.dynamic.insert(*caller) {
+                    queue.push(*caller);
+                }
+            }
+        }
+        new
+    }
+
+    /// The policies of a relation, in the order of the contents.
+    pub(crate) fn policies(&self, relation: Oid) -> &[&'s Policy] {
+        self.policies
+            .get(&relation)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn foreign_table(&self, relation: Oid) -> Option<&'s ForeignTable> {
+        self.foreign_tables.get(&relation).copied()
+    }
+
+    /// Whether a function names a relation of this name.
+    pub(crate) fn is_named(&self, relation: &str) -> bool {
+        self.readers.contains_key(relation)
+    }
+
+    /// Functions that may yield one of these relations.
+    pub(crate) fn candidates<'n>(
+        &self,
+        contents: &Contents,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Candidates {
+        let mut at = self.dynamic.clone();
+        let mut queue: Vec<FunctionAt> = Vec::new();
+        for name in names {
+            for reader in self.readers.get(name).into_iter().flatten() {
+                if at.insert(*reader) {
+                    queue.push(*reader);
+                }
+            }
+        }
+        while let Some(one) = queue.pop() {
+            for caller in self.callers.get(&one).into_iter().flatten() {
+                if at.insert(*caller) {
+                    queue.push(*caller);
+                }
+            }
+        }
+        let oids = at.iter().filter_map(|at| contents.functions.get(*at));
+        Candidates {
+            oids: oids.map(|function| function.oid).collect(),
+            at,
+        }
+    }
+
+    /// Views that call one of these functions, in the order of the contents.
+    pub(crate) fn views_calling(&self, contents: &'s Contents, functions: &Candidates) -> Vec<&'s Rule> {
+        let called = functions.oids.iter().filter_map(|oid| self.viewing.get(oid));
+        let rules: BTreeSet<usize> = called.flatten().copied().collect();
+        rules
+            .into_iter()
+            .filter_map(|at| contents.rules.get(at))
+            .collect()
+    }
+}
+
+impl<'s> Place<'s> {
+    /// Functions that may yield one of these relations.
+    pub(crate) fn candidates(&self, relations: impl Iterator<Item = Oid>) -> Candidates {
+        let names = relations
+            .filter_map(|oid| self.relation(oid))
+            .map(|relation| relation.name.as_str());
+        self.index.candidates(self.contents, names)
+    }
+}

@@ -1,0 +1,133 @@
+//! A whole server's numbers, which come from groups of roles and relations, against the plain scan of each relation; and how much
+//! work they take on a large catalog.
+
+mod large;
+mod made;
+mod made_more;
+
+use std::collections::BTreeMap;
+
+use policy::exposure::scan::Named;
+use policy::exposure::{Class, Question, Report, Snapshot, scan};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+
+fn whole(snapshot: &Snapshot) -> Report {
+    scan(snapshot, &Question::default()).unwrap()
+}
+
+/// A class' place in the numbers.
+fn at(class: Class) -> usize {
+    [
+        Class::Rows,
+        Class::Facts,
+        Class::Grantable,
+        Class::Latent,
+        Class::Blocked,
+    ]
+    .iter()
+    .position(|one| *one == class)
+    .unwrap()
+}
+
+/// The worst class of each role that is counted, by a scan of the relation alone.
+fn plain(snapshot: &Snapshot, relation: &str, counted: &[String]) -> BTreeMap<String, Class> {
+    let (schema, name) = relation.split_once('.').unwrap();
+    let named = Named {
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        column: None,
+    };
+    let question = Question {
+        relation: Some(named),
+        ..Question::default()
+    };
+    let mut worst: BTreeMap<String, Class> = BTreeMap::new();
+    for finding in scan(snapshot, &question).unwrap().findings {
+        if counted.contains(&finding.role) {
+            let class = worst.entry(finding.role).or_insert(finding.class);
+            *class = (*class).min(finding.class);
+        }
+    }
+    worst
+}
+
+/// Holds the numbers of all relations and roles against the plain scan.
+fn agree(snapshot: &Snapshot) -> Result<(), String> {
+    let report = whole(snapshot);
+    let counted: Vec<String> = report.roles.iter().map(|reach| reach.role.clone()).collect();
+    let mut reaches: BTreeMap<&str, [u32; 5]> = counted.iter().map(|role| (role.as_str(), [0; 5])).collect();
+    for looked in &report.relation {
+        let mut of_database = snapshot.clone();
+        of_database.server.database.clone_from(&looked.database);
+        let worst = plain(&of_database, &looked.relation, &counted);
+        let mut numbers = [0; 5];
+        for (role, class) in &worst {
+            numbers[at(*class)] += 1;
+            reaches.get_mut(role.as_str()).unwrap()[at(*class)] += 1;
+        }
+        if numbers != looked.roles {
+            return Err(format!(
+                "{}: {:?} by groups, {numbers:?} one by one: {worst:?}",
+                looked.relation, looked.roles
+            ));
+        }
+    }
+    for reach in &report.roles {
+        let plain = reaches[reach.role.as_str()];
+        if plain != reach.relations {
+            return Err(format!(
+                "{}: {:?} by groups, {plain:?} one by one",
+                reach.role, reach.relations
+            ));
+        }
+    }
+    // All is listed where there is room for it.
+    let listed: BTreeMap<(&str, &str, &str), Class> =
+        report.findings.iter().fold(BTreeMap::new(), |mut all, one| {
+            let class = all
+                .entry((&*one.database, &*one.relation, &*one.role))
+                .or_insert(one.class);
+            *class = (*class).min(one.class);
+            all
+        });
+    let stood: u32 = report.relation.iter().flat_map(|looked| looked.roles).sum();
+    if listed.len() != stood as usize || report.left_out != 0 {
+        return Err(format!("{} pairs are listed of {stood}", listed.len()));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn groups_say_what_each_relation_says(steps in prop::collection::vec(any::<[u8; 5]>(), 0..40), version in 0..4_usize) {
+        let snapshot = made::snapshot([140_000, 150_000, 160_000, 180_000][version], &steps);
+        prop_assert!(agree(&snapshot).is_ok(), "{}", agree(&snapshot).unwrap_err());
+    }
+}
+
+/// The random catalogs are worth something: nearly every kind of path stands in some of them, and all classes.
+#[test]
+fn made_catalogs_have_paths_of_all_sorts() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let steps = prop::collection::vec(any::<[u8; 5]>(), 40);
+    let mut kinds = std::collections::BTreeSet::new();
+    let mut classes = [0_u32; 5];
+    for round in 0..300_usize {
+        let steps = steps.new_tree(&mut runner).unwrap().current();
+        let report = whole(&made::snapshot(
+            [140_000, 150_000, 160_000, 180_000][round % 4],
+            &steps,
+        ));
+        kinds.extend(report.findings.iter().map(|finding| finding.kind));
+        for reach in &report.roles {
+            for (sum, count) in classes.iter_mut().zip(reach.relations) {
+                *sum += count;
+            }
+        }
+    }
+    assert!(kinds.len() >= 40, "{} kinds: {kinds:?}", kinds.len());
+    assert!(classes.iter().all(|count| *count > 100), "{classes:?}");
+}
