@@ -57,7 +57,7 @@ impl Control {
         for (partner, admin) in &self.0.airlocks {
             self.close_fresh(partner, admin).await?;
             let way = self.way(partner, admin, &upstreams, renewing).await?;
-            plans.push(UpstreamPlan::new(&shown_as(partner), way.plan, &BTreeSet::new()));
+            plans.push(UpstreamPlan::new(&shown_as(partner), way.plan, None));
         }
         Ok(plans)
     }
@@ -83,11 +83,7 @@ impl Control {
             for change in &way.changes {
                 self.change(partner, admin, change).await?;
             }
-            plans.push(UpstreamPlan::new(
-                &shown_as(&way.partner),
-                way.plan,
-                &BTreeSet::new(),
-            ));
+            plans.push(UpstreamPlan::new(&shown_as(&way.partner), way.plan, None));
         }
         Ok(plans)
     }
@@ -175,7 +171,7 @@ impl Control {
         upstreams: &Upstreams,
     ) -> Result<Vec<Difference>, ControlError> {
         let way = self.way(partner, admin, upstreams, &BTreeSet::new()).await?;
-        Ok(differences(&way.plan, &BTreeSet::new()))
+        Ok(differences(&way.plan, None))
     }
 
     async fn way(
@@ -214,7 +210,11 @@ impl Control {
         Ok(Way {
             partner: partner.clone(),
             changes,
-            plan: Plan { steps, findings },
+            plan: Plan {
+                steps,
+                findings,
+                marks: BTreeMap::new(),
+            },
         })
     }
 

@@ -10,7 +10,7 @@ use ledger::{Draft, Status};
 use policy::desired::Desired;
 use policy::harden::Finding;
 use policy::in_force::InForce;
-use policy::plan::{Difference, Plan, Step, differences, notes};
+use policy::plan::{Difference, Noted, Plan, Step, differences};
 use proof::hold::Held;
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,7 @@ pub(crate) struct Coming {
 }
 
 impl UpstreamPlan {
-    pub(crate) fn new(upstream: &str, plan: Plan, noted: &BTreeSet<String>) -> Self {
+    pub(crate) fn new(upstream: &str, plan: Plan, noted: Option<&Noted>) -> Self {
         Self {
             upstream: upstream.to_owned(),
             fingerprint: plan.fingerprint(),
@@ -87,7 +87,7 @@ impl Control {
             let (desired, credentials) = self.wanted(name)?;
             let keys = self.mask_keys(&desired)?;
             let plan = admin.plan(&desired, &credentials, &keys).await?;
-            plans.push(UpstreamPlan::new(name, plan, &self.0.store.noted(name)?));
+            plans.push(UpstreamPlan::new(name, plan, self.0.store.noted(name)?.as_ref()));
         }
         let airlocks = self.plan_airlocks(&renewed_by(&plans)).await?;
         plans.extend(airlocks);
@@ -128,8 +128,8 @@ impl Control {
                 .await?;
             let noted = self.0.store.noted(name)?;
             let plan = uncommitted.commit().await?;
-            self.0.store.keep_noted(name, &notes(&plan))?;
-            plans.push(UpstreamPlan::new(name, plan, &noted));
+            self.0.store.keep_noted(name, &Noted::of(&plan))?;
+            plans.push(UpstreamPlan::new(name, plan, noted.as_ref()));
             Self::end_strangers(admin).await?;
         }
         let airlocks = self

@@ -1,6 +1,6 @@
 //! What control keeps in the register, and what it reads there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evidence::hash::Hash;
@@ -8,6 +8,7 @@ use evidence::id::{AgreementId, DirectiveNumber, Epoch, PartnerId};
 use ledger::register::Register;
 use policy::airlock::Seal;
 use policy::in_force::InForce;
+use policy::plan::Noted;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -195,18 +196,16 @@ impl Store {
         self.put(&format!("{PSEUDONYM}{agreement}"), &bytes, doing)
     }
 
-    /// The notes that stood there when the estate was applied, each by its hash. None before anything was applied.
-    pub(crate) fn noted(&self, upstream: &str) -> Result<BTreeSet<String>, ControlError> {
+    /// What stood beside the shares when the estate was applied; nothing before anything was.
+    pub(crate) fn noted(&self, upstream: &str) -> Result<Option<Noted>, ControlError> {
         let found = self.get(&format!("{NOTED}{upstream}"), "reading what was noted")?;
-        // What cannot be read is as good as none: then every note is news, until the estate is applied again.
-        Ok(found
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default())
+        // What cannot be read is as if nothing had been noted: every note is news then, until the estate is applied again.
+        Ok(found.map(|bytes| serde_json::from_slice(&bytes).unwrap_or_default()))
     }
 
-    pub(crate) fn keep_noted(&self, upstream: &str, notes: &BTreeSet<String>) -> Result<(), ControlError> {
+    pub(crate) fn keep_noted(&self, upstream: &str, noted: &Noted) -> Result<(), ControlError> {
         let doing = "keeping what was noted";
-        let bytes = serde_json::to_vec(notes).map_err(ControlError::register(doing))?;
+        let bytes = serde_json::to_vec(noted).map_err(ControlError::register(doing))?;
         self.put(&format!("{NOTED}{upstream}"), &bytes, doing)
     }
 

@@ -213,7 +213,7 @@ impl Control {
                 let seen = admin
                     .look(&desired, &credentials, &keys, airlocked, &mut printed)
                     .await?;
-                let differences = differences(&seen.plan, &noted);
+                let differences = differences(&seen.plan, noted.as_ref());
                 let opened_to = opened_to(&differences, &desired);
                 let mut watching = self.watching();
                 watching.printed.insert(name.to_owned(), printed);

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub mod marks;
 pub mod reading;
 pub mod rights;
 pub mod surroundings;
@@ -33,7 +34,7 @@ pub struct Catalog {
     pub server: Server,
     /// All roles but the predefined `pg_*` ones.
     pub roles: Vec<Role>,
-    /// Memberships whose member is not predefined.
+    /// Memberships whose member is not predefined, or that make somebody a member of a role of ours.
     pub memberships: Vec<Membership>,
     /// `pg_db_role_setting`, one entry a setting.
     pub settings: Vec<Setting>,
@@ -54,6 +55,9 @@ pub struct Catalog {
     /// What stands around the shares beside rights.
     #[serde(default)]
     pub surroundings: surroundings::Surroundings,
+    /// What is compared with what it was when the estate was applied.
+    #[serde(default)]
+    pub marks: Vec<marks::Mark>,
     /// The rows of the table of the keys of pseudonyms, by id. Never the keys.
     #[serde(default)]
     pub mask_keys: BTreeMap<String, KeyState>,
@@ -435,64 +439,5 @@ impl Catalog {
     pub fn public_uses_schema(&self, schema: &str) -> bool {
         matches!(schema, "pg_catalog" | "information_schema")
             || self.public_has(&Object::schema(schema), "USAGE")
-    }
-}
-
-impl Object {
-    /// A schema.
-    #[must_use]
-    pub fn schema(name: &str) -> Self {
-        Self {
-            class: Class::Schema,
-            schema: None,
-            name: name.to_owned(),
-            part: None,
-        }
-    }
-
-    /// A database.
-    #[must_use]
-    pub fn database(name: &str) -> Self {
-        Self {
-            class: Class::Database,
-            schema: None,
-            name: name.to_owned(),
-            part: None,
-        }
-    }
-
-    /// A relation.
-    #[must_use]
-    pub fn relation(schema: &str, name: &str) -> Self {
-        Self {
-            class: Class::Relation,
-            schema: Some(schema.to_owned()),
-            name: name.to_owned(),
-            part: None,
-        }
-    }
-
-    /// A column of a relation.
-    #[must_use]
-    pub fn column(schema: &str, relation: &str, column: &str) -> Self {
-        let part = Some(column.to_owned());
-        Self {
-            class: Class::Column,
-            schema: Some(schema.to_owned()),
-            name: relation.to_owned(),
-            part,
-        }
-    }
-
-    /// A function by its identity arguments.
-    #[must_use]
-    pub fn function(schema: &str, name: &str, arguments: &str) -> Self {
-        let part = Some(arguments.to_owned());
-        Self {
-            class: Class::Function,
-            schema: Some(schema.to_owned()),
-            name: name.to_owned(),
-            part,
-        }
     }
 }

@@ -12,6 +12,7 @@ use crate::catalog::{Catalog, Class, Grant, Grantee};
 mod findings;
 
 pub use findings::findings;
+pub(crate) use findings::is_dangerous_extension;
 
 /// Rights of PUBLIC that are to be taken away, with one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]

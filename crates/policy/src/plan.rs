@@ -2,7 +2,7 @@
 //!
 //! Pure and deterministic. The plan of a database in the desired state is empty; what a later plan shows is drift.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use evidence::id::AgreementId;
@@ -18,13 +18,15 @@ use crate::terms::Sign;
 mod base;
 mod difference;
 mod keys;
+mod marks;
 pub(crate) mod public;
 mod rights;
 mod roles;
 mod shares;
 
-pub use difference::{Difference, Effect, differences, fingerprint, notes, opened_to};
+pub use difference::{Difference, Effect, Noted, differences, fingerprint, opened_to};
 pub use keys::{become_owner, forget, is_readable, read};
+pub use marks::{Marked, bases};
 pub(crate) use roles::revoke_membership;
 
 /// Stands in a step's SQL where the role's new password verifier goes, inside quotes. A verifier has no quote in it.
@@ -100,6 +102,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the custodian should know, or must change before any of it.
     pub findings: Vec<Finding>,
+    /// What stands beside the shares, to be compared with what stood there when the estate was applied.
+    #[serde(default)]
+    pub marks: BTreeMap<String, Marked>,
 }
 
 impl Plan {
@@ -166,6 +171,7 @@ pub fn plan(desired: &Desired, catalog: &Catalog) -> Plan {
     Plan {
         steps: draft.steps,
         findings: draft.findings,
+        marks: marks::marks(desired, catalog),
     }
 }
 

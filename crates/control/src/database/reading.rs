@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::admin_role;
+use policy::catalog::marks::{self, Mark};
 use policy::catalog::surroundings::{self, Surroundings};
 use policy::catalog::{Catalog, Grant, Object, Password, Server, printed_key, reading};
 use policy::desired::Desired;
+use policy::plan::bases;
 use serde::de::DeserializeOwned;
 use tokio_postgres::types::Json;
 use zeroize::Zeroizing;
@@ -32,6 +34,7 @@ impl Connection {
         if !catalog.server.superuser {
             catalog.surroundings.not_passed_on = self.not_passed_on(desired).await?;
         }
+        self.read_marks(&mut catalog, desired).await?;
         catalog.printed = self.print(desired).await?;
         Ok(catalog)
     }
@@ -62,6 +65,7 @@ impl Connection {
                 .document("reading user mappings", reading::PUBLIC_MAPPINGS)
                 .await?,
             surroundings: self.surroundings().await?,
+            marks: Vec::new(),
             mask_keys: BTreeMap::new(),
             printed: BTreeMap::new(),
             grants,
@@ -82,6 +86,31 @@ impl Connection {
             found.rules = Some(self.document("reading pg_hba.conf", surroundings::RULES).await?);
         }
         Ok(found)
+    }
+
+    /// What is compared with what it was when the estate was applied.
+    pub(crate) async fn read_marks(
+        &self,
+        catalog: &mut Catalog,
+        desired: &Desired,
+    ) -> Result<(), ControlError> {
+        let doing = "reading what stands beside the shares";
+        let settings = marks::SETTINGS.as_slice();
+        let row = self
+            .client
+            .query_one(marks::MARKS, &[&bases(desired), &settings])
+            .await;
+        let row = row.map_err(ControlError::database(doing))?;
+        let Json(read): Json<Vec<Mark>> = row.try_get(0).map_err(|source| ControlError::Answer {
+            doing,
+            source: Box::new(source),
+        })?;
+        catalog.marks = read;
+        if catalog.server.superuser && catalog.server.version >= marks::IDENT_SINCE {
+            let more: Vec<Mark> = self.document("reading pg_ident.conf", marks::IDENT).await?;
+            catalog.marks.extend(more);
+        }
+        Ok(())
     }
 
     async fn document<T: DeserializeOwned>(&self, doing: &'static str, sql: &str) -> Result<T, ControlError> {

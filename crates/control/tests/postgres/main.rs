@@ -47,6 +47,8 @@ mod server;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]
+mod tampering;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod world;

@@ -40,7 +40,7 @@ fn shared(files: &mut Files) {
     );
 }
 
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let mut world = World::new().await;
     world.restart_with(shared);
     world.approve().await.unwrap();

@@ -35,7 +35,7 @@ from pg_auth_members a
 join pg_roles r on r.oid = a.roleid
 join pg_roles m on m.oid = a.member
 left join pg_roles g on g.oid = a.grantor
-where m.rolname !~ '^pg_'";
+where m.rolname !~ '^pg_' or r.rolname ~ '^estop_'";
 
 /// Fills [`super::Catalog::settings`].
 pub const SETTINGS: &str = "

@@ -1,7 +1,66 @@
-//! Rights as SQL: the `GRANT` and `REVOKE` statements that make or unmake one.
+//! Objects that rights are held on, and rights as SQL: the `GRANT` and `REVOKE` statements that make or unmake one.
 
 use super::{Class, Grant, Grantee, Object};
 use crate::sql::ident;
+
+impl Object {
+    /// A schema.
+    #[must_use]
+    pub fn schema(name: &str) -> Self {
+        Self {
+            class: Class::Schema,
+            schema: None,
+            name: name.to_owned(),
+            part: None,
+        }
+    }
+
+    /// A database.
+    #[must_use]
+    pub fn database(name: &str) -> Self {
+        Self {
+            class: Class::Database,
+            schema: None,
+            name: name.to_owned(),
+            part: None,
+        }
+    }
+
+    /// A relation.
+    #[must_use]
+    pub fn relation(schema: &str, name: &str) -> Self {
+        Self {
+            class: Class::Relation,
+            schema: Some(schema.to_owned()),
+            name: name.to_owned(),
+            part: None,
+        }
+    }
+
+    /// A column of a relation.
+    #[must_use]
+    pub fn column(schema: &str, relation: &str, column: &str) -> Self {
+        let part = Some(column.to_owned());
+        Self {
+            class: Class::Column,
+            schema: Some(schema.to_owned()),
+            name: relation.to_owned(),
+            part,
+        }
+    }
+
+    /// A function by its identity arguments.
+    #[must_use]
+    pub fn function(schema: &str, name: &str, arguments: &str) -> Self {
+        let part = Some(arguments.to_owned());
+        Self {
+            class: Class::Function,
+            schema: Some(schema.to_owned()),
+            name: name.to_owned(),
+            part,
+        }
+    }
+}
 
 impl Object {
     /// The object as it stands after `ON` in `GRANT` and `REVOKE`. A column stands as its relation; its name goes with

@@ -32,6 +32,11 @@ const COUNTING: &[&str] = &[
     "pageinspect",
 ];
 
+/// Whether an extension is one of those.
+pub(crate) fn is_dangerous_extension(name: &str) -> bool {
+    REACHING_OUT.contains(&name) || COUNTING.contains(&name)
+}
+
 /// All findings, worst first, in a fixed order.
 #[must_use]
 pub fn findings(catalog: &Catalog) -> Vec<Finding> {

@@ -1,7 +1,7 @@
 //! What the shares take for granted of the custodian's own relations.
 
 use super::{Draft, Shares};
-use crate::catalog::{Column, KEYS_SCHEMA, OWNER_ROLE, Relation};
+use crate::catalog::{Class, Column, Grantee, KEYS_SCHEMA, OWNER_ROLE, Relation};
 use crate::desired::{BaseColumn, DesiredView};
 use crate::estate::ColumnType;
 use crate::harden::{Finding, Severity};
@@ -71,6 +71,26 @@ fn relation_of(draft: &mut Draft<'_>, view: &DesiredView, relation: &Relation) {
             continue;
         };
         column_of(draft, view, relation, column, wanted);
+    }
+    let everybody = draft.catalog.grants_of(&Grantee::Public).any(|grant| {
+        matches!(grant.object.class, Class::Relation | Class::Column)
+            && grant.object.schema.as_deref() == Some(&relation.schema)
+            && grant.object.name == relation.name
+    });
+    if everybody && !draft.catalog.public_uses_schema(&relation.schema) {
+        draft.findings.push(Finding {
+            severity: Severity::Note,
+            what: format!(
+                "PUBLIC holds rights on relation `{}.{}`, in a schema that it may not use",
+                relation.schema, relation.name
+            ),
+            opens: "whoever is given USAGE on the schema can use them, under no agreement".to_owned(),
+            close: vec![format!(
+                "REVOKE ALL ON TABLE {}.{} FROM PUBLIC",
+                ident(&relation.schema),
+                ident(&relation.name)
+            )],
+        });
     }
     if relation.row_security {
         draft.findings.push(Finding {

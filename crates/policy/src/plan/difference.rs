@@ -1,12 +1,12 @@
 //! What it means that something stands otherwise than the estate says: what it opens or closes, for whom.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::id::PartnerId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Phase, Plan, SHARE_CANNOT_BE_MADE, is_share_name};
+use super::{Phase, Plan, SHARE_CANNOT_BE_MADE, is_share_name, marks};
 use crate::catalog::Catalog;
 use crate::desired::Desired;
 use crate::harden::{Finding, Severity};
@@ -52,35 +52,57 @@ pub(super) fn roles_named(sql: &str) -> Vec<String> {
     found.into_iter().map(str::to_owned).collect()
 }
 
+/// What stood beside the shares when the estate was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noted {
+    /// What identifies each note of the plan.
+    notes: BTreeSet<String>,
+    /// The value of each mark.
+    marks: BTreeMap<String, String>,
+}
+
+impl Noted {
+    /// What the plan that is applied has noted.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let notes = plan
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Note);
+        let marks = plan.marks.iter();
+        Self {
+            notes: notes.map(note_id).collect(),
+            marks: marks
+                .map(|(key, marked)| (key.clone(), marked.value.clone()))
+                .collect(),
+        }
+    }
+}
+
 /// Everything in which the catalog differs from what the plan would make of it: each step's, and each finding that blocks;
-/// of the notes, those that are not among `known`, which are those that stood there when the estate was applied.
+/// of notes and marks, those that stood otherwise when the estate was applied. Before it was, marks tell nothing.
 #[must_use]
-pub fn differences(plan: &Plan, known: &BTreeSet<String>) -> Vec<Difference> {
+pub fn differences(plan: &Plan, noted: Option<&Noted>) -> Vec<Difference> {
     let mut all: Vec<Difference> = plan.steps.iter().map(|step| step.undoes.clone()).collect();
+    let nothing = Noted::default();
+    let known = &noted.unwrap_or(&nothing).notes;
     all.extend(
         plan.findings
             .iter()
             .filter_map(|finding| of_finding(finding, known)),
     );
+    if let Some(noted) = noted {
+        all.extend(marks::differ(&plan.marks, &noted.marks));
+    }
     all.sort();
     all.dedup();
     all
 }
 
-/// What identifies each note of a plan, so that one that is new shows.
-#[must_use]
-pub fn notes(plan: &Plan) -> BTreeSet<String> {
-    let notes = plan
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Note);
-    notes.map(note_id).collect()
-}
-
-/// The first 64 bits of SHA-256 of what it says, in hexadecimal: short, since there can be thousands.
+/// What identifies a note: short, since there can be thousands.
 fn note_id(finding: &Finding) -> String {
-    let hash = Sha256::digest(finding.what.as_bytes());
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    marks::short_hash(&finding.what)
 }
 
 /// Identifies a set of differences: SHA-256 in hexadecimal; empty if there are none.

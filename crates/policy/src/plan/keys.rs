@@ -1,7 +1,7 @@
 //! Steps for the keys of pseudonyms: a table that only the views' owner reads, with a row for each agreement in force whose views
 //! show pseudonyms. The keys themselves are in no plan: a step names whose key is to be planted.
 
-use super::{Draft, Phase, Shares, Step};
+use super::{Draft, Effect, Phase, Shares, Step};
 use crate::catalog::{Catalog, KEYS_SCHEMA, KEYS_TABLE, KeyState, OWNER_ROLE, Relation, RelationKind};
 use crate::sql::{ident, literal};
 
@@ -88,10 +88,21 @@ pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>) {
             ),
             None => format!("plants the key of the pseudonyms under `{agreement}`"),
         };
-        draft.steps.push(Step {
-            key_for: Some(agreement.clone()),
-            ..Step::new(Phase::Prepare, plant(id.as_str()), words)
-        });
+        let mut step = Step::new(Phase::Prepare, plant(id.as_str()), words);
+        step.key_for = Some(agreement.clone());
+        let theirs = shares
+            .desired
+            .roles
+            .iter()
+            .filter(|role| role.agreement == *agreement);
+        step.undoes.roles = theirs.map(|role| role.name.as_str().to_owned()).collect();
+        if state == Some(&KeyState::Foreign) {
+            step.undoes.effect = Effect::Opens;
+            step.undoes.words = format!(
+                "the key of the pseudonyms under `{agreement}` is not the one that was planted: whoever changed it can name everybody"
+            );
+        }
+        draft.steps.push(step);
     }
 }
 

@@ -124,10 +124,13 @@ fn existing(draft: &mut Draft<'_>, shares: &Shares<'_>, role: &Role, connection_
         .is_some_and(|until| until != "infinity")
     {
         let sql = alter_role(&role.name, "VALID UNTIL 'infinity'");
-        draft.step(
+        let until = role.valid_until.as_deref().unwrap_or_default();
+        draft.step_undoing(
             Phase::Prepare,
             sql,
             format!("the password of {who} no longer lapses by itself"),
+            Effect::Closes,
+            format!("the password of {who} lapses at {until}"),
         );
     }
 }
@@ -221,6 +224,12 @@ fn settings(draft: &mut Draft<'_>, shares: &Shares<'_>, role: &str, wanted: &BTr
         let stands = of_role().any(|s| s.database.is_none() && s.name == *name && s.value == *value);
         if !stands {
             let sql = alter_role(role, &format!("SET {} = {}", ident(name), literal(value)));
+            // Without the role nobody works without it.
+            let effect = if catalog.role(role).is_some() {
+                Effect::Opens
+            } else {
+                Effect::Closes
+            };
             let drifted = match of_role().find(|s| s.database.is_none() && s.name == *name) {
                 Some(found) => format!("{who} works with `{name}` = `{}`, not `{value}`", found.value),
                 None => format!("{who} works without `{name}` = `{value}`, which is to bound it"),
@@ -229,7 +238,7 @@ fn settings(draft: &mut Draft<'_>, shares: &Shares<'_>, role: &str, wanted: &BTr
                 Phase::Prepare,
                 sql,
                 format!("{who} works with `{name}` = `{value}`"),
-                Effect::Opens,
+                effect,
                 drifted,
             );
         }

@@ -176,6 +176,7 @@ pub(crate) fn applied() -> Catalog {
         extensions: Vec::new(),
         public_mappings: Vec::new(),
         surroundings: crate::catalog::surroundings::Surroundings::default(),
+        marks: Vec::new(),
         mask_keys: BTreeMap::new(),
         printed: BTreeMap::from([(printed_key(SHARE, "people"), "printed".to_owned())]),
     }
