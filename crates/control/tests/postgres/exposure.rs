@@ -17,6 +17,8 @@ pub(crate) async fn start() -> Server {
         ("wal_level", "logical"),
         ("max_prepared_transactions", "5"),
         ("max_replication_slots", "8"),
+        // Of itself only from PostgreSQL 14.
+        ("password_encryption", "scram-sha-256"),
         // What waits for another is an error of the test, and says so.
         ("statement_timeout", "20s"),
     ])
