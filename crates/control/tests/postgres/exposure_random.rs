@@ -509,6 +509,14 @@ async fn one(server: &Server, seed: u64, version: u32) -> Vec<String> {
     wrong
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "seeds of a longer run come from the environment"
+)]
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 #[tokio::test]
 async fn random_catalogs_are_read_as_the_scan_says() {
     let server = start().await;
@@ -519,7 +527,6 @@ async fn random_catalogs_are_read_as_the_scan_says() {
     try_run(&server, "postgres", "SELECT pg_reload_conf()")
         .await
         .unwrap();
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (first, seeds) = (
         number("ESTOP_SEED").unwrap_or(1),
         number("ESTOP_SEEDS").unwrap_or(SEEDS),

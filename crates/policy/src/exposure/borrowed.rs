@@ -301,7 +301,7 @@ impl<'s> Rights<'_, 's> {
                 let creates = path.iter().any(mine);
                 // An explicit pg_catalog is looked up in its turn: what stands before it hides the server's own functions.
                 let catalog = path.iter().position(|one| one == "pg_catalog").unwrap_or(0);
-                let hides = meaning.bare_call && path.iter().take(catalog).any(|one| mine(one));
+                let hides = meaning.bare_call && path.iter().take(catalog).any(mine);
                 hides
                     || creates && (meaning.bare_relation || own_call())
                     || meaning.bare_relation && right('T') && !path.iter().any(|one| one == "pg_temp")
