@@ -32,6 +32,7 @@ soak:
 	scripts/versions
 	ESTOP_SEEDS=$${ESTOP_SEEDS:-200} $(CARGO) test --locked -p control --test postgres -- random_catalogs
 	$(CARGO) test --locked -p policy --test condition_differential -- --ignored --nocapture
+	$(CARGO) test --locked -p evidence --test people -- --ignored
 
 bench:
 	@scripts/prerequisites test

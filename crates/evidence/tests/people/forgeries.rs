@@ -5,6 +5,7 @@ use evidence::certificate::{CheckName, Parts, verify};
 use evidence::directive::{Order, Scope};
 use evidence::entry::Kind;
 
+use crate::independent::second_verdicts;
 use crate::keygen::{at, ours};
 use crate::world::{OTHER, PARTNER, Scene, World, certificate, sign, signer, ssh_sign};
 
@@ -18,7 +19,9 @@ pub(crate) fn failed(file: &str) -> Vec<CheckName> {
 
 /// The checks that fail once the custodian has signed these parts.
 fn forged(world: &World, parts: Parts) -> Vec<CheckName> {
-    failed(&world.force(parts))
+    let file = world.force(parts);
+    assert_eq!(second_verdicts(std::slice::from_ref(&file)), [false]);
+    failed(&file)
 }
 
 /// The checks that fail once the custodian has lived and signed this scene.

@@ -11,6 +11,7 @@ mod approval;
 mod certificates;
 mod directives;
 mod forgeries;
+mod independent;
 mod keygen;
 mod security_key;
 mod signers;
