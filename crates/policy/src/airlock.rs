@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::desired::{Desired, DesiredRole};
 use crate::estate::SqlName;
-use crate::harden::{Finding, Severity};
+use crate::harden::{Finding, Reach, Severity};
 use crate::plan::{Difference, Effect, Phase, Step};
 
 mod contents;
@@ -347,6 +347,7 @@ fn findings(partner: &PartnerId, standing: &Standing) -> Vec<Finding> {
     let (now, sealed) = &standing.cluster;
     let difference = sealed.as_ref().and_then(|sealed| difference(sealed, now));
     let finding = |difference| Finding {
+        reach: Reach::Both,
         severity: Severity::Blocks,
         what: format!("the airlock's cluster of `{partner}` is not as it was made: {difference}"),
         opens: "what keeps the partner inside may be gone".to_owned(),

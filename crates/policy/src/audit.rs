@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Grant, KEPT_ROLE, PREFIX};
 use crate::desired::Desired;
-use crate::harden::{self, Severity};
+use crate::estate::Isolation;
+use crate::harden::{self, Finding, Reach, Severity};
 use crate::plan::plan;
 
 mod around;
@@ -58,6 +59,9 @@ pub struct Item {
     pub breaks: String,
     /// Statements that close it.
     pub close: Vec<String>,
+    /// Where a partner can use it.
+    #[serde(default)]
+    pub reach: Reach,
     /// Lines to be put before all others in `pg_hba.conf`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
@@ -80,7 +84,20 @@ impl Item {
             opens,
             breaks: breaks.into(),
             close,
+            reach: Reach::Both,
             rules: Vec::new(),
+        }
+    }
+
+    /// As it is under an isolation: what is critical in place alone is a barrier that is missing behind an airlock.
+    fn under(self, isolation: Isolation) -> Self {
+        match (self.grade, self.reach, isolation) {
+            (Grade::Critical, Reach::InPlace, Isolation::Airlock) => Self {
+                grade: Grade::High,
+                opens: harden::behind_an_airlock(&self.opens),
+                ..self
+            },
+            _ => self,
         }
     }
 }
@@ -100,6 +117,7 @@ pub fn audit(desired: &Desired, catalog: &Catalog, road: &Road) -> Vec<Item> {
         items.extend(harden::measures(catalog).iter().map(|measure| {
             Item {
                 by: By::Apply,
+                reach: Reach::InPlace,
                 ..Item::new(
                     measure.grade,
                     format!("everybody holds rights on {}", measure.what),
@@ -117,15 +135,54 @@ pub fn audit(desired: &Desired, catalog: &Catalog, road: &Road) -> Vec<Item> {
     items.extend(plan(desired, catalog).findings.into_iter().map(|finding| {
         let grade = match finding.severity {
             Severity::Blocks => Grade::Critical,
+            Severity::SecondLine => Grade::High,
             Severity::Note => Grade::Medium,
         };
         let breaks = breaks(&finding.close, catalog);
-        Item::new(grade, finding.what, finding.opens, breaks, finding.close)
+        Item {
+            reach: finding.reach,
+            ..Item::new(grade, finding.what, finding.opens, breaks, finding.close)
+        }
     }));
     items.extend(around::items(desired, catalog, road));
+    let mut items: Vec<Item> = items
+        .into_iter()
+        .map(|item| item.under(desired.isolation))
+        .collect();
     items.sort();
     items.dedup_by(|a, b| a.what == b.what);
     items
+}
+
+/// Ways into the database that ask the agreements' roles for no password, from beyond its machine: they stop applying, in both
+/// isolations.
+pub(crate) fn ways_without_a_password(desired: &Desired, catalog: &Catalog) -> Vec<Finding> {
+    let Some(rules) = &catalog.surroundings.rules else {
+        return Vec::new();
+    };
+    let roles: BTreeSet<&str> = desired.roles.iter().map(|role| role.name.as_str()).collect();
+    // How gateways come makes no difference to what is critical.
+    let items = ways::items(
+        rules,
+        &catalog.server.database,
+        &roles,
+        &Road::Socket,
+        catalog.server.version,
+    );
+    let critical = items.into_iter().filter(|item| item.grade == Grade::Critical);
+    critical
+        .map(|item| Finding {
+            severity: Severity::Blocks,
+            what: item.what,
+            opens: item.opens,
+            close: item
+                .rules
+                .iter()
+                .map(|line| format!("-- pg_hba.conf: {line}"))
+                .collect(),
+            reach: Reach::Both,
+        })
+        .collect()
 }
 
 /// What a statement of a finding takes from whom, as far as the catalog tells.

@@ -7,7 +7,7 @@ use evidence::id::{AgreementId, DatasetId, DirectiveNumber, PartnerId, PurposeId
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Grantee, Object};
-use crate::estate::{Agreement, Dataset, Estate, Share, SqlName, role_name};
+use crate::estate::{Agreement, Dataset, Estate, Isolation, Share, SqlName, role_name};
 use crate::in_force::EndedScope;
 use crate::mask::KeyId;
 use crate::shared_view::SharedView;
@@ -27,6 +27,8 @@ const LOCK_TIMEOUT: &str = "10s";
 pub struct Desired {
     /// The upstream's name in the estate.
     pub upstream: String,
+    /// What keeps partners apart from it.
+    pub isolation: Isolation,
     /// One for each purpose of each agreement with shares in this upstream, ended ones too, by name.
     pub roles: Vec<DesiredRole>,
     /// Roles of the estate in other upstreams. They may stand on the same server and are none of this plan's business.
@@ -121,8 +123,13 @@ impl Desired {
             }
         }
         roles.sort_by(|a, b| a.name.cmp(&b.name));
+        let isolation = estate
+            .upstreams()
+            .get(upstream)
+            .map_or(Isolation::InPlace, |upstream| upstream.isolation);
         Self {
             upstream: upstream.to_owned(),
+            isolation,
             roles,
             elsewhere,
             renew: BTreeSet::new(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::Grade;
 use crate::catalog::{Catalog, Class, Grant, Grantee};
+use crate::estate::Isolation;
 
 mod findings;
 
@@ -35,8 +36,22 @@ pub struct Measure<'a> {
 pub enum Severity {
     /// Nothing is activated while it stands.
     Blocks,
+    /// It would stop them in place. Behind an airlock it is the second line, for whoever breaks out of it: nothing stops.
+    SecondLine,
     /// Worth knowing; nothing stops.
     Note,
+}
+
+/// Where a partner can use what stands open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// In both isolations: no statement of the partner's own is needed.
+    #[default]
+    Both,
+    /// Only with statements of its own in the custodian's database. From an airlock nothing comes there but what
+    /// `postgres_fdw` writes: SELECTs over the shared views, with PostgreSQL's own functions and operators.
+    InPlace,
 }
 
 /// Something in the custodian's database that Estop will not change by itself.
@@ -50,6 +65,29 @@ pub struct Finding {
     pub opens: String,
     /// Statements that close it, each to be run by the custodian.
     pub close: Vec<String>,
+    /// Where a partner can use it.
+    #[serde(default)]
+    pub reach: Reach,
+}
+
+impl Finding {
+    /// As it is under an isolation.
+    #[must_use]
+    pub fn under(self, isolation: Isolation) -> Self {
+        match (self.severity, self.reach, isolation) {
+            (Severity::Blocks, Reach::InPlace, Isolation::Airlock) => Self {
+                severity: Severity::SecondLine,
+                opens: behind_an_airlock(&self.opens),
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
+/// What something opens, where partners are kept in an airlock.
+pub(crate) fn behind_an_airlock(opens: &str) -> String {
+    format!("{opens}; behind an airlock only to whoever breaks out of it")
 }
 
 /// Which functions a family takes in.

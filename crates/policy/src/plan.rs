@@ -9,9 +9,10 @@ use evidence::id::AgreementId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::audit;
 use crate::catalog::{Catalog, Class, Grant, Grantee, KEPT_ROLE, OWNER_ROLE, PREFIX};
 use crate::desired::{Desired, DesiredRole, Standing};
-use crate::harden::{self, Finding, Severity};
+use crate::harden::{self, Finding, Reach, Severity};
 use crate::sql::ident;
 use crate::terms::Sign;
 
@@ -164,6 +165,14 @@ pub fn plan(desired: &Desired, catalog: &Catalog) -> Plan {
     let gone = shares::plan(&mut draft, &shares);
     rights::plan(&mut draft, &shares, &gone);
     base::check(&mut draft, &shares);
+    draft
+        .findings
+        .extend(audit::ways_without_a_password(desired, catalog));
+    draft.findings = draft
+        .findings
+        .into_iter()
+        .map(|finding| finding.under(desired.isolation))
+        .collect();
     draft.findings.sort();
     draft.findings.dedup();
     // Stable: within a phase, steps stay in the order they were planned in.
@@ -262,11 +271,16 @@ impl Draft<'_> {
     }
 
     fn blocks(&mut self, what: String, opens: &str, close: Vec<String>) {
+        self.blocks_in(Reach::Both, what, opens, close);
+    }
+
+    fn blocks_in(&mut self, reach: Reach, what: String, opens: &str, close: Vec<String>) {
         self.findings.push(Finding {
             severity: Severity::Blocks,
             what,
             opens: opens.to_owned(),
             close,
+            reach,
         });
     }
 
@@ -276,6 +290,7 @@ impl Draft<'_> {
             what: format!("role or schema `{role}` belongs to no agreement of the estate"),
             opens: "nothing, once the plan is applied: it keeps no login, rights and views".to_owned(),
             close: Vec::new(),
+            reach: Reach::Both,
         });
     }
 }

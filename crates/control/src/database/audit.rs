@@ -2,6 +2,7 @@
 
 use policy::audit::{self, Item, Road};
 use policy::desired::Desired;
+use policy::estate::Isolation;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::config::Host;
 
@@ -13,6 +14,8 @@ use crate::error::ControlError;
 pub struct Audited {
     /// The upstream's name in the estate.
     pub upstream: String,
+    /// What keeps partners apart from it.
+    pub isolation: Isolation,
     /// The database that was looked at.
     pub database: String,
     /// `server_version_num`, such as 150018.
@@ -45,6 +48,7 @@ impl Admin {
         let items = audit::audit(desired, &catalog, &self.road());
         Ok(Audited {
             upstream: self.upstream.clone(),
+            isolation: desired.isolation,
             script: audit::script(&items),
             admin_script: admin_role.and_then(|name| policy::admin_role::script(name, desired, &catalog)),
             database: catalog.server.database,

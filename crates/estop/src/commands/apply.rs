@@ -244,6 +244,7 @@ fn say(plans: &[UpstreamPlan], console: Console) -> Result<(), Failure> {
         for finding in &plan.findings {
             let (word, tone) = match finding.severity {
                 Severity::Blocks => ("BLOCKS", Tone::Bad),
+                Severity::SecondLine => ("second line", Tone::Notice),
                 _ => ("note", Tone::Notice),
             };
             console.line(format!(

@@ -8,7 +8,7 @@ use super::{Grade, Item};
 use crate::catalog::surroundings::Surroundings;
 use crate::catalog::{Catalog, Object, PREFIX, Relation, RelationKind};
 use crate::desired::{Desired, DesiredView};
-use crate::harden::{Finding, Severity};
+use crate::harden::{Finding, Reach, Severity};
 use crate::sql::ident;
 
 /// All of them.
@@ -55,11 +55,20 @@ pub(crate) fn critical(catalog: &Catalog) -> impl Iterator<Item = Finding> {
         what: item.what,
         opens: item.opens,
         close: item.close,
+        reach: item.reach,
     })
 }
 
 /// What lets a partner look at hidden rows, whatever the estate says.
 fn open(catalog: &Catalog) -> Vec<Item> {
+    let mut items = seen_by_own_statements(catalog);
+    for item in &mut items {
+        item.reach = Reach::InPlace;
+    }
+    items
+}
+
+fn seen_by_own_statements(catalog: &Catalog) -> Vec<Item> {
     let mut items = Vec::new();
     for function in &catalog.surroundings.leakproof {
         let object = Object::function(&function.schema, &function.name, &function.arguments);

@@ -31,6 +31,86 @@ fn only(items: &[Item], grade: Grade, word: &str) {
     assert!(items[0].what.contains(word), "{told:?}");
 }
 
+/// The same catalog, before partners in an airlock.
+fn found_behind_an_airlock(change: impl FnOnce(&mut Catalog)) -> (Vec<Item>, usize) {
+    let mut catalog = applied();
+    change(&mut catalog);
+    let desired = Desired {
+        isolation: Isolation::Airlock,
+        ..desired()
+    };
+    let blocking = plan(&desired, &catalog).blocking().count();
+    let mut items = audit(&desired, &catalog, &Road::Socket);
+    items.retain(|item| !item.what.contains("pg_hba.conf cannot be read"));
+    (items, blocking)
+}
+
+#[test]
+fn what_needs_statements_of_the_partners_own_is_critical_in_place_only() {
+    let open = |catalog: &mut Catalog| {
+        catalog
+            .grants
+            .push(grant(Object::schema("public"), "CREATE", None, "dba"));
+    };
+    let in_place = found(open);
+    only(&in_place, Grade::Critical, "CREATE");
+    assert_eq!(in_place[0].reach, Reach::InPlace);
+    let (items, blocking) = found_behind_an_airlock(open);
+    only(&items, Grade::High, "CREATE");
+    assert!(
+        items[0].opens.ends_with("only to whoever breaks out of it"),
+        "{items:?}"
+    );
+    assert_eq!((items[0].rows.as_slice(), blocking), ([18].as_slice(), 0));
+    // What is in the plan as a step where a superuser applies it, and a finding where none does.
+    let rights = |superuser: bool| {
+        move |catalog: &mut Catalog| {
+            catalog.server.superuser = superuser;
+            let locks = Object::function("pg_catalog", "pg_lock_status", "");
+            catalog.grants.push(grant(locks, "EXECUTE", None, "dba"));
+        }
+    };
+    for superuser in [true, false] {
+        let (items, blocking) = found_behind_an_airlock(rights(superuser));
+        assert_eq!(blocking, 0, "{items:?}");
+        assert!(
+            !items.is_empty() && items.iter().all(|item| item.grade != Grade::Critical),
+            "{items:?}"
+        );
+    }
+    let mut ordinary = applied();
+    rights(false)(&mut ordinary);
+    assert_eq!(plan(&desired(), &ordinary).blocking().count(), 1);
+}
+
+#[test]
+fn a_way_in_without_a_password_stops_applying_in_both_isolations() {
+    let trust = |catalog: &mut Catalog| {
+        catalog.surroundings.rules = Some(vec![Rule {
+            line: 7,
+            kind: Some("host".to_owned()),
+            databases: vec!["all".to_owned()],
+            users: vec!["all".to_owned()],
+            address: Some("0.0.0.0".to_owned()),
+            netmask: Some("0.0.0.0".to_owned()),
+            method: Some("trust".to_owned()),
+        }]);
+    };
+    let items = found(trust);
+    let worst = items.first().unwrap();
+    assert_eq!(
+        (worst.grade, worst.reach),
+        (Grade::Critical, Reach::Both),
+        "{items:?}"
+    );
+    assert!(worst.what.starts_with("line 7 of pg_hba.conf"), "{items:?}");
+    let mut catalog = applied();
+    trust(&mut catalog);
+    assert_eq!(plan(&desired(), &catalog).blocking().count(), 1);
+    let (items, blocking) = found_behind_an_airlock(trust);
+    assert_eq!((items[0].grade, blocking), (Grade::Critical, 1), "{items:?}");
+}
+
 #[test]
 fn a_hardened_database_leaves_nothing_open() {
     assert_eq!(found(|_| {}), []);

@@ -1,6 +1,6 @@
 //! What Estop does not change by itself but will not share beside: the custodian decides, with the statement in hand.
 
-use super::{Finding, Severity};
+use super::{Finding, Reach, Severity};
 use crate::catalog::{Catalog, Class, Function, Grantee, KEYS_SCHEMA, Object};
 use crate::sql::ident;
 
@@ -64,6 +64,7 @@ fn creates(catalog: &Catalog, found: &mut Vec<Finding>) {
             )
     }) {
         found.push(Finding {
+            reach: Reach::InPlace,
             severity: Severity::Blocks,
             what: format!("PUBLIC may CREATE in {}", grant.object.words()),
             opens: "any role can put functions and tables there that others then call or read in place of the real ones \
@@ -82,6 +83,7 @@ fn functions(catalog: &Catalog, found: &mut Vec<Finding>) {
             continue;
         };
         found.push(Finding {
+            reach: Reach::InPlace,
             severity: Severity::Blocks,
             what: format!("PUBLIC may execute {} {}", what, object.words()),
             opens: opens.to_owned(),
@@ -145,6 +147,7 @@ fn relations(catalog: &Catalog, found: &mut Vec<Finding>) {
             None => (Severity::Blocks, "every partner can use them, under no agreement"),
         };
         found.push(Finding {
+            reach: Reach::InPlace,
             severity,
             what: format!("PUBLIC holds rights on relation `{name}`"),
             opens: opens.to_owned(),
@@ -162,6 +165,7 @@ fn foreign(catalog: &Catalog, found: &mut Vec<Finding>) {
             continue;
         }
         found.push(Finding {
+            reach: Reach::InPlace,
             severity: Severity::Blocks,
             what: format!("PUBLIC may use {}", grant.object.words()),
             opens: "a partner can make connections to other servers".to_owned(),
@@ -170,6 +174,7 @@ fn foreign(catalog: &Catalog, found: &mut Vec<Finding>) {
     }
     for server in &catalog.public_mappings {
         found.push(Finding {
+            reach: Reach::InPlace,
             severity: Severity::Note,
             what: format!("foreign server `{server}` has a user mapping for PUBLIC"),
             opens: "whoever may use the server logs in there with the mapping's credential".to_owned(),
@@ -194,6 +199,7 @@ fn defaults_and_parameters(catalog: &Catalog, found: &mut Vec<Finding>) {
             _ => continue,
         };
         found.push(Finding {
+            reach: Reach::InPlace,
             severity,
             what: format!("PUBLIC holds {} on {}", grant.privilege, grant.object.words()),
             opens: opens.to_owned(),
@@ -212,6 +218,7 @@ fn ours(catalog: &Catalog, found: &mut Vec<Finding>) {
             .map(|d| format!(" in database `{d}`"))
             .unwrap_or_default();
         found.push(Finding {
+            reach: Reach::Both,
             severity: Severity::Blocks,
             what: format!("role `{}` owns {}{place}", owned.role, owned.what),
             opens: "an owner can do anything with it, whatever was revoked".to_owned(),

@@ -4,7 +4,7 @@ use super::{Draft, Shares};
 use crate::catalog::{Class, Column, Grantee, KEYS_SCHEMA, OWNER_ROLE, Relation};
 use crate::desired::{BaseColumn, DesiredView};
 use crate::estate::ColumnType;
-use crate::harden::{Finding, Severity};
+use crate::harden::{Finding, Reach, Severity};
 use crate::sql::ident;
 
 pub(super) fn check(draft: &mut Draft<'_>, shares: &Shares<'_>) {
@@ -94,6 +94,7 @@ fn relation_of(draft: &mut Draft<'_>, view: &DesiredView, relation: &Relation) {
     }
     if relation.row_security {
         draft.findings.push(Finding {
+            reach: Reach::Both,
             severity: Severity::Note,
             what: format!("`{}.{}` has row-level security", relation.schema, relation.name),
             opens: format!("shares show only rows that its policies give to `{OWNER_ROLE}`"),

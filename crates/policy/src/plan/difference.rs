@@ -69,7 +69,7 @@ impl Noted {
         let notes = plan
             .findings
             .iter()
-            .filter(|finding| finding.severity == Severity::Note);
+            .filter(|finding| finding.severity != Severity::Blocks);
         let marks = plan.marks.iter();
         Self {
             notes: notes.map(note_id).collect(),
@@ -152,7 +152,7 @@ pub fn opened_to(differences: &[Difference], desired: &Desired) -> BTreeSet<Part
 fn of_finding(finding: &Finding, known: &BTreeSet<String>) -> Option<Difference> {
     let new = match finding.severity {
         Severity::Blocks => true,
-        Severity::Note => !known.contains(&note_id(finding)),
+        Severity::SecondLine | Severity::Note => !known.contains(&note_id(finding)),
     };
     let effect = if closes(finding) {
         Effect::Closes

@@ -3,7 +3,7 @@
 use super::roles::group_role;
 use super::{Draft, Phase};
 use crate::catalog::{Catalog, Grant, Grantee, KEPT_ROLE, PREFIX};
-use crate::harden::{Measure, measures};
+use crate::harden::{Measure, Reach, measures};
 use crate::sql::ident;
 
 /// First `server_version_num` on which a membership says by itself that its rights are inherited.
@@ -94,7 +94,8 @@ fn findings(draft: &mut Draft<'_>, measures: &[Measure<'_>]) {
         );
     }
     for measure in measures {
-        draft.blocks(
+        draft.blocks_in(
+            Reach::InPlace,
             format!(
                 "everybody holds rights on {}, and only a superuser can take them",
                 measure.what

@@ -3,7 +3,8 @@
 use control::{Admin, Audited, ControlError};
 use policy::audit::{By, Grade, Item};
 use policy::desired::Desired;
-use policy::estate::Estate;
+use policy::estate::{Estate, Isolation};
+use policy::harden::Reach;
 
 use crate::failure::{Exit, Failure};
 use crate::output::{Console, Tone};
@@ -77,8 +78,14 @@ pub(super) fn say(audited: &[Audited], console: Console) -> Result<bool, Failure
         console.line(console.paint(
             Tone::Strong,
             format!(
-                "upstream {}: database {}, PostgreSQL {major}, as {}",
-                one.upstream, one.database, one.user
+                "upstream {} ({}): database {}, PostgreSQL {major}, as {}",
+                one.upstream,
+                match one.isolation {
+                    Isolation::Airlock => "airlock",
+                    Isolation::InPlace => "in place",
+                },
+                one.database,
+                one.user
             ),
         ))?;
         if !one.superuser {
@@ -124,10 +131,11 @@ pub(super) fn say(audited: &[Audited], console: Console) -> Result<bool, Failure
 }
 
 fn say_item(item: &Item, console: Console) -> Result<(), Failure> {
-    let (word, tone) = match item.grade {
-        Grade::Critical => ("CRITICAL", Tone::Bad),
-        Grade::High => ("high", Tone::Notice),
-        Grade::Medium => ("medium", Tone::Quiet),
+    let (word, tone) = match (item.grade, item.reach) {
+        (Grade::Critical, Reach::Both) => ("CRITICAL in both isolations", Tone::Bad),
+        (Grade::Critical, Reach::InPlace) => ("CRITICAL in place", Tone::Bad),
+        (Grade::High, _) => ("high", Tone::Notice),
+        (Grade::Medium, _) => ("medium", Tone::Quiet),
     };
     let by = match item.by {
         By::Custodian => "",

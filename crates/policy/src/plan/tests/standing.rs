@@ -7,6 +7,7 @@ use crate::catalog::{
     Role, Schema, Server, Setting, printed_key,
 };
 use crate::desired::{BaseColumn, Desired, DesiredRole, DesiredView, Standing};
+use crate::estate::Isolation;
 
 pub(crate) const SHARE: &str = "estop_0123456789abcdef";
 
@@ -37,6 +38,7 @@ pub(crate) fn desired() -> Desired {
     };
     Desired {
         upstream: "main".to_owned(),
+        isolation: Isolation::InPlace,
         roles: vec![role],
         elsewhere: BTreeSet::new(),
         renew: BTreeSet::new(),
