@@ -1,5 +1,10 @@
 //! Partners who take more than there is: of memory in their airlock, of the custodian's time. And a partner who comes later.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of it is tests, also what is not marked as one"
+)]
+
 mod stage;
 
 use std::time::Duration;

@@ -32,6 +32,7 @@ mod exposure_nasty;
 mod exposure_nasty_ways;
 #[cfg(test)]
 mod exposure_random;
+mod exposure_random_catalog;
 #[cfg(test)]
 mod exposure_ways;
 #[cfg(test)]

@@ -74,7 +74,9 @@ fn a_line_that_does_not_verify_spoils_the_rest() {
         .take(2)
         .map(|line| line.rsplit(' ').next().unwrap())
         .collect();
-    let mixed = format!("{}{}", &blobs[1][..6], &blobs[0][6..]);
+    let (id, _) = blobs[1].split_at(6);
+    let (_, signature) = blobs[0].split_at(6);
+    let mixed = format!("{id}{signature}");
     let bad = good.replace(blobs[1], &mixed);
     assert_ne!(bad, good);
     let outcome = policy.examine(&Note::parse(&bad).unwrap());

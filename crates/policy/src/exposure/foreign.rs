@@ -54,11 +54,15 @@ fn postgres(server: &ForeignServer) -> bool {
     )
 }
 
-/// A host that means the machine itself. A socket folder counts where it is ours, or ours is not known.
+/// A host that means the machine itself. A socket folder counts where it is ours, or ours is not known: a relative one is taken
+/// from the server's data folder, which is not told to everybody.
 fn is_this_host(host: &str, sockets: Option<&str>) -> bool {
     let local = ["localhost", "127.0.0.1", "::1", "0.0.0.0", ""].contains(&host) || host.starts_with("127.");
-    let folder = host.starts_with('/')
-        && sockets.is_none_or(|sockets| sockets.split(',').any(|one| one.trim().trim_matches('"') == host));
+    let ours = |one: &str| {
+        let one = one.trim().trim_matches('"');
+        one == host || !one.is_empty() && !one.starts_with(['/', '@'])
+    };
+    let folder = host.starts_with('/') && sockets.is_none_or(|sockets| sockets.split(',').any(ours));
     local || folder
 }
 

@@ -42,13 +42,16 @@ pub(super) type ColumnEntries = Vec<(String, Entries)>;
 /// Who holds a right, and who gave it.
 type Given = (Holder, Option<RoleAt>);
 
+/// What a role can become, by the role and the place it is looked at in.
+type Trees = HashMap<(RoleAt, Option<usize>), Rc<Tree>>;
+
 /// Answers from a world, some of them kept.
 #[derive(Debug)]
 pub(crate) struct Rights<'w, 's> {
     pub(crate) world: &'w World<'s>,
     /// Questions about roles, counted for tests.
     pub(crate) asked: Cell<u64>,
-    trees: RefCell<HashMap<(RoleAt, Option<usize>), Rc<Tree>>>,
+    trees: RefCell<Trees>,
     entries: RefCell<HashMap<(usize, char, Oid), Rc<Entries>>>,
     /// Triggers that notify, by place and relation.
     pub(crate) telling: RefCell<HashMap<usize, Rc<super::telling::Telling<'s>>>>,

@@ -79,6 +79,7 @@ fn relation_of(draft: &mut Draft<'_>, view: &DesiredView, relation: &Relation) {
     });
     if everybody && !draft.catalog.public_uses_schema(&relation.schema) {
         draft.findings.push(Finding {
+            reach: Reach::InPlace,
             severity: Severity::Note,
             what: format!(
                 "PUBLIC holds rights on relation `{}.{}`, in a schema that it may not use",

@@ -17,7 +17,7 @@ fn role(oid: u32, name: String, login: bool) -> Role {
         oid,
         name,
         login,
-        inherit: oid % 20 != 0,
+        inherit: !oid.is_multiple_of(20),
         connection_limit: -1,
         ..Role::default()
     }
@@ -110,7 +110,6 @@ fn catalog(relations: u32, roles: u32) -> Snapshot {
                     permissive: true,
                     roles: vec![14_000 + at % GROUPS],
                     condition: Some("(county = 7)".to_owned()),
-                    ..Policy::default()
                 });
             }
             7 => {

@@ -47,7 +47,7 @@ fn any_role(number: u8) -> usize {
 
 /// PUBLIC now and then.
 fn grantee(number: u8) -> String {
-    if number % 11 == 0 {
+    if number.is_multiple_of(11) {
         String::new()
     } else {
         ROLES[any_role(number)].to_owned()
@@ -108,8 +108,8 @@ impl Making {
     fn add_relation(&mut self, name: &str, kind: &str, schema: u8, owner: usize) -> u32 {
         let number = self.number();
         let relation = json!({"oid": number, "schema": 200 + u32::from(schema % 3), "name": name, "kind": kind, "owner": oid(owner),
-            "acl": null, "row_security": false, "force": false, "columns": ["id", "name"], "toast": 0, "statistics": number % 2 == 0,
-            "blobs": number % 3 == 0});
+            "acl": null, "row_security": false, "force": false, "columns": ["id", "name"], "toast": 0, "statistics": number.is_multiple_of(2),
+            "blobs": number.is_multiple_of(3)});
         push(&mut self.document["contents"][0]["relations"], relation);
         number
     }

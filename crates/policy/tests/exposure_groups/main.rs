@@ -1,6 +1,12 @@
 //! A whole server's numbers, which come from groups of roles and relations, against the plain scan of each relation; and how much
 //! work they take on a large catalog.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "all of it is tests, also what is not marked as one"
+)]
+
 mod large;
 mod made;
 mod made_more;
