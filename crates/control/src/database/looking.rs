@@ -46,6 +46,7 @@ impl Admin {
             .await?;
         let mut catalog = connection.read_rights().await?;
         connection.judge_passwords(&mut catalog, credentials).await?;
+        connection.judge_admin(&mut catalog, desired).await?;
         connection.read_marks(&mut catalog, desired).await?;
         let of = depends_on(desired, &catalog)?;
         if printed.of != Some(of) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy::admin_role;
 use policy::catalog::marks::{self, Mark};
 use policy::catalog::surroundings::{self, Surroundings};
-use policy::catalog::{Catalog, Grant, Object, Password, Server, printed_key, reading};
+use policy::catalog::{Catalog, Grant, Password, Server, printed_key, reading};
 use policy::desired::Desired;
 use policy::plan::bases;
 use serde::de::DeserializeOwned;
@@ -31,9 +31,7 @@ impl Connection {
     ) -> Result<Catalog, ControlError> {
         let mut catalog = self.read_rights().await?;
         self.judge_passwords(&mut catalog, credentials).await?;
-        if !catalog.server.superuser {
-            catalog.surroundings.not_passed_on = self.not_passed_on(desired).await?;
-        }
+        self.judge_admin(&mut catalog, desired).await?;
         self.read_marks(&mut catalog, desired).await?;
         catalog.printed = self.print(desired).await?;
         Ok(catalog)
@@ -132,7 +130,15 @@ impl Connection {
         Ok(told.map_err(ControlError::database("asking for rights"))?.get(0))
     }
 
-    async fn not_passed_on(&self, desired: &Desired) -> Result<Vec<Object>, ControlError> {
+    /// Says which rights this role, if it is no superuser, cannot pass on.
+    pub(crate) async fn judge_admin(
+        &self,
+        catalog: &mut Catalog,
+        desired: &Desired,
+    ) -> Result<(), ControlError> {
+        if catalog.server.superuser {
+            return Ok(());
+        }
         let doing = "asking which rights can be passed on";
         let [schemas, relations, columns] = admin_role::to_pass_on(desired);
         let told = self
@@ -144,7 +150,8 @@ impl Connection {
             doing,
             source: Box::new(source),
         })?;
-        Ok(missing)
+        catalog.surroundings.not_passed_on = missing;
+        Ok(())
     }
 
     /// Says of each of our roles whether its password is the one that the gateways hold, as far as this connection may know.

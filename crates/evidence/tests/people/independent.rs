@@ -74,7 +74,7 @@ fn both_accept_what_is_true() {
 
 #[test]
 fn both_say_the_same_of_files_that_were_changed() {
-    agree(&changed(1_500));
+    agree(&changed(600));
 }
 
 /// The long one: `make soak`.
