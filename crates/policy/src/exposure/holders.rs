@@ -15,7 +15,7 @@ fn roles<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> impl Iterator<Item
 }
 
 impl Rights<'_, '_> {
-    /// Holders of rights on a relation and its columns, its owner, and whom its policies name.
+    /// Holders of rights on a relation and its columns, its owner, and whom its policies name, in their conditions too.
     pub(crate) fn relation_holders(&self, place: usize, relation: &Relation) -> Vec<RoleAt> {
         let mut all: Vec<RoleAt> = roles(self.relation_entries(place, relation).iter()).collect();
         if relation.column_acls.is_some() {
@@ -25,12 +25,10 @@ impl Rights<'_, '_> {
         }
         all.extend(self.world.at(relation.owner));
         if let Some(here) = self.place(place).filter(|_| relation.row_security) {
-            let named = here
-                .index
-                .policies(relation.oid)
-                .iter()
-                .flat_map(|policy| &policy.roles);
-            all.extend(named.filter_map(|oid| self.world.at(*oid)));
+            for policy in here.index.policies(relation.oid) {
+                all.extend(policy.roles.iter().filter_map(|oid| self.world.at(*oid)));
+                all.extend(policy.condition.iter().flat_map(|text| self.named_in(text)));
+            }
         }
         all
     }

@@ -114,6 +114,19 @@ proptest! {
     }
 }
 
+/// Found by the test above: a condition of row security may name a role that holds nothing.
+#[test]
+fn a_role_that_a_policy_names_stands_alone() {
+    let steps = [
+        [252, 203, 21, 15, 67],
+        [30, 5, 55, 87, 0],
+        [11, 53, 99, 4, 0],
+        [0; 5],
+    ];
+    let snapshot = made::snapshot(140_000, &steps);
+    assert_eq!(agree(&snapshot), Ok(()));
+}
+
 /// The random catalogs are worth something: nearly every kind of path stands in some of them, and all classes.
 #[test]
 fn made_catalogs_have_paths_of_all_sorts() {
