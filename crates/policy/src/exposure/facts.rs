@@ -11,8 +11,8 @@ use super::states::State;
 /// Where what large objects hold stands.
 const LARGE_OBJECTS: &str = "pg_largeobject";
 
-/// Catalogs with values of all tables, and the kind they stand for.
-const CATALOGS: &[(&str, Class, &str)] = &[
+/// Catalogs with values of all tables, how far they lead, and what they hold.
+pub(super) const CATALOGS: &[(&str, Class, &str)] = &[
     (
         "pg_statistic",
         Class::Facts,

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::facts::CATALOGS;
 use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::nodes::{Node, Reverse, Search};
@@ -11,29 +12,10 @@ use super::rights::Rights;
 use super::snapshot::Relation;
 use super::states::State;
 
-/// The catalogs, and how far they lead.
-const CATALOGS: &[(&str, Class, &str)] = &[
-    (
-        "pg_statistic",
-        Class::Facts,
-        "holds the most common values and histograms of every table",
-    ),
-    (
-        "pg_statistic_ext_data",
-        Class::Facts,
-        "holds the most common combinations of values",
-    ),
-    (
-        "pg_authid",
-        Class::Grantable,
-        "holds every role's password verifier",
-    ),
-    (
-        "pg_user_mapping",
-        Class::Grantable,
-        "holds the passwords of user mappings",
-    ),
-];
+/// Whether views over one of the catalogs are looked for. `pg_shadow` is a view over another of them itself.
+fn is_looked_for((catalog, class, _): &&(&str, Class, &str)) -> bool {
+    *class != Class::Latent && *catalog != "pg_shadow"
+}
 
 /// A catalog's node, how far it leads, and what it holds.
 pub(crate) type Shown = (Node, Class, &'static str);
@@ -45,7 +27,7 @@ impl<'s> Rights<'_, 's> {
         }
         let mut found = Vec::new();
         if let Some(here) = self.place(place) {
-            for (catalog, class, holds) in CATALOGS {
+            for (catalog, class, holds) in CATALOGS.iter().filter(is_looked_for) {
                 let named = here.relations_named.get(catalog).into_iter().flatten();
                 for relation in named.filter(|one| here.schema_name(one.schema) == "pg_catalog") {
                     let nodes = self.nodes(reverse, place, relation, Search::Relations).list;
