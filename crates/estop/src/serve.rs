@@ -82,7 +82,13 @@ impl Serving {
             .estate
             .witnesses()
             .filter(|policy| policy.asks())
-            .map(|policy| Cosigning::new(ledger.clone(), policy.clone(), Arc::new(witnessing::Http)));
+            .map(|policy| {
+                Cosigning::new(
+                    ledger.clone(),
+                    policy.clone(),
+                    Arc::new(witnessing::Http::default()),
+                )
+            });
         if let Some(cosigning) = &cosigning {
             witnessing::before_start(cosigning).await?;
         }

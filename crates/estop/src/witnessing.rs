@@ -16,6 +16,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
 use crate::failure::Failure;
@@ -31,15 +32,18 @@ const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Witnesses over HTTP, or HTTPS with the machine's authorities (or those of `SSL_CERT_FILE`).
 #[derive(Debug, Default)]
-pub struct Http;
+pub struct Http {
+    /// Made with the first witness that wants it: reading all authorities takes longer than asking one witness.
+    tls: OnceCell<Arc<rustls::ClientConfig>>,
+}
 
 impl Submit for Http {
     fn submit<'a>(&'a self, url: &'a str, body: String) -> Submitted<'a> {
-        Box::pin(submit(url, body))
+        Box::pin(submit(&self.tls, url, body))
     }
 }
 
-async fn submit(url: &str, body: String) -> io::Result<Answer> {
+async fn submit(tls: &OnceCell<Arc<rustls::ClientConfig>>, url: &str, body: String) -> io::Result<Answer> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("`{url}` {what}"));
     let uri: Uri = format!("{}/add-checkpoint", url.trim_end_matches('/'))
         .parse()
@@ -57,7 +61,9 @@ async fn submit(url: &str, body: String) -> io::Result<Answer> {
     if secure {
         let name = ServerName::try_from(bare.to_owned())
             .map_err(|_| wrong("has a host that no certificate names"))?;
-        let stream = TlsConnector::from(tls()?).connect(name, stream).await?;
+        let stream = TlsConnector::from(Arc::clone(tls.get_or_try_init(authorities).await?))
+            .connect(name, stream)
+            .await?;
         exchange(stream, &uri, body).await
     } else {
         exchange(stream, &uri, body).await
@@ -100,9 +106,11 @@ where
     })
 }
 
-fn tls() -> io::Result<Arc<rustls::ClientConfig>> {
+async fn authorities() -> io::Result<Arc<rustls::ClientConfig>> {
     let path = std::env::var_os("SSL_CERT_FILE").unwrap_or_else(|| AUTHORITIES.into());
-    let pem = std::fs::read(path)?;
+    let pem = tokio::task::spawn_blocking(|| std::fs::read(path))
+        .await
+        .map_err(io::Error::other)??;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         roots
