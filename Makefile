@@ -28,7 +28,7 @@ test:
 soak:
 	@scripts/prerequisites test
 	$(CARGO) test --locked -p estop --test noninterference -- --ignored --nocapture
-	$(CARGO) test --locked -p control --test postgres -- --ignored --nocapture killed_everywhere thousands_of_changes
+	$(CARGO) test --locked -p control --test postgres -- --ignored --nocapture killed_everywhere thousands_of_changes thousands_of_events
 	scripts/versions
 	ESTOP_SEEDS=$${ESTOP_SEEDS:-200} $(CARGO) test --locked -p control --test postgres -- random_catalogs
 	$(CARGO) test --locked -p policy --test condition_differential -- --ignored --nocapture

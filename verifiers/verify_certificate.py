@@ -186,7 +186,7 @@ ROLE = {"role": TEXT, "agreement": SLUG, "purpose": SLUG, "can_login": FLAG, "ha
 RECORDS = {
     "directive": {"number": DIRECTIVE, "text": TEXT, "signatures": [TEXT], "signers_file": TEXT, "people": [TEXT],
                   "estate?": {"signers_file": TEXT, "terms": TEXT}},
-    "epoch": {"epoch": U64, "directive?": DIRECTIVE, "at": AT, "gateways": [WORDS]},
+    "epoch": {"epoch": U64, "directive?": DIRECTIVE, "at": AT, "gateways": [WORDS], "approval?": DIRECTIVE},
     "cut": {"session": r"[0-9a-f]{16}", "directive": DIRECTIVE, "at": AT, "statements": U64, "rows": U64, "bytes": U64,
             "in_statement?": U64},
     "drained": {"gateway": WORDS, "epoch": U64, "directive": DIRECTIVE, "sessions_cut": U64, "at": AT},

@@ -174,29 +174,22 @@ impl Control {
             return Ok(());
         }
         let statements = steps.iter().map(|step| step.sql.clone()).collect();
-        let drafts = vec![self.applied_draft(approved, coming, statements)?];
-        let appended = self.0.ledger.append(drafts).await;
+        let record = self.applied_record(approved, coming, statements);
+        let appended = self.0.ledger.append(vec![draft(&record)?]).await;
         appended.map_err(ControlError::ledger("recording what is applied"))?;
-        let mut known = self.known();
-        known.put_in_force.insert(approved.number().clone());
-        known.applied = Some(self.0.estate_hash.to_hex());
+        self.known().applied(record);
         Ok(())
     }
 
-    fn applied_draft(
-        &self,
-        approved: &ApprovedEstate,
-        coming: &Coming,
-        statements: Vec<String>,
-    ) -> Result<Draft, ControlError> {
-        draft(&Applied {
+    fn applied_record(&self, approved: &ApprovedEstate, coming: &Coming, statements: Vec<String>) -> Applied {
+        Applied {
             at: self.0.clock.now(),
             estate_sha256: self.0.estate_hash.to_hex(),
             statements,
             epoch: coming.epoch,
             approval: Some(approved.number().clone()),
             proof: Some(coming.proof.to_hex()),
-        })
+        }
     }
 
     pub(crate) fn wanted(&self, upstream: &str) -> Result<(Desired, Credentials), ControlError> {
@@ -239,8 +232,9 @@ impl Control {
     ) -> Result<AppliedPlans, ControlError> {
         let opened = self.to_be_opened(&coming.policy);
         let mut drafts = Vec::new();
+        let applied = self.applied_record(approved, &coming, Vec::new());
         if !self.known().put_in_force.contains(approved.number()) {
-            drafts.push(self.applied_draft(approved, &coming, Vec::new())?);
+            drafts.push(draft(&applied)?);
         }
         drafts.extend(
             opened
@@ -252,6 +246,7 @@ impl Control {
             directive: None,
             at: coming.policy.made_at,
             gateways: self.gateway_names()?,
+            approval: Some(approved.number().clone()),
         };
         let undone = self.undone(coming.policy.made_at);
         for record in &undone {
@@ -269,8 +264,7 @@ impl Control {
         }
         {
             let mut known = self.known();
-            known.put_in_force.insert(approved.number().clone());
-            known.applied = Some(self.0.estate_hash.to_hex());
+            known.applied(applied);
             undone.into_iter().for_each(|record| known.drifted(record));
         }
         if coming.moved {

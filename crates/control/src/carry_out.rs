@@ -120,10 +120,11 @@ impl Control {
         let now = self.0.clock.now();
         let epoch = self.present_epoch(present.as_ref());
         let next_epoch = epoch.next().unwrap_or(epoch);
-        let next = match &present {
-            Some(policy) => policy
-                .with_ended(scope.clone(), next_epoch, now)
-                .map_err(ControlError::Epoch)?,
+        let (next, approval) = match &present {
+            Some(policy) => {
+                let next = policy.with_ended(scope.clone(), next_epoch, now);
+                (next.map_err(ControlError::Epoch)?, self.known().rests_on.clone())
+            }
             None => self.first_policy(scope, next_epoch),
         };
         let directive = Some(scope.directive.clone());
@@ -132,6 +133,7 @@ impl Control {
             directive,
             at: now,
             gateways: self.gateway_names()?,
+            approval,
         };
         let entry = draft(&record)?.with_partner(scope.partner.clone());
         self.0
@@ -144,8 +146,9 @@ impl Control {
         Ok(record)
     }
 
-    /// The policy if none was ever published, or the register was lost. Only an approved estate gives anything by it.
-    fn first_policy(&self, scope: &EndedScope, epoch: Epoch) -> InForce {
+    /// The policy if none was ever published, or the register was lost, and the approval it rests on. Only an approved estate
+    /// gives anything by it.
+    fn first_policy(&self, scope: &EndedScope, epoch: Epoch) -> (InForce, Option<DirectiveNumber>) {
         let mut ended = self.known().ended();
         if !ended.iter().any(|known| known.directive == scope.directive) {
             ended.push(scope.clone());
@@ -154,10 +157,9 @@ impl Control {
             held: self.known().held(),
             ..InForce::from_estate(&self.0.estate, ended, epoch, self.0.clock.now())
         };
-        if self.approved_estate().is_ok() {
-            policy
-        } else {
-            policy.without_agreements()
+        match self.approved_estate() {
+            Ok(approved) => (policy, Some(approved.number().clone())),
+            Err(_) => (policy.without_agreements(), None),
         }
     }
 

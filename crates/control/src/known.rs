@@ -23,6 +23,8 @@ pub(crate) struct Known {
     pub(crate) put_in_force: BTreeSet<DirectiveNumber>,
     /// SHA-256 of the estate that was applied last, in hexadecimal.
     pub(crate) applied: Option<String>,
+    /// The approval that the policy in force rests on.
+    pub(crate) rests_on: Option<DirectiveNumber>,
     /// What was recorded last of each database that was found changed, or could not be looked at.
     pub(crate) drift: BTreeMap<String, DriftRecord>,
 }
@@ -81,15 +83,23 @@ impl Known {
             }
             Kind::Epoch => self.moved(record::decode(&stored.record).map_err(unreadable())?),
             Kind::Applied => {
-                let record: Applied = record::decode(&stored.record).map_err(unreadable())?;
-                self.applied = Some(record.estate_sha256);
-                self.put_in_force.extend(record.approval);
+                self.applied(record::decode(&stored.record).map_err(unreadable())?);
             }
             Kind::Drift => self.drifted(record::decode(&stored.record).map_err(unreadable())?),
             Kind::CarriedOut => self.carried_out(record::decode(&stored.record).map_err(unreadable())?),
             _ => {}
         }
         Ok(())
+    }
+
+    /// An estate is being applied.
+    pub(crate) fn applied(&mut self, record: Applied) {
+        self.applied = Some(record.estate_sha256);
+        // Where the policy says the same, no epoch follows.
+        if record.epoch == self.epoch && record.approval.is_some() {
+            self.rests_on.clone_from(&record.approval);
+        }
+        self.put_in_force.extend(record.approval);
     }
 
     /// A database was looked at, and what was seen is recorded.
@@ -133,6 +143,7 @@ impl Known {
     /// The policy in force changed.
     pub(crate) fn moved(&mut self, record: EpochRecord) {
         self.epoch = self.epoch.max(record.epoch);
+        self.rests_on.clone_from(&record.approval);
         let directive = record.directive.clone();
         if let Some(accepted) = directive.and_then(|number| self.directives.get_mut(&number)) {
             accepted.epoch = Some(record);

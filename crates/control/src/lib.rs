@@ -6,6 +6,7 @@
 mod airlocks;
 mod applying;
 mod approving;
+mod as_of;
 mod carry_out;
 mod certificate;
 mod credential;
@@ -40,6 +41,7 @@ use zeroize::Zeroizing;
 
 pub use api::serve_admin;
 pub use applying::{AppliedPlans, UpstreamPlan};
+pub use as_of::{AsOfError, as_of};
 pub use credential::Credential;
 pub use database::Admin;
 pub use database::audit::Audited;

@@ -390,6 +390,7 @@ impl Control {
             directive: None,
             at,
             gateways: self.gateway_names()?,
+            approval: self.known().rests_on.clone(),
         };
         self.0
             .ledger

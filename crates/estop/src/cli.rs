@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use evidence::id::{AgreementId, Custodian, DirectiveNumber, Origin, PartnerId, PurposeId};
+use evidence::id::{AgreementId, Custodian, DatasetId, DirectiveNumber, Origin, PartnerId, PurposeId};
 use policy::estate::schema::FileKind;
 
 /// Share live PostgreSQL databases under written agreements; cut anyone off at once; prove it.
@@ -71,6 +71,8 @@ pub enum Command {
     /// Check, read and prove the ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Tell who could read what at a moment, by the ledger alone
+    AsOf(AsOf),
     /// Help with partners' officers
     #[command(subcommand)]
     Officer(Officer),
@@ -78,6 +80,25 @@ pub enum Command {
     Witness(Witness),
     /// Tell which roles can read what in any PostgreSQL server, and by which paths; needs no estate
     Exposure(Exposure),
+}
+
+/// `estop as-of`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "TIME is `now`, a moment (2026-11-23T17:00:00Z), a time of the custodian's clock (2026-11-23T17:00), or a day, which means \
+                  its end. The answer is how things stood at the end of that second. What was permitted is not what was done: for \
+                  that see `estop ledger show`."
+)]
+pub struct AsOf {
+    /// When
+    #[arg(value_name = "TIME")]
+    pub time: String,
+    /// Only this partner
+    #[arg(long, value_name = "PARTNER")]
+    pub partner: Option<PartnerId>,
+    /// Only this data set
+    #[arg(long, value_name = "DATASET")]
+    pub dataset: Option<DatasetId>,
 }
 
 /// `estop exposure`.

@@ -73,6 +73,62 @@ fn every_step_holds_and_the_certificate_outlives_the_demo() {
         .output()
         .unwrap();
     assert_eq!(ledger.status.code(), Some(0));
+    as_it_was(folder.path());
+}
+
+/// Before its end the partner could read, and since then it cannot: by the ledger alone, which is all that is left.
+fn as_it_was(folder: &Path) {
+    let ask = |words: &[&str]| {
+        let output = estop()
+            .arg("--estate")
+            .arg(folder)
+            .args(words)
+            .arg("--json")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let shown = ask(&["ledger", "show", "--last", "10000"]);
+    let entries = shown["entries"].as_array().unwrap().iter();
+    let end = entries
+        .filter(|line| line["entry"].as_str().unwrap().contains("\nkind epoch\n"))
+        .filter_map(|line| line["record"]["at"].as_str())
+        .next_back()
+        .unwrap();
+    let end: jiff::Timestamp = end.parse().unwrap();
+    let before = end
+        .checked_sub(jiff::SignedDuration::from_secs(1))
+        .unwrap()
+        .to_string();
+    for (time, readable) in [(before.as_str(), true), ("now", false)] {
+        let told = ask(&[
+            "as-of",
+            time,
+            "--partner",
+            "federal-agency",
+            "--dataset",
+            "people",
+        ]);
+        let [agreement] = told["agreements"].as_array().unwrap().as_slice() else {
+            panic!("one agreement: {told}")
+        };
+        let [purpose] = agreement["purposes"].as_array().unwrap().as_slice() else {
+            panic!("one purpose with people: {told}")
+        };
+        assert_eq!(purpose["readable"], readable, "{time}: {told}");
+        assert_eq!(purpose["ended_by"].is_null(), readable);
+        let columns = purpose["shares"][0]["columns"].as_object().unwrap();
+        assert!(columns.contains_key("country_of_birth"), "{told}");
+    }
+    let others = ask(&["as-of", "now"]);
+    let others = others["agreements"].as_array().unwrap().iter();
+    assert_eq!(
+        others
+            .filter(|one| one["purposes"][0]["readable"] == true)
+            .count(),
+        2
+    );
 }
 
 /// A folder for temporary files that every account can enter, removed with all that a killed demo leaves in it.
@@ -137,9 +193,10 @@ fn ctrl_c_in_the_middle_leaves_nothing_running() {
 
 #[test]
 fn not_even_a_killed_demo_leaves_a_server_running() {
-    if !Path::new("/usr/bin/setpriv").exists() {
-        return;
-    }
+    assert!(
+        Path::new("/usr/bin/setpriv").exists(),
+        "apt-get install util-linux"
+    );
     let folder = open_folder();
     let mut child = demo_until("real incidents", folder.path());
     let servers = children(child.id());

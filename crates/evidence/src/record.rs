@@ -299,6 +299,9 @@ records! {
         at: Timestamp,
         /// The gateways that must take it up, and drain what the directive ended: all that were at work.
         gateways: Vec<Clipped>,
+        /// The approval of the estate that the policy rests on; none if nothing is given by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<DirectiveNumber>,
     }
 
     /// A partner's log ended with this leaf.

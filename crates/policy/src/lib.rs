@@ -4,6 +4,7 @@
 
 pub mod admin_role;
 pub mod airlock;
+pub mod as_of;
 pub mod audit;
 pub mod catalog;
 pub mod cedar;

@@ -7,12 +7,15 @@ use evidence::hash::sha256;
 use evidence::id::{AgreementId, DatasetId, DirectiveNumber, OfficerId, PartnerId, PurposeId};
 use serde::{Deserialize, Serialize};
 
-use crate::estate::{Agreement, Estate, Files, Share, SmallGroups, Timing};
+use crate::estate::{Agreement, Estate, Files, Share, SmallGroups, Timing, Validity};
 use crate::in_force::EndedScope;
 
 mod summary;
 
 pub use summary::{Change, Sign, changes, counted, summary};
+
+/// The term that says at what hours.
+pub(crate) const HOURS: &str = "hours";
 
 /// What an estate gives.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,6 +39,8 @@ pub struct Terms {
 pub struct AgreementTerms {
     /// With whom.
     pub partner: PartnerId,
+    /// When it is in force.
+    pub valid: Validity,
     /// Its terms by their names: validity, legal basis, limits.
     pub terms: BTreeMap<String, String>,
     /// What is shared, by purpose and data set; several shares of one data set are numbered from the second on.
@@ -131,7 +136,7 @@ impl AgreementTerms {
             term("rows a day", rows.to_string());
         }
         if let Some(hours) = &limits.hours {
-            term("hours", hours.as_str().to_owned());
+            term(HOURS, hours.as_str().to_owned());
         }
         if let Some(document) = &agreement.document {
             term("document", document.path.clone());
@@ -179,6 +184,7 @@ impl AgreementTerms {
         };
         Self {
             partner: agreement.partner.clone(),
+            valid: agreement.valid,
             terms,
             shares,
             ended: agreement.purposes.iter().filter_map(end).collect(),

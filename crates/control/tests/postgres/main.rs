@@ -9,6 +9,8 @@ mod apply;
 #[cfg(test)]
 mod approving;
 #[cfg(test)]
+mod as_of;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod bloat;

@@ -347,8 +347,13 @@ fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> 
 
 /// The ledger in a folder of state.
 pub(crate) fn ledger_in(state: &Path) -> Ledger {
+    ledger_with(state, Arc::new(WallClock))
+}
+
+/// The same, by another clock.
+pub(crate) fn ledger_with(state: &Path, clock: Arc<dyn Clock>) -> Ledger {
     let custodian: Custodian = "records.example.org".parse().unwrap();
-    let mut config = ledger::Config::new(state.join("ledger"), custodian, signer(), Arc::new(WallClock));
+    let mut config = ledger::Config::new(state.join("ledger"), custodian, signer(), clock);
     // Room for what tests write; these folders are copied.
     config.segment_bytes = 4 << 20;
     Ledger::open(config).unwrap()

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use ledger::{Report, VerifyError};
+use policy::as_of::AsOf;
 
 use crate::admin::Admin;
 use crate::cli::Ledger as Command;
@@ -145,6 +147,16 @@ async fn entries(loaded: &Loaded, from: u64, count: u64) -> Result<Vec<EntryLine
     match served(loaded) {
         Some(admin) => admin.get(&format!("/ledger/entries/{from}/{count}")).await,
         None => serve::read_entries(&opened(loaded)?, from, count).map_err(|error| unreadable(&error)),
+    }
+}
+
+/// How things stood at a moment.
+pub(super) async fn as_of(loaded: &Loaded, at: Timestamp) -> Result<AsOf, Failure> {
+    match served(loaded) {
+        Some(admin) => admin.get(&format!("/ledger/as-of/{at}")).await,
+        None => {
+            control::as_of(&opened(loaded)?, at).map_err(|error| Failure::from_error(Exit::Wrong, &error))
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `GET /sessions` | list of [`SessionLine`] |
 //! | `GET /ledger/entries/{from}/{count}` | list of [`EntryLine`] |
 //! | `GET /ledger/proof/{index}` | [`ProofAnswer`] |
+//! | `GET /ledger/as-of/{time}` | [`policy::as_of::AsOf`] |
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -15,6 +16,7 @@ use axum::routing::get;
 use control::Class;
 use control::api::{ErrorAnswer, ErrorText};
 use gateway::SessionList;
+use jiff::Timestamp;
 use ledger::{Ledger, ReadError, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -93,6 +95,7 @@ pub(super) fn router(estate_sha256: String, sessions: SessionList, ledger: Ledge
         .route("/sessions", get(list))
         .route("/ledger/entries/{from}/{count}", get(entries))
         .route("/ledger/proof/{index}", get(proof))
+        .route("/ledger/as-of/{time}", get(as_of))
         .with_state(Served {
             estate_sha256,
             sessions,
@@ -119,6 +122,11 @@ async fn entries(State(served): State<Served>, Path((from, count)): Path<(u64, u
 async fn proof(State(served): State<Served>, Path(index): Path<u64>) -> Response {
     let place = "GET /ledger/proof";
     blocking(place, move || read_proof(&served.ledger, index)).await
+}
+
+async fn as_of(State(served): State<Served>, Path(time): Path<Timestamp>) -> Response {
+    let place = "GET /ledger/as-of";
+    blocking(place, move || control::as_of(&served.ledger, time)).await
 }
 
 /// Entries from one on, at most [`ENTRIES_MAX`]. Blocks for the disk.
@@ -157,9 +165,9 @@ fn line(stored: &Stored) -> EntryLine {
     }
 }
 
-async fn blocking<A: Serialize + Send + 'static>(
+async fn blocking<A: Serialize + Send + 'static, E: std::error::Error + Send + 'static>(
     place: &str,
-    work: impl FnOnce() -> Result<A, ReadError> + Send + 'static,
+    work: impl FnOnce() -> Result<A, E> + Send + 'static,
 ) -> Response {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(answer)) => Json(answer).into_response(),

@@ -213,6 +213,7 @@ fn every_record_can_be_read_back() {
             directive: None,
             at: time,
             gateways: vec!["gateway-1".into()],
+            approval: Some(number.clone()),
         },
     );
     round_trip(

@@ -180,6 +180,7 @@ impl Scene {
                 directive: Some(number.clone()),
                 at: now(),
                 gateways: vec!["gateway-1".into(), "gateway-2".into()],
+                approval: None,
             },
             cuts: vec![cut(0x0123_4567_89ab_cdef, 41_277, Some(3)), cut(0xfeed, 0, None)],
             drained: vec![drained("gateway-1", 2), drained("gateway-2", 0)],
