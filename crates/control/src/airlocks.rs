@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::id::PartnerId;
-use policy::airlock::{self, Airlock, Change, Likeness, Renewed, Seal};
+use policy::airlock::{self, Airlock, Change, Deed, Likeness, Renewed, Seal, Sealed};
 use policy::desired::Desired;
 use policy::estate::Isolation;
 use policy::in_force::EndedScope;
 use policy::plan::{Difference, Plan, differences};
 use sha2::{Digest, Sha256};
 
-use crate::applying::{Coming, UpstreamPlan};
+use crate::applying::{Coming, UpstreamPlan, sql_of};
 use crate::approving::ApprovedEstate;
 use crate::database::Admin;
 use crate::database::ending::{Done, EndedRole, end_in_airlock};
@@ -24,9 +24,10 @@ use crate::{Control, Credential};
 pub(crate) type Upstreams = BTreeMap<String, (Desired, Likeness)>;
 
 /// The way from an airlock to what it ought to be.
-struct Way {
+pub(crate) struct Way {
     partner: PartnerId,
-    changes: Vec<Change>,
+    pub(crate) wanted: Airlock,
+    pub(crate) changes: Vec<Change>,
     plan: Plan,
 }
 
@@ -79,7 +80,8 @@ impl Control {
             if !blocking.is_empty() {
                 return Err(ControlError::Blocked(blocking));
             }
-            self.record_applying(approved, coming, &way.plan.steps).await?;
+            self.record_statements(approved, coming, sql_of(&way.plan.steps))
+                .await?;
             for change in &way.changes {
                 self.change(partner, admin, change).await?;
             }
@@ -89,8 +91,8 @@ impl Control {
     }
 
     /// Makes what is missing in the airlocks: one whose cluster was lost is empty, and holds nothing that is not made
-    /// again. Changes nothing that stands, and gives nobody anything that the custodian's side does not. The number of
-    /// databases made. Not cancel safe: dropped half-way, it is to be done again.
+    /// again. Goes on with a change of passwords that was begun; else changes nothing that stands, and gives nobody anything
+    /// that the custodian's side does not. The number of databases made. Not cancel safe: dropped half-way, it is to be done again.
     ///
     /// # Errors
     /// An airlock or an upstream cannot be reached.
@@ -111,11 +113,12 @@ impl Control {
                 let found = standing.cells.get(&change.name);
                 let missing = found.is_none_or(|found| found.lines.is_none() || found.seal.is_none());
                 let applied = self.0.store.credential(Side::Custodian, &change.name)?.is_some();
-                if change.make.is_some() && missing && applied {
+                if matches!(change.deed, Deed::Make(_)) && missing && applied {
                     self.change(partner, admin, change).await?;
                     made = made.saturating_add(1);
                 }
             }
+            self.go_on_rekeying(partner, admin, &way).await?;
         }
         Ok(made)
     }
@@ -174,7 +177,7 @@ impl Control {
         Ok(differences(&way.plan, None))
     }
 
-    async fn way(
+    pub(crate) async fn way(
         &self,
         partner: &PartnerId,
         admin: &Admin,
@@ -209,6 +212,7 @@ impl Control {
         let steps = changes.iter().map(|change| change.step.clone()).collect();
         Ok(Way {
             partner: partner.clone(),
+            wanted,
             changes,
             plan: Plan {
                 steps,
@@ -220,19 +224,26 @@ impl Control {
 
     async fn change(&self, partner: &PartnerId, admin: &Admin, change: &Change) -> Result<(), ControlError> {
         let store = &self.0.store;
-        let Some(cell) = &change.make else {
-            return admin.remove_cell(&change.name).await;
+        let cell = match &change.deed {
+            Deed::Remove => return admin.remove_cell(&change.name).await,
+            Deed::Rekey(cell) => return self.rekey(partner, admin, cell).await,
+            Deed::Make(cell) => cell,
         };
         let name = cell.name.as_str();
         let Some(custodian) = store.credential(Side::Custodian, name)? else {
             return Ok(());
         };
+        if custodian.is_unsettled() {
+            // Which of its two passwords the role has there is not known: it gets the newer one.
+            self.settle_at_custodian(cell, &custodian).await?;
+        }
         let own = Credential::draw()?;
         // What stands there now counts as half made, until it is: killed in between, nothing else would say that the password
         // kept below is not the one that it has.
         let broken = Seal {
             made_of: String::new(),
-            lines: Vec::new(),
+            state: Sealed::default(),
+            next: None,
         };
         store.keep_seal(partner, name, &broken)?;
         // First where gateways find it, as with the custodian's side.
@@ -254,7 +265,7 @@ pub(crate) fn shown_as(partner: &PartnerId) -> String {
 }
 
 /// A password's SHA-256, in hexadecimal: it has 256 bits, so that its hash tells nothing.
-fn digest(credential: &Credential) -> String {
+pub(crate) fn digest(credential: &Credential) -> String {
     Sha256::digest(credential.reveal())
         .iter()
         .map(|byte| format!("{byte:02x}"))

@@ -14,12 +14,12 @@ use policy::plan::{Difference, Noted, Plan, Step, differences};
 use proof::hold::Held;
 use serde::{Deserialize, Serialize};
 
-use crate::Control;
 use crate::airlocks::renewed_by;
 use crate::approving::ApprovedEstate;
 use crate::database::reading::Credentials;
 use crate::error::ControlError;
-use crate::store::GatewayState;
+use crate::store::{GatewayState, Side};
+use crate::{Control, Credential};
 
 /// The plan of one upstream's database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct AppliedPlans {
     pub epoch: Epoch,
     /// Whether it is a new one.
     pub moved: bool,
+    /// Roles whose password was renewed, beside those of the plans.
+    #[serde(default)]
+    pub renewed: usize,
     /// Partners whose logs were opened.
     pub opened: Vec<PartnerId>,
 }
@@ -107,7 +110,7 @@ impl Control {
         let _work = self.begin_work().await;
         let approved = self.approved_estate()?;
         let coming = self.coming(&held)?;
-        let mut plans = Vec::new();
+        let (mut plans, mut renewed) = (Vec::new(), 0_usize);
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
             let seen = shown
@@ -115,28 +118,40 @@ impl Control {
                 .find(|(upstream, _)| upstream == name)
                 .map(|(_, print)| print.as_str());
             let kept = self.mask_keys(&desired)?;
-            let uncommitted = admin.prepare(&desired, &credentials, &kept, seen).await?;
+            let side = self.side(name);
+            let renewing = |held: &Credential| side == Side::Gateway && (coming.moved || held.is_unsettled());
+            let uncommitted = admin
+                .prepare(&desired, &credentials, &kept, seen, renewing)
+                .await?;
             // First where gateways find them: a login that comes too early fails and is tried again; one that has no
             // password to try would fail for good.
             for (role, credential) in &uncommitted.passwords {
-                self.0.store.keep_credential(self.side(name), role, credential)?;
+                self.0.store.keep_credential(side, role, credential)?;
             }
             for (agreement, key) in &uncommitted.keys {
                 self.0.store.keep_mask_key(agreement, key)?;
             }
-            self.record_applying(&approved, &coming, &uncommitted.plan.steps)
-                .await?;
+            let mut statements = sql_of(&uncommitted.plan.steps);
+            statements.extend(uncommitted.renewals.iter().cloned());
+            renewed = renewed.saturating_add(uncommitted.renewals.len());
+            self.record_statements(&approved, &coming, statements).await?;
             let noted = self.0.store.noted(name)?;
+            let passwords = uncommitted.passwords.clone();
             let plan = uncommitted.commit().await?;
+            for (role, credential) in passwords.iter().filter(|(_, one)| one.is_unsettled()) {
+                self.0.store.keep_credential(side, role, &credential.settled())?;
+            }
             self.0.store.keep_noted(name, &Noted::of(&plan))?;
             plans.push(UpstreamPlan::new(name, plan, noted.as_ref()));
             Self::end_strangers(admin).await?;
         }
-        let airlocks = self
-            .apply_airlocks(&approved, &coming, &renewed_by(&plans))
-            .await?;
-        plans.extend(airlocks);
-        self.put_in_force(&approved, coming, plans).await
+        let drawn = renewed_by(&plans);
+        plans.extend(self.apply_airlocks(&approved, &coming, &drawn).await?);
+        if coming.moved {
+            let more = self.renew_airlocks(&approved, &coming, &drawn).await?;
+            renewed = renewed.saturating_add(more);
+        }
+        self.put_in_force(&approved, coming, plans, renewed).await
     }
 
     /// The policy of the estate, as it is to be put in force.
@@ -164,16 +179,15 @@ impl Control {
 
     /// Records what is about to be done to a database. Before it lasts: whoever reads the ledger finds at least every
     /// statement that was committed, wherever this process dies.
-    pub(crate) async fn record_applying(
+    pub(crate) async fn record_statements(
         &self,
         approved: &ApprovedEstate,
         coming: &Coming,
-        steps: &[Step],
+        statements: Vec<String>,
     ) -> Result<(), ControlError> {
-        if steps.is_empty() {
+        if statements.is_empty() {
             return Ok(());
         }
-        let statements = steps.iter().map(|step| step.sql.clone()).collect();
         let record = self.applied_record(approved, coming, statements);
         let appended = self.0.ledger.append(vec![draft(&record)?]).await;
         appended.map_err(ControlError::ledger("recording what is applied"))?;
@@ -229,6 +243,7 @@ impl Control {
         approved: &ApprovedEstate,
         coming: Coming,
         plans: Vec<UpstreamPlan>,
+        renewed: usize,
     ) -> Result<AppliedPlans, ControlError> {
         let opened = self.to_be_opened(&coming.policy);
         let mut drafts = Vec::new();
@@ -279,6 +294,7 @@ impl Control {
             plans,
             epoch: coming.epoch,
             moved: coming.moved,
+            renewed,
             opened,
         })
     }
@@ -320,6 +336,11 @@ impl Control {
             .cloned()
             .collect()
     }
+}
+
+/// The statements of steps.
+pub(crate) fn sql_of(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(|step| step.sql.clone()).collect()
 }
 
 pub(crate) fn draft<R: evidence::record::Record>(record: &R) -> Result<Draft, ControlError> {

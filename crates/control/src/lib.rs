@@ -16,6 +16,7 @@ mod error;
 mod known;
 mod mask_key;
 mod pseudonyms;
+mod renewing;
 mod store;
 mod watch;
 

@@ -27,6 +27,27 @@ fn clients(stage: &Stage) {
     node(stage);
     what_is_refused_at_the_door(stage);
     a_long_result_takes_no_more_memory_than_a_short_one(stage);
+    a_password_that_is_being_renewed(stage);
+}
+
+/// While it is, the database takes the one before or the new one, and nobody knows which.
+fn a_password_that_is_being_renewed(stage: &Stage) {
+    let police = stage.login("state-police");
+    let role = police.query("select current_user");
+    let (key, real) = (format!("upstream/{role}"), stage.password("upstream", &role));
+    for (held, comes_in) in [
+        (serde_json::json!({ "password": "not yet", "before": real }), true),
+        (
+            serde_json::json!({ "password": real, "before": "not any more" }),
+            true,
+        ),
+        (serde_json::json!({ "password": "another" }), false),
+        (serde_json::json!({ "password": real }), true),
+    ] {
+        stage.put(&key, &held);
+        let came_in = police.psql(&["select 1"]).status.success();
+        assert_eq!(came_in, comes_in, "{held}");
+    }
 }
 
 fn psql(stage: &Stage) {

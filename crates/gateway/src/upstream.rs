@@ -56,7 +56,16 @@ impl Place {
 #[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
 struct Credential {
     password: String,
+    /// While it is being renewed: the one before, which is in force until the server has taken the other.
+    before: Option<String>,
 }
+
+/// How often the register is asked for a credential, if the server takes none that it held: it may have been renewed in
+/// between, and that is done once at a time.
+const READS: usize = 2;
+
+/// The SQLSTATE of a wrong password.
+const WRONG_PASSWORD: &str = "28P01";
 
 /// A session with the upstream server, ready for its first statement.
 #[derive(Debug)]
@@ -105,26 +114,53 @@ pub(crate) async fn log_in(
     settings: &[(String, String)],
 ) -> Result<LoggedIn, UpstreamError> {
     let role = permit.role().as_str();
-    let found = register
-        .read(&format!("upstream/{role}"))?
-        .ok_or(UpstreamError::NoCredential)?;
-    let credential: Credential =
-        serde_json::from_slice(&found.value).map_err(|_| UpstreamError::NoCredential)?;
-    let password = Password::new(&credential.password);
-    let mut out = BytesMut::new();
     let own = [("user", role), ("database", database.name.as_str())];
     let settings = settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    startup::encode(&mut out, Version::V3_0, own.into_iter().chain(settings))?;
+    let mut start = BytesMut::new();
+    startup::encode(&mut start, Version::V3_0, own.into_iter().chain(settings))?;
+    let mut seen = None;
+    let mut refused = UpstreamError::NoCredential;
+    for _ in 0..READS {
+        let found = register
+            .read(&format!("upstream/{role}"))?
+            .ok_or(UpstreamError::NoCredential)?;
+        let credential: Credential =
+            serde_json::from_slice(&found.value).map_err(|_| UpstreamError::NoCredential)?;
+        if seen == Some(found.version) && credential.before.is_none() {
+            break;
+        }
+        seen = Some(found.version);
+        for password in [Some(&credential.password), credential.before.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            match attempt(database, &start, &Password::new(password)).await {
+                Err(error) if error.is_wrong_password() => refused = error,
+                other => return other,
+            }
+        }
+    }
+    Err(refused)
+}
+
+/// One login with one password.
+async fn attempt(database: &Database, start: &[u8], password: &Password) -> Result<LoggedIn, UpstreamError> {
     let mut stream = Messages {
         server: database.server.connect().await?,
         splitter: Splitter::new(Source::Server, WHOLE_MESSAGE_BYTES),
         buffer: BytesMut::new(),
     };
-    stream.server.write_all(&out).await?;
-    stream.authenticate(&password).await?;
+    stream.server.write_all(start).await?;
+    stream.authenticate(password).await?;
     stream.until_ready().await
+}
+
+impl UpstreamError {
+    fn is_wrong_password(&self) -> bool {
+        matches!(self, Self::Refused { sqlstate } if sqlstate == WRONG_PASSWORD)
+    }
 }
 
 /// The exchange with the server, message by message.

@@ -100,8 +100,31 @@ pub struct Cell {
 pub struct Seal {
     /// [`Cell::made_of`].
     pub made_of: String,
-    /// What [`reading::CELL`] said then.
+    /// What it said of itself when its passwords were changed last.
+    #[serde(flatten)]
+    pub state: Sealed,
+    /// What it says once a change of its passwords is committed, if one was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Sealed>,
+}
+
+/// What a database said of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sealed {
+    /// [`Cell::custodian_key`]: the password that its user mapping holds.
+    #[serde(default)]
+    pub custodian_key: Option<String>,
+    /// What [`reading::CELL`] said.
     pub lines: Vec<String>,
+}
+
+impl Seal {
+    /// The one of its two states that these lines are of; the first if they are of neither.
+    #[must_use]
+    pub fn state_of(&self, lines: &[String]) -> &Sealed {
+        let next = self.next.as_ref().filter(|next| next.lines == lines);
+        next.unwrap_or(&self.state)
+    }
 }
 
 /// What stands in an airlock.
@@ -127,10 +150,21 @@ pub struct Found {
 pub struct Change {
     /// Role and database.
     pub name: String,
-    /// What is to stand there afterwards; nothing if it only goes.
-    pub make: Option<Cell>,
+    /// What is done.
+    pub deed: Deed,
     /// As a plan shows it.
     pub step: Step,
+}
+
+/// What is done with a database and the role of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// They go.
+    Remove,
+    /// They are made, in place of what stands there.
+    Make(Cell),
+    /// They get new passwords, and sessions in them stay.
+    Rekey(Cell),
 }
 
 /// Why a database is to be made anew whatever stands there.
@@ -187,11 +221,10 @@ fn cell(desired: &Desired, role: &DesiredRole, likeness: &Likeness, locales: &BT
 }
 
 impl Cell {
-    /// SHA-256 of the statements that make it and of what its user mapping holds, in hexadecimal.
+    /// SHA-256 of the statements that make it, passwords apart, in hexadecimal.
     #[must_use]
     pub fn made_of(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.custodian_key.as_deref().unwrap_or_default());
         for statement in self.outside().iter().chain(&self.within()) {
             hash.update(statement.as_bytes());
             hash.update([0]);
@@ -214,7 +247,7 @@ pub fn plan(airlock: &Airlock, standing: &Standing, renewed: &Renewed) -> (Vec<C
             let words = format!("the airlock of `{partner}` loses `{name}`: it is of no agreement in force");
             changes.push(Change {
                 name: name.clone(),
-                make: None,
+                deed: Deed::Remove,
                 step: step(Phase::Close, &Cell::removal(name), words),
             });
         }
@@ -222,19 +255,23 @@ pub fn plan(airlock: &Airlock, standing: &Standing, renewed: &Renewed) -> (Vec<C
     for cell in &airlock.cells {
         if let Some(why) = why(cell, standing.cells.get(cell.name.as_str()), renewed) {
             let words = format!("the airlock of `{partner}` {}: {}", cell.words(), why.words());
-            let sql = [
-                Cell::removal(cell.name.as_str()),
-                cell.outside(),
-                cell.within(),
-                vec![cell.opening()],
-            ]
-            .concat();
+            let (sql, deed) = if matches!(why, Why::NewPassword) {
+                (cell.rekeying(), Deed::Rekey(cell.clone()))
+            } else {
+                let sql = [
+                    Cell::removal(cell.name.as_str()),
+                    cell.outside(),
+                    cell.within(),
+                    vec![cell.opening()],
+                ];
+                (sql.concat(), Deed::Make(cell.clone()))
+            };
             let mut step = step(Phase::Share, &sql, words);
             step.undoes = undone(partner, cell, &why);
             step.password_for = Some(cell.name.as_str().to_owned());
             changes.push(Change {
                 name: cell.name.as_str().to_owned(),
-                make: Some(cell.clone()),
+                deed,
                 step,
             });
         }
@@ -262,7 +299,9 @@ impl Why {
             Self::Changed(difference) => {
                 return format!("it is not as it was made ({difference}), so it is made anew");
             }
-            Self::NewPassword => "its role gets a new password at the custodian, so it is made anew",
+            Self::NewPassword => {
+                "its role gets a new password at the custodian, and so do its user mapping and its door"
+            }
             Self::NoPassword => "the gateways hold no password for it, so it is made anew",
         };
         text.to_owned()
@@ -278,16 +317,18 @@ fn why(cell: &Cell, found: Option<&Found>, renewed: &Renewed) -> Option<Why> {
     let (Some(lines), Some(seal)) = (&found.lines, &found.seal) else {
         return Some(Why::HalfMade);
     };
-    if let Some(difference) = difference(&seal.lines, lines) {
+    let state = seal.state_of(lines);
+    if let Some(difference) = difference(&state.lines, lines) {
         return Some(Why::Changed(difference));
     }
     if seal.made_of != cell.made_of() {
         return Some(Why::OtherWanted);
     }
-    if renewed.at_custodian.contains(name) {
-        return Some(Why::NewPassword);
+    if renewed.unknown.contains(name) {
+        return Some(Why::NoPassword);
     }
-    renewed.unknown.contains(name).then_some(Why::NoPassword)
+    let stale = state.custodian_key != cell.custodian_key;
+    (stale || renewed.at_custodian.contains(name)).then_some(Why::NewPassword)
 }
 
 /// What it means as long as the database is not made anew. What a change opens cannot be told: the views of an airlock hide

@@ -28,6 +28,7 @@ mod shares;
 pub use difference::{Difference, Effect, Noted, differences, fingerprint, opened_to};
 pub use keys::{become_owner, forget, is_readable, read};
 pub use marks::{Marked, bases};
+pub use roles::renewal;
 pub(crate) use roles::revoke_membership;
 
 /// Stands in a step's SQL where the role's new password verifier goes, inside quotes. A verifier has no quote in it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::airlock::{
-    self, CUSTODIAN_PLACEHOLDER, Cell, Found, Likeness, Seal, ShownColumn, Standing, reading,
+    self, CUSTODIAN_PLACEHOLDER, Cell, Found, Likeness, Seal, Sealed, ShownColumn, Standing, reading,
 };
 use policy::catalog::OWNER_ROLE;
 use policy::catalog::printed_key;
@@ -15,9 +15,42 @@ use super::{Admin, Connection};
 use crate::credential::Credential;
 use crate::error::ControlError;
 
+/// How long whoever reads may keep us from holding new readers back, as PostgreSQL writes it; then it is done without.
+const HOLD_WITHIN: &str = "200ms";
+
 /// A cell that was made: what it says of itself, to be kept.
 pub(crate) struct Made {
     pub(crate) seal: Seal,
+}
+
+/// A cell whose passwords were changed in a transaction that is not committed yet. Dropped, nothing has happened.
+pub(crate) struct Rekeyed {
+    connection: Connection,
+    holding: Option<String>,
+    /// What the cell said of itself before.
+    pub(crate) before: Vec<String>,
+    /// What it says once this is committed.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Rekeyed {
+    /// Holds back whoever begins to read, if that can be had soon: until this is committed, the custodian's password may be
+    /// another than the one the cell knows.
+    pub(crate) async fn hold(&self) -> Result<(), ControlError> {
+        let Some(lock) = &self.holding else { return Ok(()) };
+        let within = format!("SAVEPOINT estop_hold; SET LOCAL lock_timeout = '{HOLD_WITHIN}'");
+        self.connection.run(&within).await?;
+        if self.connection.client.batch_execute(lock).await.is_err() {
+            // Somebody has read there for longer. What he holds open stays open.
+            self.connection.run("ROLLBACK TO SAVEPOINT estop_hold").await?;
+        }
+        Ok(())
+    }
+
+    /// Makes it last.
+    pub(crate) async fn commit(self) -> Result<(), ControlError> {
+        self.connection.run("COMMIT").await
+    }
 }
 
 impl Admin {
@@ -172,8 +205,41 @@ impl Admin {
         Ok(Made {
             seal: Seal {
                 made_of: cell.made_of(),
-                lines,
+                state: Sealed {
+                    custodian_key: cell.custodian_key.clone(),
+                    lines,
+                },
+                next: None,
             },
+        })
+    }
+
+    /// Changes the passwords of a cell: its role's own, and the one its user mapping holds. Nothing lasts until
+    /// [`Rekeyed::commit`].
+    pub(crate) async fn rekey_cell(
+        &self,
+        cell: &Cell,
+        own: &Credential,
+        custodian: &Credential,
+    ) -> Result<Rekeyed, ControlError> {
+        let connection = self.in_database(cell.name.as_str()).connect().await?;
+        connection.run("BEGIN").await?;
+        let before = connection.lines(reading::CELL, &[]).await?;
+        for statement in cell.rekeying() {
+            let filled = zeroize::Zeroizing::new(
+                statement
+                    .replace(CUSTODIAN_PLACEHOLDER, custodian.reveal())
+                    .replace(PASSWORD_PLACEHOLDER, &own.verifier()?),
+            );
+            let told = connection.client.batch_execute(&filled).await;
+            told.map_err(ControlError::database("changing the passwords of an airlock"))?;
+        }
+        let lines = connection.lines(reading::CELL, &[]).await?;
+        Ok(Rekeyed {
+            connection,
+            holding: cell.holding(),
+            before,
+            lines,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use policy::desired::Desired;
-use policy::plan::{PASSWORD_PLACEHOLDER, Plan, plan};
+use policy::plan::{PASSWORD_PLACEHOLDER, Plan, plan, renewal};
 
 use super::reading::Credentials;
 use super::{Admin, Connection};
@@ -19,6 +19,8 @@ pub(crate) struct Uncommitted {
     pub(crate) plan: Plan,
     /// New passwords, by role. They are to be where the gateways find them before the commit.
     pub(crate) passwords: BTreeMap<String, Credential>,
+    /// The statements beyond the plan that have renewed some of them.
+    pub(crate) renewals: Vec<String>,
     /// Keys of pseudonyms, new ones and ones that were found planted. They are to be kept before the commit.
     pub(crate) keys: MaskKeys,
 }
@@ -43,13 +45,15 @@ impl Admin {
     }
 
     /// Plans again and runs the plan's steps in the same transaction, without committing. `shown` is the fingerprint of
-    /// the plan that a person has seen.
+    /// the plan that a person has seen. Roles in force of which `renewing` says so get another password; that is no part of
+    /// the plan, since it gives and takes nobody anything.
     pub(crate) async fn prepare(
         &self,
         desired: &Desired,
         credentials: &Credentials,
         kept: &MaskKeys,
         shown: Option<&str>,
+        renewing: impl Fn(&Credential) -> bool,
     ) -> Result<Uncommitted, ControlError> {
         let connection = self.connect().await?;
         connection.exclusive().await?;
@@ -89,10 +93,26 @@ impl Admin {
             };
             connection.run(&sql).await?;
         }
+        // Last, so that a login waits for as little as can be.
+        let mut renewals = Vec::new();
+        let held = |name: &str| credentials.get(name).filter(|held| renewing(held));
+        for role in desired.roles.iter().filter(|role| role.is_in_force()) {
+            let name = role.name.as_str();
+            let Some(held) = held(name).filter(|_| !passwords.contains_key(name)) else {
+                continue;
+            };
+            let credential = held.renewed()?;
+            let sql = renewal(name);
+            let filled = sql.replace(PASSWORD_PLACEHOLDER, &credential.verifier()?);
+            connection.run(&filled).await?;
+            passwords.insert(name.to_owned(), credential);
+            renewals.push(sql);
+        }
         Ok(Uncommitted {
             connection,
             plan,
             passwords,
+            renewals,
             keys,
         })
     }

@@ -7,6 +7,7 @@
 mod child;
 mod estates;
 mod place;
+mod renewed;
 mod road;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +100,12 @@ impl Trial {
         requests.chain(writes).chain(looks).collect()
     }
 
+    /// The number of the first request of which this is true.
+    fn request(&self, is: impl Fn(&str) -> bool) -> usize {
+        let asked = &self.wanted.asked;
+        1 + asked.iter().position(|text| is(text)).expect("such a request")
+    }
+
     /// After each commit, after the first write of each kind to the register, and of the statements that change something so
     /// many, evenly.
     fn some(&self, changes: usize) -> Vec<Kill> {
@@ -162,6 +169,9 @@ impl Trial {
         assert_eq!(stopped, stop.is_some(), "{at}");
         place.until_alone().await;
         self.nothing_more_is_open(&place, &asked, &at).await;
+        if self.scene.renews {
+            self.nobody_is_kept_out(&place, &at).await;
+        }
         self.it_is_taken_up(&place, &at).await;
     }
 
@@ -196,6 +206,15 @@ impl Trial {
             assert_eq!(now, *before, "{at}: changed without a commit");
         }
         assert!(policies.contains(&place.hand(&self.scene.after).policy()), "{at}");
+    }
+
+    /// Gateways come in with what the register holds; an airlock reads again once `serve` is there again.
+    async fn nobody_is_kept_out(&self, place: &Place, at: &str) {
+        let hand = place.hand(&self.scene.after);
+        services(place).await;
+        let restored = hand.control.restore_airlocks().await;
+        restored.unwrap_or_else(|error| panic!("{at}: {error:?}"));
+        assert_eq!(place.read(&hand).await, self.wanted.read, "{at}");
     }
 
     async fn it_is_taken_up(&self, place: &Place, at: &str) {
@@ -260,6 +279,7 @@ fn first(roads: &Roads) -> Scene {
         airlock: None,
         other_database: false,
         forgets: false,
+        renews: false,
     }
 }
 
@@ -270,6 +290,7 @@ fn change(roads: &Roads) -> Scene {
         airlock: None,
         other_database: false,
         forgets: false,
+        renews: false,
     }
 }
 
@@ -281,6 +302,7 @@ fn back(roads: &Roads) -> Scene {
         airlock: None,
         other_database: false,
         forgets: false,
+        renews: false,
     }
 }
 
@@ -292,6 +314,7 @@ fn two_databases(roads: &Roads) -> Scene {
         airlock: None,
         other_database: true,
         forgets: false,
+        renews: false,
     }
 }
 
@@ -303,6 +326,7 @@ fn airlock_first(roads: &Roads) -> Scene {
         airlock: Some("police"),
         other_database: false,
         forgets: false,
+        renews: false,
     }
 }
 
@@ -314,6 +338,7 @@ fn airlock_change(roads: &Roads) -> Scene {
         airlock: Some("police"),
         other_database: false,
         forgets: false,
+        renews: false,
     }
 }
 
@@ -326,7 +351,67 @@ fn airlock_forgotten(roads: &Roads) -> Scene {
         airlock: Some("police"),
         other_database: false,
         forgets: true,
+        renews: false,
     }
+}
+
+/// Only passwords change.
+fn renewed(roads: &Roads) -> Scene {
+    let before = estates::first(&roads.url("records"));
+    Scene {
+        after: estates::with_hours(before.clone()),
+        before: Some(before),
+        airlock: None,
+        other_database: false,
+        forgets: false,
+        renews: true,
+    }
+}
+
+fn airlock_renewed(roads: &Roads) -> Scene {
+    let Scene { before, after, .. } = airlock_forgotten(roads);
+    Scene {
+        before,
+        after,
+        airlock: Some("police"),
+        other_database: false,
+        forgets: false,
+        renews: true,
+    }
+}
+
+#[tokio::test]
+async fn killed_while_passwords_are_renewed() {
+    let trial = Trial::new("renewed", renewed).await;
+    let commit = trial.request(|text| text.ends_with(" COMMIT"));
+    let kills = [Moment::Before, Moment::After].map(|moment| Kill::Request(commit, moment));
+    trial.kill_at(&kills).await;
+}
+
+#[tokio::test]
+async fn killed_while_the_passwords_of_an_airlock_are_renewed() {
+    let trial = Trial::new("airlock, renewed", airlock_renewed).await;
+    // Between the custodian's new password and the airlock's, and on either side of that.
+    let at_custodian = trial.request(|text| text.starts_with("Q ALTER ROLE"));
+    let inside = trial.request(|text| text.starts_with("Q ALTER USER MAPPING"));
+    let commit = inside
+        + trial.wanted.asked[inside..]
+            .iter()
+            .position(|text| text == "Q COMMIT")
+            .unwrap()
+        + 1;
+    assert!(
+        inside < at_custodian && at_custodian < commit,
+        "{:?}",
+        trial.wanted.asked
+    );
+    trial
+        .kill_at(&[
+            Kill::Request(at_custodian, Moment::Before),
+            Kill::Request(at_custodian, Moment::After),
+            Kill::Request(commit, Moment::After),
+        ])
+        .await;
 }
 
 #[tokio::test]
@@ -367,7 +452,7 @@ async fn killed_while_an_airlock_changes_whose_passwords_are_lost() {
 #[ignore = "takes long: `make soak`"]
 async fn killed_everywhere() {
     type Setting = fn(&Roads) -> Scene;
-    let scenes: [(&str, Setting); 7] = [
+    let scenes: [(&str, Setting); 9] = [
         ("first", first),
         ("change", change),
         ("back", back),
@@ -375,6 +460,8 @@ async fn killed_everywhere() {
         ("airlock, first", airlock_first),
         ("airlock, change", airlock_change),
         ("airlock, register lost", airlock_forgotten),
+        ("renewed", renewed),
+        ("airlock, renewed", airlock_renewed),
     ];
     let chosen = std::env::var_os("ESTOP_SCENE");
     for (name, scene) in scenes {

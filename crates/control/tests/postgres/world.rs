@@ -12,7 +12,7 @@ use evidence::note::SignerKey;
 use evidence::record::Drained;
 use jiff::Timestamp;
 use ledger::register::{Register, SqliteRegister};
-use ledger::{Clock, Draft, Ledger};
+use ledger::{Clock, Draft, Ledger, OpenError};
 use policy::estate::{Estate, Files, role_name};
 use policy::in_force::InForce;
 use proof::hold::{Prover, Proving};
@@ -23,6 +23,10 @@ use tempfile::TempDir;
 use tokio_postgres::Client;
 
 use crate::server::{Server, connect};
+
+/// Looks at a ledger that is in use, and the time between two.
+const LOCK_LOOKS: u32 = 200;
+const LOCK_LOOK: Duration = Duration::from_millis(10);
 
 const SCRAM: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 
@@ -352,11 +356,21 @@ pub(crate) fn ledger_in(state: &Path) -> Ledger {
 
 /// The same, by another clock.
 pub(crate) fn ledger_with(state: &Path, clock: Arc<dyn Clock>) -> Ledger {
-    let custodian: Custodian = "records.example.org".parse().unwrap();
-    let mut config = ledger::Config::new(state.join("ledger"), custodian, signer(), clock);
-    // Room for what tests write; these folders are copied.
-    config.segment_bytes = 4 << 20;
-    Ledger::open(config).unwrap()
+    let config = || {
+        let custodian: Custodian = "records.example.org".parse().unwrap();
+        let mut config = ledger::Config::new(state.join("ledger"), custodian, signer(), Arc::clone(&clock));
+        // Room for what tests write; these folders are copied.
+        config.segment_bytes = 4 << 20;
+        config
+    };
+    // A process that another test of this program starts has its files open, locks too, until it is the other program.
+    for _ in 0..LOCK_LOOKS {
+        match Ledger::open(config()) {
+            Err(OpenError::InUse { .. }) => std::thread::sleep(LOCK_LOOK),
+            opened => return opened.unwrap(),
+        }
+    }
+    Ledger::open(config()).unwrap()
 }
 
 /// Control over files, with the ways to the partners' airlocks.

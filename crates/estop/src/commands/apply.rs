@@ -79,8 +79,9 @@ pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, F
         "was in force already"
     };
     console.line(format!(
-        "{}: {steps} steps; policy {} {policy}",
+        "{}: {steps} steps; {} passwords renewed; policy {} {policy}",
         console.paint(Tone::Good, "applied"),
+        applied.renewed,
         applied.epoch
     ))?;
     console.document(&applied)?;

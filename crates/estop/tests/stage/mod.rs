@@ -206,14 +206,25 @@ impl Stage {
 
     /// A role's password, read from the register as somebody with the custodian's disk would.
     pub fn password(&self, kind: &str, role: &str) -> String {
-        let register = self.folder().join("state/register.sqlite");
         let read = "import json, sqlite3, sys; \
                     rows = sqlite3.connect(f'file:{sys.argv[1]}?mode=ro', uri=True).execute( \
                     'select value from entry where key = ?', (sys.argv[2],)); \
                     print(json.loads(rows.fetchone()[0])['password'])";
+        self.register(read, &[&format!("{kind}/{role}")])
+    }
+
+    /// Puts something else into the register, in place of what stands there.
+    pub fn put(&self, key: &str, value: &Value) {
+        let write = "import sqlite3, sys; at = sqlite3.connect(sys.argv[1]); \
+                     done = at.execute('update entry set value = cast(? as blob) where key = ?', (sys.argv[3], sys.argv[2])); \
+                     assert done.rowcount == 1; at.commit()";
+        self.register(write, &[key, &value.to_string()]);
+    }
+
+    fn register(&self, program: &str, args: &[&str]) -> String {
         let mut python = Command::new("/usr/bin/python3");
-        let key = format!("{kind}/{role}");
-        run(python.args(["-c", read]).arg(register).arg(key))
+        let register = self.folder().join("state/register.sqlite");
+        run(python.args(["-c", program]).arg(register).args(args))
             .trim()
             .to_owned()
     }

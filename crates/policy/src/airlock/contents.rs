@@ -146,6 +146,34 @@ impl Cell {
         statements
     }
 
+    /// The statements that change its passwords: that of its user mapping, with [`CUSTODIAN_PLACEHOLDER`], and its role's own,
+    /// with [`PASSWORD_PLACEHOLDER`]. To be run in it, in one transaction. Sessions in it stay; those that have reached the
+    /// custodian log in there anew at their next transaction.
+    #[must_use]
+    pub fn rekeying(&self) -> Vec<String> {
+        vec![
+            format!(
+                "ALTER USER MAPPING FOR {} SERVER {} OPTIONS (SET password '{CUSTODIAN_PLACEHOLDER}')",
+                ident(OWNER_ROLE),
+                ident(SERVER)
+            ),
+            format!(
+                "ALTER ROLE {} PASSWORD '{PASSWORD_PLACEHOLDER}'",
+                ident(self.name.as_str())
+            ),
+        ]
+    }
+
+    /// The statement by which nobody begins to read its views, to be run in a transaction; nothing if it has none.
+    #[must_use]
+    pub fn holding(&self) -> Option<String> {
+        let name = ident(self.name.as_str());
+        let shown =
+            |(view, _): &(crate::estate::SqlName, Vec<ShownColumn>)| format!("{name}.{}", view.quoted());
+        let views: Vec<String> = self.views.iter().map(shown).collect();
+        (!views.is_empty()).then(|| format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", views.join(", ")))
+    }
+
     /// The statement that lets the role log in, with [`PASSWORD_PLACEHOLDER`].
     #[must_use]
     pub fn opening(&self) -> String {

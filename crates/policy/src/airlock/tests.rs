@@ -41,7 +41,11 @@ fn made(airlock: &Airlock) -> Standing {
         let lines = vec!["view people".to_owned(), "role".to_owned()];
         let seal = Some(Seal {
             made_of: cell.made_of(),
-            lines: lines.clone(),
+            state: Sealed {
+                custodian_key: cell.custodian_key.clone(),
+                lines: lines.clone(),
+            },
+            next: None,
         });
         let lines = Some(lines);
         (cell.name.as_str().to_owned(), Found { lines, seal })
@@ -173,11 +177,43 @@ fn every_kind_of_difference_makes_it_anew_and_says_why() {
 }
 
 #[test]
-fn another_password_at_the_custodian_is_another_database() {
+fn another_password_at_the_custodian_changes_passwords_and_nothing_else() {
     let mut airlock = police(&[]);
     let standing = made(&airlock);
     airlock.cells[1].custodian_key = Some("another".to_owned());
-    assert_eq!(words(&airlock, &standing, &Renewed::default()).len(), 1);
+    let (changes, _) = plan(&airlock, &standing, &Renewed::default());
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].deed, Deed::Rekey(airlock.cells[1].clone()));
+    let sql = &changes[0].step.sql;
+    assert!(
+        !sql.contains("DROP") && sql.contains(CUSTODIAN_PLACEHOLDER),
+        "{sql}"
+    );
+}
+
+#[test]
+fn passwords_that_were_being_changed_are_one_or_the_other() {
+    let mut airlock = police(&[]);
+    let mut standing = made(&airlock);
+    let name = airlock.cells[1].name.as_str().to_owned();
+    airlock.cells[1].custodian_key = Some("another".to_owned());
+    let lines = vec!["view people".to_owned(), "role, another password".to_owned()];
+    let found = standing.cells.get_mut(&name).unwrap();
+    found.seal.as_mut().unwrap().next = Some(Sealed {
+        custodian_key: Some("another".to_owned()),
+        lines: lines.clone(),
+    });
+    // Killed before it was committed: it is still to be done. Killed after: it is done.
+    let said = words(&airlock, &standing, &Renewed::default());
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("new password"), "{said:?}");
+    standing.cells.get_mut(&name).unwrap().lines = Some(lines);
+    assert_eq!(
+        words(&airlock, &standing, &Renewed::default()),
+        Vec::<String>::new()
+    );
+    standing.cells.get_mut(&name).unwrap().lines = Some(vec!["view people".to_owned()]);
+    assert!(words(&airlock, &standing, &Renewed::default())[0].contains("gone: role"));
 }
 
 #[test]
@@ -188,8 +224,8 @@ fn what_belongs_to_no_agreement_goes_first() {
     let (changes, _) = plan(&airlock, &standing, &Renewed::default());
     assert_eq!(changes.len(), 1);
     assert_eq!(
-        (changes[0].name.as_str(), &changes[0].make),
-        (gone.name.as_str(), &None)
+        (changes[0].name.as_str(), &changes[0].deed),
+        (gone.name.as_str(), &Deed::Remove)
     );
     assert_eq!(changes[0].step.phase, Phase::Close);
 }

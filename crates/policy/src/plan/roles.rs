@@ -177,6 +177,12 @@ fn activate(draft: &mut Draft<'_>, shares: &Shares<'_>, wanted: &DesiredRole) {
     }
 }
 
+/// The statement that gives a role that can log in another password, with [`PASSWORD_PLACEHOLDER`].
+#[must_use]
+pub fn renewal(role: &str) -> String {
+    alter_role(role, &format!("PASSWORD '{PASSWORD_PLACEHOLDER}'"))
+}
+
 /// How a role that must log in with the gateways' password cannot, or somebody else can.
 fn no_login(role: Option<&Role>, who: &str) -> (Effect, String) {
     match role {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::{Control, Credential};
+use control::Control;
 use evidence::entry::Kind;
 use evidence::record::{Applied, decode};
 use ledger::register::{Register as _, SqliteRegister};
@@ -34,6 +34,8 @@ pub(super) struct Scene {
     pub(super) other_database: bool,
     /// The passwords that gateways hold are lost before it is applied.
     pub(super) forgets: bool,
+    /// Nothing changes but who may ask when: passwords are renewed, and nobody's access is interrupted.
+    pub(super) renews: bool,
 }
 
 impl Scene {
@@ -258,12 +260,7 @@ impl Place {
         let roles =
             "select rolname::text from pg_roles where rolname ~ '^estop_[0-9a-f]{16}$' and rolcanlogin";
         for role in lines(&admin, roles).await {
-            let found = hand
-                .register
-                .read(&format!("upstream/{role}"))
-                .unwrap()
-                .expect("a password");
-            let password: Credential = serde_json::from_slice(&found.value).unwrap();
+            let passwords = hand.passwords("upstream", &role);
             let mut seen = Vec::new();
             let databases = if self.airlock.is_some() {
                 vec![role.as_str()]
@@ -271,9 +268,7 @@ impl Place {
                 self.databases.to_vec()
             };
             for database in databases {
-                let mut config = door.config(&role, database);
-                config.password(password.reveal());
-                let Ok(session) = connect(&config).await else {
+                let Some(session) = enter(door, &role, database, &passwords).await else {
                     continue;
                 };
                 let views = "select format('%I.%I', schemaname, viewname) from pg_views where schemaname = current_user";
@@ -300,7 +295,52 @@ impl Place {
     }
 }
 
+/// Logs in as gateways do: with the password that is to be, then with the one before it.
+pub(super) async fn enter(door: &Server, role: &str, database: &str, passwords: &[String]) -> Option<Client> {
+    for password in passwords {
+        let mut config = door.config(role, database);
+        config.password(password);
+        if let Ok(session) = connect(&config).await {
+            return Some(session);
+        }
+    }
+    None
+}
+
 impl Hand {
+    /// Another control over the same state, with other files.
+    pub(super) fn with(&self, place: &Place, files: &Files) -> Self {
+        let clock = Arc::new(WallClock);
+        let register = Arc::clone(&self.register);
+        let control = control_with(
+            files.clone(),
+            &place.airlocks,
+            &self.ledger,
+            register.clone(),
+            clock,
+        );
+        Self {
+            control,
+            ledger: self.ledger.clone(),
+            register,
+        }
+    }
+
+    /// Entries in the ledger.
+    pub(super) fn size(&self) -> u64 {
+        self.ledger.size()
+    }
+
+    /// The password that the register holds for a role, and the one before it, while it is being renewed.
+    pub(super) fn passwords(&self, kind: &str, role: &str) -> Vec<String> {
+        let found = self.register.read(&format!("{kind}/{role}")).unwrap();
+        let held: serde_json::Value = serde_json::from_slice(&found.expect("a password").value).unwrap();
+        let both = [&held["password"], &held["before"]];
+        both.iter()
+            .filter_map(|one| one.as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// The policy in force but for its number and time; empty if there is none.
     pub(super) fn policy(&self) -> String {
         let Some(found) = self.register.read("policy").unwrap() else {
