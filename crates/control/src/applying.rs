@@ -85,6 +85,7 @@ impl Control {
     /// # Errors
     /// A database cannot be reached or read.
     pub async fn plan(&self) -> Result<Vec<UpstreamPlan>, ControlError> {
+        self.know_servers().await;
         let mut plans = Vec::new();
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
@@ -107,6 +108,7 @@ impl Control {
     pub async fn apply(&self, shown: &[(String, String)]) -> Result<AppliedPlans, ControlError> {
         // What the law forbids is said before signatures are asked for; and nobody's cut waits for a proof.
         let held = self.held().await?;
+        self.know_servers().await;
         let _work = self.begin_work().await;
         let approved = self.approved_estate()?;
         let coming = self.coming(&held)?;

@@ -77,6 +77,14 @@ impl Admin {
         &self.upstream
     }
 
+    /// What tells its server from all others, if this role may know it.
+    pub(crate) async fn server(&self) -> Option<String> {
+        let connection = self.connect().await.ok()?;
+        let sql = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
+        let row = connection.client.query_one(sql, &[]).await.ok()?;
+        row.try_get(0).ok()
+    }
+
     /// A connection to a server that may be on its way up. Cancel safe.
     pub(crate) async fn connect_within(&self, at_most: Duration) -> Result<Connection, ControlError> {
         /// Between two attempts: a restart takes a few of these.

@@ -23,7 +23,7 @@ mod watch;
 pub mod api;
 pub mod exposure;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -123,6 +123,8 @@ struct Inner {
     cosigning: Option<Arc<Cosigning>>,
     prover: Prover,
     known: Mutex<Known>,
+    /// What is known of the upstreams' servers: which one each is on.
+    servers: Mutex<BTreeMap<String, String>>,
     /// What the watch has seen since the start.
     watching: Mutex<watch::Watching>,
     /// Held by whoever changes anything, with how often somebody has begun to.
@@ -195,6 +197,7 @@ impl Control {
             cosigning,
             prover,
             known,
+            servers: Mutex::default(),
             watching: Mutex::default(),
             work,
         };
@@ -252,7 +255,39 @@ impl Control {
 
     /// What ought to stand in an upstream's database now.
     fn desired(&self, upstream: &str) -> Desired {
-        Desired::new(&self.0.estate, upstream, &self.known().ended())
+        let desired = Desired::new(&self.0.estate, upstream, &self.known().ended());
+        desired.apart_from(&self.0.estate, &self.apart_from(upstream))
+    }
+
+    /// Upstreams that are known to be on another server than this one.
+    fn apart_from(&self, upstream: &str) -> BTreeSet<String> {
+        // Nothing panics while it is held.
+        let servers = self.0.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(here) = servers.get(upstream) else {
+            return BTreeSet::new();
+        };
+        let others = servers.iter().filter(|(_, server)| *server != here);
+        others.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Asks which server each upstream is on, once; an upstream that does not say is taken to be on any.
+    async fn know_servers(&self) {
+        let known = |name: &String| {
+            let servers = self.0.servers.lock().unwrap_or_else(PoisonError::into_inner);
+            servers.contains_key(name)
+        };
+        if self.0.admins.len() < 2 {
+            return;
+        }
+        for (name, admin) in &self.0.admins {
+            if known(name) {
+                continue;
+            }
+            if let Some(server) = admin.server().await {
+                let mut servers = self.0.servers.lock().unwrap_or_else(PoisonError::into_inner);
+                servers.insert(name.clone(), server);
+            }
+        }
     }
 }
 

@@ -159,6 +159,7 @@ impl Control {
             }
             return Ok(false);
         }
+        self.know_servers().await;
         for (name, admin) in &self.0.admins {
             self.look_at(Seat::Upstream(name, admin), &mut round).await?;
         }

@@ -33,6 +33,9 @@ pub struct Desired {
     pub roles: Vec<DesiredRole>,
     /// Roles of the estate in other upstreams. They may stand on the same server and are none of this plan's business.
     pub elsewhere: BTreeSet<String>,
+    /// Those of them whose upstreams are known to be on another server: on this one they are nobody's.
+    #[serde(default)]
+    pub apart: BTreeSet<String>,
     /// Roles whose password the gateways do not hold, so that they need a new one.
     #[serde(default)]
     pub renew: BTreeSet<String>,
@@ -132,8 +135,28 @@ impl Desired {
             isolation,
             roles,
             elsewhere,
+            apart: BTreeSet::new(),
             renew: BTreeSet::new(),
         }
+    }
+
+    /// The same, once it is known which of the estate's upstreams are on other servers than this one's.
+    #[must_use]
+    pub fn apart_from(mut self, estate: &Estate, upstreams: &BTreeSet<String>) -> Self {
+        for agreement in estate.agreements().values() {
+            for purpose in &agreement.purposes {
+                let mut shares = agreement.shares_for(purpose);
+                let name = role_name(&agreement.id, purpose).as_str().to_owned();
+                let apart = shares.any(|share| {
+                    let upstream = estate.dataset_of(share).map(|dataset| &dataset.upstream);
+                    upstream.is_some_and(|upstream| upstreams.contains(upstream))
+                });
+                if apart && self.elsewhere.contains(&name) {
+                    self.apart.insert(name);
+                }
+            }
+        }
+        self
     }
 
     /// The keys of pseudonyms that must stand in this database, each with whose it is: of agreements that are in force here,

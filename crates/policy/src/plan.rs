@@ -191,6 +191,8 @@ struct Shares<'a> {
     strays: Vec<String>,
     /// Roles of agreements whose shares lie in other databases, and which have something in this one all the same.
     moved: Vec<String>,
+    /// Roles of agreements whose shares lie on other servers, and which are on this one all the same.
+    parted: Vec<String>,
 }
 
 impl<'a> Shares<'a> {
@@ -213,10 +215,22 @@ impl<'a> Shares<'a> {
             .elsewhere
             .iter()
             .filter(|name| !known.contains(name.as_str()) && has_something(name));
+        // Whoever may connect to another database of this server has an agreement over that one.
+        let connects = |name: &str| {
+            let grantee = Grantee::Role(name.to_owned());
+            let grants = catalog.grants_of(&grantee);
+            let mut elsewhere = grants.filter(|grant| is_of_other_database(catalog, grant));
+            elsewhere.any(|grant| grant.privilege == "CONNECT")
+        };
+        let parted = desired
+            .apart
+            .iter()
+            .filter(|name| !known.contains(name.as_str()) && catalog.role(name).is_some() && !connects(name));
         Self {
             desired,
             strays: strays.into_iter().map(str::to_owned).collect(),
             moved: moved.cloned().collect(),
+            parted: parted.cloned().collect(),
         }
     }
 
@@ -236,7 +250,7 @@ impl<'a> Shares<'a> {
             Some(role) => role.words(),
             None if name == OWNER_ROLE => "the views' owner".to_owned(),
             None if name == KEPT_ROLE => "the custodian's own roles".to_owned(),
-            None if self.moved.iter().any(|moved| moved == name) => {
+            None if self.moved.iter().chain(&self.parted).any(|moved| moved == name) => {
                 format!("role `{name}`, of an agreement over another database,")
             }
             None => format!("role `{name}`, of no agreement,"),

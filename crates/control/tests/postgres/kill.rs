@@ -5,8 +5,8 @@
 //! a copy of the same state. In CI some requests are killed at; `make soak` takes all of them.
 
 mod child;
-mod estates;
-mod place;
+pub(crate) mod estates;
+pub(crate) mod place;
 mod renewed;
 mod road;
 

@@ -52,6 +52,8 @@ mod shapes;
 #[cfg(test)]
 mod tampering;
 #[cfg(test)]
+mod two_servers;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod world;

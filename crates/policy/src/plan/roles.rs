@@ -24,7 +24,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, shares: &Shares<'_>) {
         share_role(draft, shares, role);
     }
     let catalog = draft.catalog;
-    for name in &shares.strays {
+    for name in shares.strays.iter().chain(&shares.parted) {
         if let Some(role) = catalog.role(name) {
             existing(draft, shares, role, 0);
             settings(draft, shares, name, &BTreeMap::new());

@@ -361,6 +361,22 @@ fn a_role_of_no_agreement_loses_everything_unless_it_is_another_upstreams() {
         "{sql:?}"
     );
     assert_eq!(moved.blocking().collect::<Vec<_>>(), Vec::<&Finding>::new());
+    // A right on a database of this server says that it is not on another one, whatever is thought of upstreams.
+    let mut apart = Desired {
+        apart: BTreeSet::from([SHARE.to_owned()]),
+        ..elsewhere.clone()
+    };
+    assert_eq!(plan(&apart, &catalog).steps, moved.steps);
+    catalog.grants.pop();
+    let parted = plan(&apart, &catalog);
+    let sql: Vec<&str> = parted.steps.iter().map(|step| step.sql.as_str()).collect();
+    assert!(
+        sql[0].starts_with(&format!("ALTER ROLE \"{SHARE}\" NOLOGIN PASSWORD NULL")),
+        "{sql:?}"
+    );
+    assert_eq!(parted.blocking().collect::<Vec<_>>(), Vec::<&Finding>::new());
+    apart.apart.clear();
+    assert!(!plan(&apart, &catalog).to_string().contains("NOLOGIN"));
     let mut gone = applied();
     gone.schemas.retain(|schema| schema.name != SHARE);
     gone.relations.retain(|relation| relation.schema != SHARE);

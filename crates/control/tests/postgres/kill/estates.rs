@@ -5,7 +5,7 @@ use policy::estate::Files;
 use crate::world::files;
 
 /// Rows of the second database.
-pub(super) const VISITS: &str = "
+pub(crate) const VISITS: &str = "
 revoke create on schema public from public;
 create schema app;
 create table app.visits (visit_id bigint primary key, person_id integer not null, note text);
@@ -17,7 +17,7 @@ const BORN: &str = "columns = [\"id\", \"name\", \"born\"]\nmask = { born = \"ye
 const SHARE: &str =
     "[[share]]\ndataset = \"visits\"\nCOLUMNS\nwhen = 'resource.visit_id < 100'\n\n[limits]\nsessions = 5\n";
 
-fn replace(files: &mut Files, path: &str, old: &str, new: &str) {
+pub(crate) fn replace(files: &mut Files, path: &str, old: &str, new: &str) {
     let text = files.get_mut(path).unwrap();
     assert!(text.contains(old), "{path} has no {old}");
     *text = text.replacen(old, new, 1);

@@ -369,7 +369,7 @@ impl Hand {
 }
 
 /// An airlock's cluster, whose administrator needs no password in this test.
-async fn airlock() -> Server {
+pub(crate) async fn airlock() -> Server {
     let server = Server::start(&[]).await;
     let access = server.dir.path().join("data/pg_hba.conf");
     let lines = "local all postgres trust\nlocal all estop_admin trust\nlocal all all scram-sha-256\n";

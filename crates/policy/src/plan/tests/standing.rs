@@ -41,6 +41,7 @@ pub(crate) fn desired() -> Desired {
         isolation: Isolation::InPlace,
         roles: vec![role],
         elsewhere: BTreeSet::new(),
+        apart: BTreeSet::new(),
         renew: BTreeSet::new(),
     }
 }
