@@ -328,6 +328,7 @@ async fn contents(
         triggers: document(client, "reading triggers", reading::TRIGGERS).await?,
         event_triggers: document(client, "reading event triggers", reading::EVENT_TRIGGERS).await?,
         callers: document(client, "reading what calls functions", reading::CALLERS).await?,
+        cascades: document(client, "reading foreign keys", reading::CASCADES).await?,
         servers: document(client, "reading foreign servers", reading::SERVERS).await?,
         mappings: document(client, "reading user mappings", reading::MAPPINGS).await?,
         foreign_tables: document(client, "reading foreign tables", reading::FOREIGN_TABLES).await?,

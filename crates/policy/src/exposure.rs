@@ -44,6 +44,7 @@ mod tree;
 mod values;
 mod views;
 mod world;
+mod writing;
 
 pub use kinds::Kind;
 pub use report::{Alike, Attempt, Class, Finding, Looked, Reach, Report, Step};

@@ -24,12 +24,13 @@ impl<'s> Rights<'_, 's> {
                 continue;
             };
             self.by_call(state, here, source, found);
+            self.by_own_trigger(state, here, source, found);
             let key = (source.place, source.function.oid);
             for caller in callers.callers.get(&key).into_iter().flatten() {
-                self.by_caller(state, here, source, caller, found);
+                self.by_caller(state, here, source, (caller, callers), found);
             }
             for trigger in callers.triggers.get(&key).into_iter().flatten() {
-                self.by_trigger(state, here, source, trigger, found);
+                self.by_trigger(state, here, source, (trigger, callers), found);
             }
             for event in here
                 .contents
@@ -154,7 +155,7 @@ impl<'s> Rights<'_, 's> {
         state: &State,
         here: &Place<'s>,
         source: &Source<'s>,
-        caller: &Caller,
+        (caller, callers): (&Caller, &Callers<'s>),
         found: &mut Vec<Path>,
     ) {
         let (place, user) = (state.place, state.user);
@@ -162,46 +163,79 @@ impl<'s> Rights<'_, 's> {
             return;
         }
         let function = self.function(place, source.function);
-        let aggregate = (caller.kind == CallerKind::Aggregate)
-            .then(|| here.function(caller.object))
-            .flatten();
-        // An aggregate's support functions are its owner's to execute; all else is checked for who asks.
-        let execute = match aggregate {
-            Some(aggregate) => self.ways(place, user, &self.function(place, aggregate), 'X'),
-            None if matches!(caller.kind, CallerKind::OperatorClass) => return,
-            None => self.ways(place, user, &function, 'X'),
+        let itself = here.function(caller.object);
+        let execute = match (caller.kind, itself) {
+            // An aggregate's support functions are its owner's to execute; all else is checked for who asks.
+            (CallerKind::Aggregate, Some(aggregate)) => {
+                self.ways(place, user, &self.function(place, aggregate), 'X')
+            }
+            (CallerKind::OperatorClass, _) => vec![self.compared(state, source, &function, caller)],
+            (CallerKind::Function, Some(outer))
+                if !self.may(place, user, &self.function(place, outer), 'X') =>
+            {
+                return;
+            }
+            _ => self.ways(place, user, &function, 'X'),
         };
+        let own = caller.kind == CallerKind::Default && caller.relation == 0;
+        if own && !self.makes_tables(place, user) {
+            return;
+        }
+        let rule = (caller.kind == CallerKind::Rule)
+            .then(|| {
+                let mut rules = here.contents.rules.iter();
+                rules
+                    .find(|rule| rule.relation == caller.relation && rule.name == caller.name && rule.enabled)
+            })
+            .flatten();
         let (kind, takes_result) = match caller.kind {
             CallerKind::Operator => (Kind::Operator, true),
+            CallerKind::OperatorClass => (Kind::Operator, false),
             CallerKind::Cast => (Kind::Cast, true),
             CallerKind::Aggregate => (Kind::Aggregate, true),
+            CallerKind::Function => (Kind::DefinerFunction, true),
+            CallerKind::Rule => match rule.map(|rule| self.rule_gives(place, user, rule)) {
+                Some(gives) => (Kind::Rule, gives.is_some()),
+                None => return,
+            },
             CallerKind::Domain => (Kind::Domain, false),
+            CallerKind::Default if own => (Kind::Domain, true),
             CallerKind::Default => (Kind::ColumnDefault, true),
             CallerKind::Generated => (Kind::GeneratedColumn, true),
-            CallerKind::Check | CallerKind::Index | CallerKind::Policy | CallerKind::OperatorClass => {
-                (Kind::CheckConstraint, false)
-            }
+            CallerKind::Check | CallerKind::Index | CallerKind::Policy => (Kind::CheckConstraint, false),
         };
         let Some(outcome) = self.outcome(state, here, source, takes_result) else {
             return;
         };
         let relation = here.relation(caller.relation);
+        let needs = match caller.kind {
+            CallerKind::Policy => "rawd",
+            CallerKind::Check => "awd",
+            CallerKind::Rule => rule.map_or("", |rule| super::writing::of_event(&rule.event)),
+            _ => "aw",
+        };
+        // What is computed for a row shows in it; a rule's answer needs no right to read.
+        let shown = takes_result && kind != Kind::Rule;
         for way in execute {
             let mut links = way.links;
             if let Some(relation) = relation {
-                let target = self.relation(place, relation);
-                let rights = match caller.kind {
-                    CallerKind::Policy => "rawd",
-                    CallerKind::Check => "awd",
-                    _ => "aw",
-                };
-                let writes = self.write_way(place, user, relation, &target, rights);
-                let Some(write) = writes.filter(|_| self.usage(place, user, relation.schema)) else {
-                    continue;
-                };
-                if takes_result && !self.selects(place, user, relation) {
-                    continue;
-                }
+                let write = needs.chars().find_map(|right| {
+                    let writers = match caller.kind {
+                        CallerKind::Policy | CallerKind::Rule => Vec::new(),
+                        _ => self.writers(callers, place, relation, right),
+                    };
+                    let own = super::writing::Writer {
+                        relation,
+                        right,
+                        shows: true,
+                    };
+                    let writers = std::iter::once(own).chain(writers.into_iter().skip(1));
+                    let mut seen = writers.filter(|writer| {
+                        !shown || writer.shows && self.selects(place, user, writer.relation)
+                    });
+                    seen.find_map(|writer| self.write_way(place, user, writer.relation, writer.right))
+                });
+                let Some(write) = write else { continue };
                 links.splice(0..0, write.links);
             }
             let by = format!("is called by {} {}", kind.as_str().replace('_', " "), caller.name);
@@ -210,24 +244,34 @@ impl<'s> Rights<'_, 's> {
         }
     }
 
-    fn write_way(
-        &self,
-        place: usize,
-        user: RoleAt,
-        relation: &Relation,
-        target: &Target,
-        rights: &str,
-    ) -> Option<Way> {
-        rights.chars().find_map(|right| {
-            self.ways(place, user, target, right)
-                .into_iter()
-                .next()
-                .or_else(|| {
-                    self.column_ways(place, user, relation, right)
-                        .into_iter()
-                        .next()
-                        .map(|(way, _)| way)
-                })
+    /// The support functions of an operator class are called with the values that are sorted or compared, and no EXECUTE is
+    /// asked for.
+    fn compared(&self, state: &State, source: &Source<'s>, function: &Target, caller: &Caller) -> Way {
+        let hold = Hold::Sql {
+            place: Some(source.place),
+            sql: format!("ALTER {} SECURITY INVOKER;", function.object),
+            breaks: Some(format!(
+                "sorting and comparing by {} where who asks may not read what the function reads",
+                caller.name
+            )),
+        };
+        let by = format!("compares values, by operator class {}, with", caller.name);
+        let link = Link::new(self.world.name(state.user), &function.title, &by, hold);
+        Way {
+            kind: Kind::Operator,
+            links: vec![link],
+        }
+    }
+
+    /// How `user` may write a relation with a right.
+    fn write_way(&self, place: usize, user: RoleAt, relation: &Relation, right: char) -> Option<Way> {
+        if !self.usage(place, user, relation.schema) {
+            return None;
+        }
+        let table = self.ways(place, user, &self.relation(place, relation), right);
+        table.into_iter().next().or_else(|| {
+            let mut columns = self.column_ways(place, user, relation, right).into_iter();
+            columns.next().map(|(way, _)| way)
         })
     }
 
@@ -236,46 +280,66 @@ impl<'s> Rights<'_, 's> {
         state: &State,
         here: &Place<'s>,
         source: &Source<'s>,
-        trigger: &Trigger,
+        (trigger, callers): (&Trigger, &Callers<'s>),
         found: &mut Vec<Path>,
     ) {
         let (place, user) = (state.place, state.user);
         let Some(relation) = here.relation(trigger.relation) else {
             return;
         };
-        if !self.usage(place, user, relation.schema) {
-            return;
-        }
-        // pg_trigger.tgtype: 4 INSERT, 8 DELETE, 16 UPDATE, 32 TRUNCATE.
-        let rights: String = [(4, 'a'), (8, 'd'), (16, 'w'), (32, 'D')]
-            .into_iter()
-            .filter(|(bit, _)| trigger.bits & bit != 0)
-            .map(|(_, right)| right)
-            .collect();
-        let target = self.relation(place, relation);
         let changes = here
             .meanings
             .get(&source.function.oid)
             .is_some_and(|meaning| meaning.changes_new);
-        let outcome = match self.outcome(state, here, source, false) {
-            Some(outcome) => outcome,
-            None if changes && self.selects(place, user, relation) => (
-                Class::Rows,
-                Some("it puts what it reads into the row that is written, which can be read".to_owned()),
-            ),
-            None => return,
-        };
-        for right in rights.chars() {
-            let Some(way) = self.write_way(place, user, relation, &target, &right.to_string()) else {
+        let let_out = self.outcome(state, here, source, false);
+        if let_out.is_none() && !changes {
+            return;
+        }
+        let rights = super::writing::of_trigger(trigger.bits);
+        let writers = rights
+            .chars()
+            .flat_map(|right| self.writers(callers, place, relation, right));
+        for writer in writers {
+            let outcome = match &let_out {
+                Some(outcome) => outcome.clone(),
+                None if writer.shows && self.selects(place, user, writer.relation) => changed_row(),
+                None => continue,
+            };
+            let Some(way) = self.write_way(place, user, writer.relation, writer.right) else {
                 continue;
             };
             let mut links = way.links;
             links.push(Link::new(
-                &target.title,
+                &here.title(writer.relation),
                 &here.function_title(source.function),
                 &format!("fires trigger {}", trigger.name),
                 Hold::Fixed,
             ));
+            self.push(state, source, Kind::Trigger, links, (outcome, None), found);
+        }
+    }
+
+    /// A trigger's function on a table of one's own: EXECUTE is asked for when the trigger is made.
+    fn by_own_trigger(&self, state: &State, here: &Place<'s>, source: &Source<'s>, found: &mut Vec<Path>) {
+        let (place, user) = (state.place, state.user);
+        let function = source.function;
+        if function.returns != "trigger"
+            || !self.usage(place, user, function.schema)
+            || !self.makes_tables(place, user)
+        {
+            return;
+        }
+        let meaning = here.meanings.get(&function.oid);
+        let changes = meaning.is_some_and(|meaning| meaning.changes_new);
+        let outcome = self.outcome(state, here, source, false);
+        let Some(outcome) = outcome.or_else(|| changes.then(changed_row)) else {
+            return;
+        };
+        let target = self.function(place, function);
+        for way in self.ways(place, user, &target, 'X') {
+            let mut links = way.links;
+            let by = "is fired by a trigger that it makes on a table of its own";
+            links.push(Link::new(&target.title, &target.title, by, Hold::Fixed));
             self.push(
                 state,
                 source,
@@ -328,6 +392,11 @@ impl<'s> Rights<'_, 's> {
         };
         self.push(state, source, Kind::EventTrigger, links, (outcome, None), found);
     }
+}
+
+fn changed_row() -> (Class, Option<String>) {
+    let why = "it puts what it reads into the row that is written, which can be read";
+    (Class::Rows, Some(why.to_owned()))
 }
 
 /// A call with made-up arguments, for functions whose text we can read.

@@ -7,7 +7,6 @@ use super::rights::Rights;
 use super::row_security::RowSecurity;
 use super::snapshot::Function;
 use super::source::{Dynamic, Meaning, Named};
-use super::views::search_path;
 use super::world::{Place, RoleAt};
 
 /// What running a function yields.
@@ -89,7 +88,7 @@ impl<'s> Rights<'_, 's> {
                 .map(|found| counted(found, function, meaning));
         }
         let meaning = here.meanings.get(&function.oid)?;
-        let path = search_path(function.config.as_deref());
+        let path = self.looks_in(function, Some(meaning));
         let path = path.as_deref();
         let granted = meaning.grants.iter().find_map(|named| {
             let nodes = self.named(nodes, (place, here), named, path, runner, false);
@@ -112,12 +111,15 @@ impl<'s> Rights<'_, 's> {
                 Some(meaning),
             ));
         }
+        let operators = meaning.operators.iter();
+        let operators = operators.flat_map(|operator| here.index.operators(operator));
         let mut calls = meaning
             .calls
             .iter()
-            .flat_map(|named| self.functions_named(here, named, path));
+            .flat_map(|named| self.functions_named(here, named, path))
+            .chain(operators.filter_map(|oid| here.function(*oid)));
         let called = calls.find_map(|called| {
-            let usable = self.usage(place, runner, called.schema);
+            let usable = self.usage(place, runner, called.schema) || here.index.is_operators(called.oid);
             usable
                 .then(|| self.called(nodes, (place, here), &title, called, runner, depth))
                 .flatten()
@@ -258,8 +260,7 @@ impl<'s> Rights<'_, 's> {
                 let Some(view) = here.relation(rule.relation) else {
                     continue;
                 };
-                let called = rule.calls.iter().flatten().filter(|oid| candidates.has(**oid));
-                for function in called.filter_map(|oid| here.function(*oid)) {
+                for (function, asked) in here.called_by(rule, &candidates) {
                     let copy = view.kind == "m";
                     let runner = match (function.definer, copy) {
                         (true, _) => function.owner,
@@ -289,7 +290,7 @@ impl<'s> Rights<'_, 's> {
                         kind: Some(if copy { Kind::MaterializedView } else { Kind::View }),
                         needs: Vec::new(),
                         views: Vec::new(),
-                        executes: if copy { Vec::new() } else { vec![function.oid] },
+                        executes: if copy { Vec::new() } else { vec![asked] },
                         why: yielded.why,
                     });
                 }
@@ -324,7 +325,7 @@ impl<'s> Rights<'_, 's> {
         user: RoleAt,
     ) -> Option<String> {
         let meaning = here.meanings.get(&function.oid)?;
-        let path = search_path(function.config.as_deref());
+        let path = self.looks_in(function, Some(meaning));
         let mut written = meaning
             .writes
             .iter()

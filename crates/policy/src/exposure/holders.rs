@@ -161,6 +161,15 @@ impl<'s> Search<'_, 's> {
             let mut relations: Vec<Oid> = Vec::new();
             for caller in callers {
                 relations.push(caller.relation);
+                // A rule that calls lets out what it writes.
+                let rules = self.reverse.written.get(&(source.place, caller.relation));
+                for rule in rules.into_iter().flatten() {
+                    let written = super::source::meaning(rule.text.as_deref().unwrap_or_default()).writes;
+                    relations.extend(written.iter().flat_map(|named| {
+                        let found = super::nodes::resolve(here, named.schema.as_deref(), &named.name, None);
+                        found.into_iter().map(|one| one.oid)
+                    }));
+                }
                 all.extend(source.place, rights.schema_holders(source.place, caller.schema));
                 if let Some(aggregate) = here.function(caller.object) {
                     all.extend(source.place, rights.function_holders(source.place, aggregate));
@@ -168,8 +177,13 @@ impl<'s> Search<'_, 's> {
             }
             let triggers = self.callers.triggers.get(&key).into_iter().flatten();
             relations.extend(triggers.map(|trigger| trigger.relation));
-            let path = super::views::search_path(source.function.config.as_deref());
+            let written: Vec<Oid> = relations.clone();
+            for relation in written {
+                let before = self.callers.writing.before(source.place, relation);
+                relations.extend(before.iter().map(|one| one.oid));
+            }
             let meaning = here.meanings.get(&source.function.oid);
+            let path = rights.looks_in(source.function, meaning);
             let written = meaning.into_iter().flat_map(|meaning| &meaning.writes);
             let sinks = written.flat_map(|named| {
                 super::nodes::resolve(here, named.schema.as_deref(), &named.name, path.as_deref())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::snapshot::{Contents, ForeignTable, Function, Oid, Policy, Relation, Rule};
+use super::snapshot::{CallerKind, Contents, ForeignTable, Function, Oid, Policy, Relation, Rule};
 use super::source::{Dynamic, Meaning};
 use super::world::Place;
 
@@ -22,10 +22,16 @@ pub(crate) struct Index<'s> {
     readers: HashMap<String, Vec<FunctionAt>>,
     /// Functions that call a function, by the one that is called.
     callers: HashMap<FunctionAt, Vec<FunctionAt>>,
+    /// Functions of operators, by the operator's name.
+    operators: HashMap<&'s str, Vec<Oid>>,
+    of_operators: HashSet<Oid>,
     /// Functions that run text, or call one that does: any relation may be read by them.
     dynamic: BTreeSet<FunctionAt>,
     /// Who owns a relation.
     pub(crate) owners: HashSet<Oid>,
+    /// Aggregates, by their support functions, and the other way round.
+    aggregates: HashMap<Oid, Vec<Oid>>,
+    supports: HashMap<Oid, Vec<Oid>>,
     /// Views that call functions, by the function: places among the contents' rules.
     viewing: HashMap<Oid, Vec<usize>>,
 }
@@ -60,6 +66,25 @@ impl<'s> Index<'s> {
         };
         for policy in &contents.policies {
             new.policies.entry(policy.relation).or_default().push(policy);
+        }
+        let callers = contents.callers.iter();
+        for caller in callers.filter(|one| one.kind == CallerKind::Operator) {
+            new.operators
+                .entry(&caller.name)
+                .or_default()
+                .push(caller.function);
+            new.of_operators.insert(caller.function);
+        }
+        let callers = contents.callers.iter();
+        for caller in callers.filter(|one| one.kind == CallerKind::Aggregate) {
+            new.aggregates
+                .entry(caller.function)
+                .or_default()
+                .push(caller.object);
+            new.supports
+                .entry(caller.object)
+                .or_default()
+                .push(caller.function);
         }
         for table in &contents.foreign_tables {
             new.foreign_tables.entry(table.relation).or_insert(table);
@@ -101,11 +126,15 @@ impl<'s> Index<'s> {
                 if meaning.dynamic != Dynamic::No && new.dynamic.insert(at) {
                     queue.push(at);
                 }
+                let operators = meaning.operators.iter().flat_map(|one| new.operators(one));
+                let operators: Vec<FunctionAt> =
+                    operators.filter_map(|oid| by_oid.get(oid).copied()).collect();
                 let names = meaning.calls.iter();
                 names
                     .filter_map(|named| by_name.get(named.name.as_str()))
                     .flatten()
                     .copied()
+                    .chain(operators)
                     .collect()
             } else {
                 Vec::new()
@@ -133,6 +162,16 @@ impl<'s> Index<'s> {
             .get(&relation)
             .map(Vec::as_slice)
             .unwrap_or_default()
+    }
+
+    /// Functions of operators of this name.
+    pub(crate) fn operators(&self, name: &str) -> &[Oid] {
+        self.operators.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a function is an operator's.
+    pub(crate) fn is_operators(&self, function: Oid) -> bool {
+        self.of_operators.contains(&function)
     }
 
     pub(crate) fn foreign_table(&self, relation: Oid) -> Option<&'s ForeignTable> {
@@ -175,7 +214,9 @@ impl<'s> Index<'s> {
 
     /// Views that call one of these functions, in the order of the contents.
     pub(crate) fn views_calling(&self, contents: &'s Contents, functions: &Candidates) -> Vec<&'s Rule> {
-        let called = functions.oids.iter().filter_map(|oid| self.viewing.get(oid));
+        let aggregates = functions.oids.iter().filter_map(|oid| self.aggregates.get(oid));
+        let called = functions.oids.iter().chain(aggregates.flatten());
+        let called = called.filter_map(|oid| self.viewing.get(oid));
         let rules: BTreeSet<usize> = called.flatten().copied().collect();
         rules
             .into_iter()
@@ -191,5 +232,19 @@ impl<'s> Place<'s> {
             .filter_map(|oid| self.relation(oid))
             .map(|relation| relation.name.as_str());
         self.index.candidates(self.contents, names)
+    }
+    /// The functions among some that a view calls, an aggregate's support functions among them, and what EXECUTE is asked for on.
+    pub(crate) fn called_by(&self, rule: &Rule, functions: &Candidates) -> Vec<(&'s Function, Oid)> {
+        let mut found = Vec::new();
+        for called in rule.calls.iter().flatten() {
+            let support = self.index.supports.get(called).into_iter().flatten();
+            for oid in std::iter::once(called)
+                .chain(support)
+                .filter(|oid| functions.has(**oid))
+            {
+                found.extend(self.function(*oid).map(|function| (function, *called)));
+            }
+        }
+        found
     }
 }

@@ -7,7 +7,7 @@ use super::links::{Hold, Link};
 use super::rights::Rights;
 use super::row_security::RowSecurity;
 use super::snapshot::{ForeignTable, Oid, Relation, Rule, Trigger};
-use super::views::{invoker, only_counts, search_path};
+use super::views::{invoker, only_counts};
 use super::world::{Place, RoleAt};
 
 /// A relation that yields the target's rows, or facts about them.
@@ -98,7 +98,7 @@ pub(crate) struct Reverse<'s> {
     pub(crate) rules: HashMap<(usize, Oid), Vec<&'s Rule>>,
     /// Triggers and rules by the relation they are on.
     triggers: HashMap<(usize, Oid), Vec<&'s Trigger>>,
-    written: HashMap<(usize, Oid), Vec<&'s Rule>>,
+    pub(crate) written: HashMap<(usize, Oid), Vec<&'s Rule>>,
     parents: HashMap<(usize, Oid), Vec<Oid>>,
     children: HashMap<(usize, Oid), Vec<Oid>>,
     /// Foreign tables that lead into a place of this cluster, by the name of the remote relation.
@@ -338,7 +338,7 @@ impl<'s> Rights<'_, 's> {
             ) else {
                 continue;
             };
-            let path = search_path(function.config.as_deref());
+            let path = self.looks_in(function, Some(meaning));
             for written in &meaning.writes {
                 for copy in resolve(here, written.schema.as_deref(), &written.name, path.as_deref()) {
                     let by = format!(

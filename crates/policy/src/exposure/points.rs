@@ -12,6 +12,7 @@ use super::row_security::RowSecurity;
 use super::snapshot::{Caller, Function, Oid, Relation, Trigger};
 use super::states::State;
 use super::world::{Place, RoleAt};
+use super::writing::Writing;
 
 /// A path that was found, before it is written out.
 #[derive(Debug, Clone)]
@@ -41,11 +42,15 @@ pub(crate) struct Source<'s> {
 pub(crate) struct Callers<'s> {
     pub(crate) callers: HashMap<(usize, Oid), Vec<&'s Caller>>,
     pub(crate) triggers: HashMap<(usize, Oid), Vec<&'s Trigger>>,
+    pub(crate) writing: Writing<'s>,
 }
 
 impl<'s> Callers<'s> {
     pub(crate) fn new(rights: &Rights<'_, 's>) -> Self {
-        let mut new = Self::default();
+        let mut new = Self {
+            writing: Writing::new(rights),
+            ..Self::default()
+        };
         for (at, place) in rights.world.places.iter().enumerate() {
             for caller in &place.contents.callers {
                 new.callers.entry((at, caller.function)).or_default().push(caller);

@@ -155,8 +155,11 @@ r as (
   select objid, json_agg(json_build_object('relation', refobjid::int8, 'columns', columns)) as reads
   from (select * from d union all select objid, refobjid, columns from pinned) d group by objid),
 f as (
-  select d.objid, array_agg(distinct d.refobjid::int8) as calls from pg_depend d join w on w.oid = d.objid
-  where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_proc'::regclass group by d.objid)
+  select objid, array_agg(distinct fn::int8) as calls from (
+    select d.objid, d.refobjid as fn from pg_depend d join w on w.oid = d.objid
+    where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_proc'::regclass
+    union all select d.objid, o.oprcode from pg_depend d join w on w.oid = d.objid join pg_operator o on o.oid = d.refobjid
+    where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_operator'::regclass) called group by objid)
 select coalesce(json_agg(json_build_object('relation', w.ev_class::int8, 'name', w.rulename, 'event', w.ev_type,
   'enabled', w.ev_enabled <> 'D', 'reads', r.reads, 'calls', f.calls,
   'text', case when w.ev_type <> '1' then pg_get_ruledef(w.oid)
@@ -186,8 +189,11 @@ d as (
   where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_class'::regclass group by d.objid, d.refobjid),
 r as (select objid, json_agg(json_build_object('relation', refobjid::int8, 'columns', columns)) as reads from d group by objid),
 f as (
-  select d.objid, array_agg(distinct d.refobjid::int8) as calls from pg_depend d join p on p.oid = d.objid
-  where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass group by d.objid),
+  select objid, array_agg(distinct fn::int8) as calls from (
+    select d.objid, d.refobjid as fn from pg_depend d join p on p.oid = d.objid
+    where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass
+    union all select d.objid, o.oprcode from pg_depend d join p on p.oid = d.objid join pg_operator o on o.oid = d.refobjid
+    where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_operator'::regclass) called group by objid),
 e as (
   select d.objid, min(x.extname) as extension from pg_depend d join pg_extension x on x.oid = d.refobjid
   where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' group by d.objid)
@@ -197,7 +203,8 @@ select coalesce(json_agg(json_build_object('oid', p.oid::int8, 'schema', p.prona
   'kind', p.prokind, 'owner', p.proowner::int8, 'acl', p.proacl::text[], 'definer', p.prosecdef, 'language', p.lanname,
   'trusted', p.lanpltrusted or p.lanname in ('internal', 'c'), 'config', p.proconfig,
   'returns', format_type(p.prorettype, null),
-  'source', case when p.lanname <> 'c' and (p.lanname <> 'internal' or p.nspname <> 'pg_catalog') then left($BODY, 200000) end,
+  'source', case when p.lanname = 'c' and not p.prosecdef or p.lanname = 'internal' and p.nspname = 'pg_catalog' then null
+     else left($BODY, 200000) end,
   'parsed', $PARSED, 'reads', r.reads, 'calls', f.calls, 'extension', e.extension) order by p.oid), '[]')
 from p left join r on r.objid = p.oid left join f on f.objid = p.oid left join e on e.objid = p.oid";
 
@@ -254,8 +261,16 @@ found(kind, relation, schema, object, name, fn) as (
       coalesce(y.typname, k.conname)::text, c.fn
     from deep c join pg_constraint k on c.classid = 'pg_constraint'::regclass and k.oid = c.objid
     left join pg_type y on y.oid = k.contypid
-  union all select 'domain', 0, y.typnamespace, 0, y.typname::text, c.fn
+  -- A domain's default: for a table of one's own, and for columns of others'.
+  union all select 'default', 0, y.typnamespace, 0, y.typname::text, c.fn
     from deep c join pg_type y on c.classid = 'pg_type'::regclass and y.oid = c.objid and y.typtype = 'd'
+  union all select 'default', a.attrelid, 0, 0, a.attname::text, c.fn
+    from deep c join pg_type y on c.classid = 'pg_type'::regclass and y.oid = c.objid and y.typtype = 'd'
+    join pg_attribute a on a.atttypid = y.oid and a.attnum > 0 and not a.attisdropped and not a.atthasdef
+  union all select 'rule', w.ev_class, 0, 0, w.rulename::text, c.fn
+    from deep c join pg_rewrite w on c.classid = 'pg_rewrite'::regclass and w.oid = c.objid and w.ev_type <> '1'
+  union all select 'function', 0, p.pronamespace, p.oid, p.oid::regprocedure::text, c.fn
+    from deep c join pg_proc p on c.classid = 'pg_proc'::regclass and p.oid = c.objid and p.prokind <> 'a'
   union all select 'cast', 0, 0, 0, format_type(k.castsource, null) || ' as ' || format_type(k.casttarget, null), k.castfunc
     from pg_cast k join own on own.oid = k.castfunc
   union all select 'operator', 0, o.oprnamespace, 0, o.oprname::text, o.oprcode from pg_operator o join own on own.oid = o.oprcode
@@ -270,12 +285,19 @@ found(kind, relation, schema, object, name, fn) as (
     from deep c join pg_trigger t on c.classid = 'pg_trigger'::regclass and t.oid = c.objid and t.tgfoid <> c.fn and not t.tgisinternal
   union all select 'check', t.partrelid, 0, 0, 'partition key', c.fn
     from deep c join pg_partitioned_table t on c.classid = 'pg_class'::regclass and t.partrelid = c.objid
-  union all select 'operator_class', 0, 0, 0, f.opfname::text, m.amproc
+  union all select 'operator_class', 0, y.typnamespace, 0, f.opfname::text, m.amproc
     from pg_amproc m join own on own.oid = m.amproc join pg_opfamily f on f.oid = m.amprocfamily
+    join pg_type y on y.oid = m.amproclefttype
   union all select 'policy', p.polrelid, 0, 0, p.polname::text, c.fn
     from deep c join pg_policy p on c.classid = 'pg_policy'::regclass and p.oid = c.objid)
 select coalesce(json_agg(distinct jsonb_build_object('kind', kind, 'relation', relation::int8, 'schema', schema::int8, 'object',
   object::int8, 'name', name, 'function', fn::int8)), '[]') from found";
+
+/// Fills a database's `cascades`.
+pub const CASCADES: &str = "
+select coalesce(json_agg(json_build_object('relation', conrelid::int8, 'refers', confrelid::int8, 'on_delete', confdeltype,
+  'on_update', confupdtype) order by oid), '[]') from pg_constraint
+where contype = 'f' and (confdeltype in ('c', 'n', 'd') or confupdtype in ('c', 'n', 'd'))";
 
 /// Fills a database's `servers`. Passwords in options are left out.
 pub const SERVERS: &str = "

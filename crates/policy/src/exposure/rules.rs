@@ -6,7 +6,10 @@ use super::nodes::{Nodes, Reverse, resolve};
 use super::points::Path;
 use super::report::Class;
 use super::rights::Rights;
+use super::snapshot::Rule;
 use super::states::State;
+use super::world::RoleAt;
+use super::writing::of_event;
 
 impl<'s> Rights<'_, 's> {
     /// Paths by rules for a state.
@@ -21,11 +24,8 @@ impl<'s> Rights<'_, 's> {
         let Some(here) = self.place(place) else { return };
         for node in nodes.list.iter().filter(|node| node.place == place) {
             for rule in reverse.rules.get(&(place, node.relation)).into_iter().flatten() {
-                let right = match rule.event.as_str() {
-                    "2" => 'w',
-                    "3" => 'a',
-                    "4" => 'd',
-                    _ => continue,
+                let Some(right) = of_event(&rule.event).chars().next() else {
+                    continue;
                 };
                 let Some(relation) = here.relation(rule.relation) else {
                     continue;
@@ -36,24 +36,8 @@ impl<'s> Rights<'_, 's> {
                 {
                     continue;
                 }
-                let text = rule.text.as_deref().unwrap_or_default();
-                let action = text.split_once(" DO ").map_or("", |(_, action)| action);
-                let action = action.trim_start_matches("INSTEAD").trim_start_matches("ALSO");
-                let selects = action.split(';').any(|one| {
-                    let one = one.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
-                    one.starts_with("SELECT") || one.starts_with("WITH") || one.contains("RETURNING")
-                });
-                let written = super::source::meaning(action).writes;
-                let sink = written
-                    .iter()
-                    .flat_map(|named| resolve(here, named.schema.as_deref(), &named.name, None))
-                    .find(|one| self.selects(place, user, one) && self.usage(place, user, one.schema));
-                let why = match (selects, sink) {
-                    (true, _) => None,
-                    (false, Some(one)) => {
-                        Some(format!("it writes into {}, which can be read", here.title(one)))
-                    }
-                    (false, None) => continue,
+                let Some(why) = self.rule_gives(place, user, rule) else {
+                    continue;
                 };
                 let target = self.relation(place, relation);
                 for way in self.ways(place, user, &target, right) {
@@ -78,5 +62,28 @@ impl<'s> Rights<'_, 's> {
                 }
             }
         }
+    }
+    /// How what a rule's action reads comes to `user`, if it does: in the answer, or by a relation that it may read.
+    pub(crate) fn rule_gives(&self, place: usize, user: RoleAt, rule: &Rule) -> Option<Option<String>> {
+        let here = self.place(place)?;
+        let text = rule.text.as_deref().unwrap_or_default();
+        let action = text.split_once(" DO ").map_or("", |(_, action)| action);
+        let action = action.trim_start_matches("INSTEAD").trim_start_matches("ALSO");
+        let selects = action.split(';').any(|one| {
+            let one = one.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+            one.starts_with("SELECT") || one.starts_with("WITH") || one.contains("RETURNING")
+        });
+        if selects {
+            return Some(None);
+        }
+        let written = super::source::meaning(action).writes;
+        let sink = written
+            .iter()
+            .flat_map(|named| resolve(here, named.schema.as_deref(), &named.name, None))
+            .find(|one| self.selects(place, user, one) && self.usage(place, user, one.schema))?;
+        Some(Some(format!(
+            "it writes into {}, which can be read",
+            here.title(sink)
+        )))
     }
 }

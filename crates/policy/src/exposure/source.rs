@@ -5,12 +5,15 @@
 //! count only where the text runs strings.
 
 mod grants;
+mod runs;
 pub(in crate::exposure) mod tokens;
 
 #[cfg(test)]
 mod tests;
 
 use grants::granted;
+pub(in crate::exposure) use runs::of_symbol;
+use runs::{counting, executed, handed};
 use tokens::{Token, tokens};
 
 /// A name as written: schema, if any, and name, folded as PostgreSQL folds them.
@@ -54,6 +57,12 @@ pub(crate) struct Meaning {
     /// It uses a name without its schema, of a relation or of a function or operator.
     pub(crate) bare_relation: bool,
     pub(crate) bare_call: bool,
+    /// It sets its own `search_path` as it runs.
+    pub(crate) sets_path: bool,
+    /// It names the row that a trigger or rule is about.
+    pub(crate) shows_row: bool,
+    /// Operators, whosever they are.
+    pub(crate) operators: Vec<String>,
     /// Names of its own for parts of a statement (WITH).
     ctes: Vec<String>,
 }
@@ -210,18 +219,31 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
             .word()
             .is_some_and(|word| word == "execute" || word == "plpy" || RUNNERS.contains(&word))
     });
+    for operator in runs::operators(&tokens) {
+        if !found.operators.contains(&operator) {
+            found.operators.push(operator);
+        }
+    }
     let mut in_from = false;
     let mut previous: Vec<&Token> = Vec::new();
+    // What a statement changes, which RETURNING shows.
+    let mut changed = Changed::default();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         let next = tokens.get(at + 1);
         match token {
             Token::Text(content) => {
-                if runs && nested < NESTED {
+                if previous.last().is_some_and(|token| token.is("program")) {
+                    read(&runs::command(content), found, nested.max(NESTED));
+                } else if runs && nested < NESTED {
                     read(content, found, nested + 1);
                 }
+                found.sets_path |= content == "search_path";
             }
-            Token::Sign(';') => in_from = false,
+            Token::Sign(';') => {
+                in_from = false;
+                changed = Changed::default();
+            }
             Token::Sign(sign) => found.bare_call |= "=<>+*/~".contains(*sign),
             Token::Word(_) | Token::Quoted(_) => {
                 let (named, length) = named(&tokens, at);
@@ -248,7 +270,13 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                         .roles
                         .extend(granted(tokens.get(at + 1..).unwrap_or_default()));
                 }
-                if token.is("raise") {
+                changed.note(token, &named, (before, previous.iter().rev().nth(1).copied()));
+                if token.is("returning") {
+                    found.reads.append(&mut changed.rows);
+                }
+                found.sets_path |= token.is("search_path");
+                found.shows_row |= token.is("new") || token.is("old");
+                if token.is("raise") || token.is("assert") {
                     let rest = tokens.get(at..).unwrap_or_default();
                     let end = rest
                         .iter()
@@ -258,9 +286,14 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                     found.tells |= said.iter().any(|token| token.sign(',') || token.is("using"));
                 }
                 if token.is("execute") && !before.is_some_and(|t| t.is("procedure") || t.is("function")) {
-                    found.dynamic = found
-                        .dynamic
-                        .max(executed(tokens.get(at + 1..).unwrap_or_default()));
+                    let rest = tokens.get(at + 1..).unwrap_or_default();
+                    found.dynamic = found.dynamic.max(executed(rest));
+                    if let Some(text) = runs::joined(rest).filter(|_| nested < NESTED) {
+                        read(&text, found, nested + 1);
+                    }
+                }
+                if let Some(word) = token.word().filter(|word| runs::reads_by_name(word)) {
+                    runs::by_name(word, tokens.get(at + 1..).unwrap_or_default(), found);
                 }
                 if token.word().is_some_and(|word| RUNNERS.contains(&word))
                     && next.is_some_and(|t| t.sign('('))
@@ -279,6 +312,39 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
         at += 1;
     }
     found.counts |= counting(&tokens);
+}
+
+/// What a statement changes: rows that were there, and rows that are new unless there is one already.
+#[derive(Debug, Default)]
+struct Changed {
+    rows: Vec<Named>,
+    inserted: Vec<Named>,
+}
+
+impl Changed {
+    fn note(
+        &mut self,
+        token: &Token,
+        named: &Named,
+        (before, before_that): (Option<&Token>, Option<&Token>),
+    ) {
+        let was = |token: Option<&Token>, word: &str| token.is_some_and(|token| token.is(word));
+        if token.is("update") && was(before, "do") {
+            self.rows.append(&mut self.inserted);
+        }
+        if token.is("set") || token.is("only") {
+            return;
+        }
+        let updates = was(before, "update") && !was(before_that, "for");
+        let deletes = was(before, "from") && was(before_that, "delete");
+        let merges = was(before, "into") && was(before_that, "merge");
+        let only = was(before, "only") && was(before_that, "update");
+        if updates || deletes || merges || only {
+            self.rows.push(named.clone());
+        } else if was(before, "into") && was(before_that, "insert") {
+            self.inserted.push(named.clone());
+        }
+    }
 }
 
 /// The possibly qualified name that begins here, and how many tokens it takes. A name of three parts keeps the last two.
@@ -407,82 +473,4 @@ fn takes_from(previous: &[&Token]) -> bool {
         matches!(pair, [open, called] if open.sign('(')
             && called.word().is_some_and(|word| ["extract", "substring", "trim", "overlay", "position"].contains(&word)))
     })
-}
-
-/// What an EXECUTE runs: all up to the end of the statement, or USING or INTO.
-fn executed(rest: &[Token]) -> Dynamic {
-    let end = rest
-        .iter()
-        .position(|token| token.sign(';') || ["using", "into", "loop"].iter().any(|word| token.is(word)))
-        .unwrap_or(rest.len());
-    judged(rest.get(..end).unwrap_or_default())
-}
-
-/// What a runner is handed: its first argument.
-fn handed(rest: &[Token]) -> Dynamic {
-    let mut depth = 0_i32;
-    let end = rest.iter().position(|token| {
-        match token {
-            Token::Sign('(') => depth += 1,
-            Token::Sign(')') => depth -= 1,
-            _ => {}
-        }
-        depth < 0 || depth == 0 && token.sign(',')
-    });
-    judged(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default())
-}
-
-fn judged(expression: &[Token]) -> Dynamic {
-    let words: Vec<&str> = expression.iter().filter_map(Token::name).collect();
-    let texts = || {
-        expression.iter().filter_map(|token| match token {
-            Token::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
-    };
-    let parameter = expression
-        .windows(2)
-        .any(|pair| matches!(pair, [Token::Sign('$'), Token::Sign(digit)] if digit.is_ascii_digit()));
-    if words.is_empty() && !parameter {
-        return Dynamic::No;
-    }
-    let formats = words.first() == Some(&"format");
-    let quotes = words.iter().any(|word| word.starts_with("quote_"));
-    let bare = |words: &[&str]| {
-        words.iter().any(|word| {
-            !word.starts_with("quote_") && !["format", "text", "regclass", "concat"].contains(word)
-        })
-    };
-    if formats && !texts().any(|text| text.contains("%s") || text.contains("$s")) {
-        Dynamic::Names
-    } else if quotes && !formats {
-        // As many bare words as quoted ones: each is an argument of a quoting function.
-        let quoting = words.iter().filter(|word| word.starts_with("quote_")).count();
-        if words.len() <= quoting * 2 {
-            Dynamic::Names
-        } else {
-            Dynamic::Anything
-        }
-    } else if bare(&words) || parameter {
-        Dynamic::Anything
-    } else {
-        Dynamic::No
-    }
-}
-
-/// Whether every SELECT list begins with an aggregate and nothing groups.
-fn counting(tokens: &[Token]) -> bool {
-    let mut selects = 0;
-    let mut counted = 0;
-    for pair in tokens.windows(2) {
-        if let [first, second] = pair
-            && (first.is("select") || first.is("perform"))
-        {
-            selects += 1;
-            let aggregate = second.word().is_some_and(|word| AGGREGATES.contains(&word));
-            // `SELECT 1 ... ` asks whether there is a row.
-            counted += i32::from(aggregate || second.sign('1'));
-        }
-    }
-    selects > 0 && selects == counted && !tokens.iter().any(|token| token.is("group"))
 }

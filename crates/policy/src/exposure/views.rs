@@ -3,7 +3,8 @@
 use super::condition::{Who, view_gives};
 use super::nodes::Node;
 use super::rights::Rights;
-use super::snapshot::{Relation, Rule};
+use super::snapshot::{Function, Relation, Rule};
+use super::source::Meaning;
 use super::world::RoleAt;
 
 /// Whether a view of aggregates gives nothing but counts.
@@ -57,6 +58,25 @@ pub(crate) fn invoker(view: &Relation) -> bool {
     };
     let mut options = view.options.iter().flatten();
     options.any(|option| option.strip_prefix("security_invoker=").is_some_and(on))
+}
+
+impl Rights<'_, '_> {
+    /// The schemas in which the names in a function's text are looked up; none where that is not fixed.
+    pub(crate) fn looks_in(&self, function: &Function, meaning: Option<&Meaning>) -> Option<Vec<String>> {
+        if meaning.is_some_and(|meaning| meaning.sets_path) {
+            return None;
+        }
+        let path = search_path(function.config.as_deref())?;
+        let owner = self.world.at(function.owner).filter(|_| function.definer);
+        Some(
+            path.into_iter()
+                .map(|one| match owner {
+                    Some(owner) if one == "$user" => self.world.name(owner).to_owned(),
+                    _ => one,
+                })
+                .collect(),
+        )
+    }
 }
 
 /// The schemas of a function's own `search_path`, where it has one.

@@ -163,8 +163,18 @@ impl<'s> World<'s> {
         for function in &contents.functions {
             functions_named.entry(&function.name).or_default().push(function);
         }
-        let meaning =
-            |function: &Function| Some((function.oid, source::meaning(function.source.as_deref()?)));
+        let catalog = contents.schemas.iter().find(|one| one.name == "pg_catalog");
+        let catalog = catalog.map(|one| one.oid);
+        let meaning = |function: &Function| {
+            let text = function.source.as_deref()?;
+            let meaning = match function.language.as_str() {
+                // What the server itself calls by number runs as who calls, whatever the catalog says.
+                "internal" | "c" if Some(function.schema) == catalog => Meaning::default(),
+                "internal" | "c" => source::of_symbol(text),
+                _ => source::meaning(text),
+            };
+            Some((function.oid, meaning))
+        };
         let relations = contents.relations.iter().map(|one| (one.oid, one)).collect();
         let meanings = contents.functions.iter().filter_map(meaning).collect();
         Some(Place {

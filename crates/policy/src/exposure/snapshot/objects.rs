@@ -27,6 +27,9 @@ pub struct Contents {
     pub event_triggers: Vec<EventTrigger>,
     /// What else calls a function: defaults, generated columns, checks, domains, casts, operators, aggregates, indexes.
     pub callers: Vec<Caller>,
+    /// Foreign keys that change who refers.
+    #[serde(default)]
+    pub cascades: Vec<Cascade>,
     /// Foreign servers.
     pub servers: Vec<ForeignServer>,
     /// User mappings.
@@ -253,6 +256,10 @@ pub enum CallerKind {
     OperatorClass,
     /// A row security policy.
     Policy,
+    /// A rule.
+    Rule,
+    /// A function with the rights of who calls: a parsed body, or an argument's default.
+    Function,
 }
 
 /// What calls a function.
@@ -264,12 +271,25 @@ pub struct Caller {
     pub relation: Oid,
     /// The schema one needs, or 0.
     pub schema: Oid,
-    /// The aggregate's own number, or 0.
+    /// The number of the aggregate or function itself, or 0.
     pub object: Oid,
     /// What to call it.
     pub name: String,
     /// The function.
     pub function: Oid,
+}
+
+/// A foreign key that changes the rows that refer when those that they refer to change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cascade {
+    /// Whose rows refer.
+    pub relation: Oid,
+    /// To whose.
+    pub refers: Oid,
+    /// `pg_constraint.confdeltype`.
+    pub on_delete: String,
+    /// `pg_constraint.confupdtype`.
+    pub on_update: String,
 }
 
 /// A foreign server.

@@ -42,18 +42,16 @@ pub(in crate::exposure) fn tokens(text: &str) -> Vec<Token> {
         } else if rest.starts_with("/*") {
             rest = after(comment(rest));
         } else if first == '\'' {
-            let (content, used) = constant(rest);
+            let (content, used) = quoted(rest, '\'', false);
             found.push(Token::Text(content));
             rest = after(used);
+        } else if let Some((token, used)) = unicode(rest) {
+            found.push(token);
+            rest = after(used);
         } else if first == '"' {
-            let end = rest
-                .get(1..)
-                .and_then(|more| more.find('"'))
-                .map_or(rest.len(), |end| end + 2);
-            found.push(Token::Quoted(
-                rest.get(1..end.saturating_sub(1)).unwrap_or_default().to_owned(),
-            ));
-            rest = after(end);
+            let (name, used) = quoted(rest, '"', false);
+            found.push(Token::Quoted(name));
+            rest = after(used);
         } else if let Some((content, used)) = dollar(rest) {
             found.push(Token::Text(content));
             rest = after(used);
@@ -63,8 +61,12 @@ pub(in crate::exposure) fn tokens(text: &str) -> Vec<Token> {
                 .unwrap_or(rest.len());
             let word = rest.get(..end).unwrap_or_default().to_lowercase();
             rest = after(end);
-            // E'..', U&'..' are constants with a prefix.
-            if !(matches!(word.as_str(), "e" | "b" | "x" | "n") && rest.starts_with('\'')) {
+            // E'..' and the like are constants with a prefix.
+            if word == "e" && rest.starts_with('\'') {
+                let (content, used) = quoted(rest, '\'', true);
+                found.push(Token::Text(decoded(&content, &["x", "u", "U"])));
+                rest = rest.get(used..).unwrap_or_default();
+            } else if !(matches!(word.as_str(), "b" | "x" | "n") && rest.starts_with('\'')) {
                 found.push(Token::Word(word));
             }
         } else {
@@ -101,22 +103,70 @@ fn comment(text: &str) -> usize {
     at
 }
 
-/// A string constant's content and length, both with doubled quotes taken into account.
-fn constant(text: &str) -> (String, usize) {
+/// What stands between quotes, and how long it is with them. A doubled quote is one; with `escapes` a backslash keeps the next
+/// letter from ending it.
+fn quoted(text: &str, quote: char, escapes: bool) -> (String, usize) {
     let mut content = String::new();
     let mut letters = text.char_indices().skip(1).peekable();
     while let Some((at, letter)) = letters.next() {
-        if letter == '\'' {
-            if letters.next_if(|(_, next)| *next == '\'').is_some() {
-                content.push('\'');
+        if letter == quote {
+            if letters.next_if(|(_, next)| *next == quote).is_some() {
+                content.push(quote);
             } else {
                 return (content, at + 1);
             }
+        } else if letter == '\\' && escapes {
+            content.push(letter);
+            content.extend(letters.next().map(|(_, next)| next));
         } else {
             content.push(letter);
         }
     }
     (content, text.len())
+}
+
+/// `U&"..."` and `U&'...'`, and how long they are.
+fn unicode(text: &str) -> Option<(Token, usize)> {
+    let rest = text.strip_prefix(['U', 'u'])?.strip_prefix('&')?;
+    let quote = rest.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
+    let (content, used) = quoted(rest, quote, false);
+    let content = decoded(&content, &["+", ""]);
+    let token = if quote == '"' {
+        Token::Quoted(content)
+    } else {
+        Token::Text(content)
+    };
+    Some((token, used + 2))
+}
+
+/// A constant with its escapes replaced: a backslash, one of these marks, and as many hexadecimal digits as go with it.
+fn decoded(text: &str, marks: &[&str]) -> String {
+    let mut found = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        found.push_str(rest.get(..at).unwrap_or_default());
+        let after = rest.get(at + 1..).unwrap_or_default();
+        let code = marks.iter().find_map(|mark| {
+            let digits = match *mark {
+                "x" => 2,
+                "U" => 8,
+                "+" => 6,
+                _ => 4,
+            };
+            let digits = after.strip_prefix(mark)?.get(..digits)?;
+            let letter = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+            Some((letter, mark.len() + digits.len()))
+        });
+        let (letter, used) = match (code, after.chars().next()) {
+            (Some(code), _) => code,
+            (None, Some(letter)) => (letter, letter.len_utf8()),
+            (None, None) => ('\\', 0),
+        };
+        found.push(letter);
+        rest = after.get(used..).unwrap_or_default();
+    }
+    found.push_str(rest);
+    found
 }
 
 /// A dollar-quoted constant's content and length.

@@ -1,0 +1,213 @@
+//! What a text runs that it makes itself: EXECUTE, the functions that run text, programs, and names of relations in constants.
+
+use super::tokens::{Token, tokens};
+use super::{AGGREGATES, Dynamic, Meaning, Named, named};
+
+/// What an EXECUTE runs: all up to the end of the statement, or USING or INTO.
+pub(super) fn executed(rest: &[Token]) -> Dynamic {
+    let end = rest
+        .iter()
+        .position(|token| token.sign(';') || ["using", "into", "loop"].iter().any(|word| token.is(word)))
+        .unwrap_or(rest.len());
+    judged(rest.get(..end).unwrap_or_default())
+}
+
+/// What a runner is handed: its first argument.
+pub(super) fn handed(rest: &[Token]) -> Dynamic {
+    let mut depth = 0_i32;
+    let end = rest.iter().position(|token| {
+        match token {
+            Token::Sign('(') => depth += 1,
+            Token::Sign(')') => depth -= 1,
+            _ => {}
+        }
+        depth < 0 || depth == 0 && token.sign(',')
+    });
+    judged(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default())
+}
+
+fn judged(expression: &[Token]) -> Dynamic {
+    let words: Vec<&str> = expression.iter().filter_map(Token::name).collect();
+    let texts = || {
+        expression.iter().filter_map(|token| match token {
+            Token::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+    };
+    let parameter = expression
+        .windows(2)
+        .any(|pair| matches!(pair, [Token::Sign('$'), Token::Sign(digit)] if digit.is_ascii_digit()));
+    if words.is_empty() && !parameter {
+        return Dynamic::No;
+    }
+    let formats = words.first() == Some(&"format");
+    let quotes = words.iter().any(|word| word.starts_with("quote_"));
+    let bare = |words: &[&str]| {
+        words.iter().any(|word| {
+            !word.starts_with("quote_") && !["format", "text", "regclass", "concat"].contains(word)
+        })
+    };
+    if formats && !texts().any(|text| text.contains("%s") || text.contains("$s")) {
+        Dynamic::Names
+    } else if quotes && !formats {
+        // As many bare words as quoted ones: each is an argument of a quoting function.
+        let quoting = words.iter().filter(|word| word.starts_with("quote_")).count();
+        if words.len() <= quoting * 2 {
+            Dynamic::Names
+        } else {
+            Dynamic::Anything
+        }
+    } else if bare(&words) || parameter {
+        Dynamic::Anything
+    } else {
+        Dynamic::No
+    }
+}
+
+/// Whether every SELECT list begins with an aggregate and nothing groups.
+pub(super) fn counting(tokens: &[Token]) -> bool {
+    let mut selects = 0;
+    let mut counted = 0;
+    for pair in tokens.windows(2) {
+        if let [first, second] = pair
+            && (first.is("select") || first.is("perform"))
+        {
+            selects += 1;
+            let aggregate = second.word().is_some_and(|word| AGGREGATES.contains(&word));
+            // `SELECT 1 ... ` asks whether there is a row.
+            counted += i32::from(aggregate || second.sign('1'));
+        }
+    }
+    selects > 0 && selects == counted && !tokens.iter().any(|token| token.is("group"))
+}
+
+/// The constant that an EXECUTE runs where it is put together of several.
+pub(super) fn joined(rest: &[Token]) -> Option<String> {
+    let end = rest
+        .iter()
+        .position(|token| token.sign(';') || ["using", "into", "loop"].iter().any(|word| token.is(word)))
+        .unwrap_or(rest.len());
+    let mut text = String::new();
+    let mut parts = 0;
+    for token in rest.get(..end)? {
+        match token {
+            Token::Text(part) => {
+                text.push_str(part);
+                parts += 1;
+            }
+            Token::Sign('|' | '(' | ')') => {}
+            _ => return None,
+        }
+    }
+    (parts > 1).then_some(text)
+}
+
+/// Functions that are handed the name of a relation, and give its rows.
+const NAMED_RELATIONS: &[&str] = &[
+    "table_to_xml",
+    "table_to_xml_and_xmlschema",
+    "connectby",
+    "xpath_table",
+];
+
+/// Functions that are handed the name of a schema, or nothing, and give all rows of it.
+const NAMED_SCHEMAS: &[&str] = &[
+    "schema_to_xml",
+    "schema_to_xml_and_xmlschema",
+    "database_to_xml",
+    "database_to_xml_and_xmlschema",
+];
+
+/// Whether a word is a function that reads what a constant names.
+pub(super) fn reads_by_name(word: &str) -> bool {
+    NAMED_RELATIONS.contains(&word) || NAMED_SCHEMAS.contains(&word)
+}
+
+/// What such a function reads, by its arguments.
+pub(super) fn by_name(word: &str, rest: &[Token], found: &mut Meaning) {
+    if NAMED_SCHEMAS.contains(&word) {
+        found.dynamic = found.dynamic.max(Dynamic::Names);
+        return;
+    }
+    let mut depth = 0_i32;
+    for token in rest {
+        match token {
+            Token::Sign('(') => depth += 1,
+            Token::Sign(')') => depth -= 1,
+            Token::Sign(';') => return,
+            Token::Text(text) => found.reads.extend(relation(text)),
+            _ => {}
+        }
+        if depth <= 0 {
+            return;
+        }
+    }
+}
+
+/// The name of a relation in a constant.
+fn relation(text: &str) -> Option<Named> {
+    let tokens = tokens(text);
+    tokens.first()?.name()?;
+    let (named, length) = named(&tokens, 0);
+    (length == tokens.len()).then_some(named)
+}
+
+/// The command that a program is called with, as far as it holds SQL.
+pub(super) fn command(text: &str) -> String {
+    text.replace(['"', '\''], " ")
+}
+
+/// The operators in a text: runs of signs of which operators are made.
+pub(super) fn operators(tokens: &[Token]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut run = String::new();
+    for token in tokens.iter().chain([&Token::Sign(';')]) {
+        match token {
+            Token::Sign(sign) if "+-*/<>=~!@#%^&|`?".contains(*sign) => run.push(*sign),
+            _ if run.is_empty() => {}
+            _ => {
+                if !found.contains(&run) {
+                    found.push(run.clone());
+                }
+                run.clear();
+            }
+        }
+    }
+    found
+}
+
+/// Functions in C that run the text, or read the relation, that they are handed: by their symbol.
+const SYMBOLS: &[&str] = &[
+    "query_to_xml",
+    "query_to_xmlschema",
+    "query_to_xml_and_xmlschema",
+    "table_to_xml",
+    "table_to_xml_and_xmlschema",
+    "schema_to_xml",
+    "schema_to_xml_and_xmlschema",
+    "database_to_xml",
+    "database_to_xml_and_xmlschema",
+    "ts_stat1",
+    "ts_stat2",
+    "crosstab",
+    "crosstab_hash",
+    "connectby_text",
+    "connectby_text_serial",
+    "xpath_table",
+    "dblink_record",
+    "dblink_exec",
+    "dblink_send_query",
+    "dblink_open",
+];
+
+/// What a function in C does, by its symbol.
+pub(in crate::exposure) fn of_symbol(symbol: &str) -> Meaning {
+    Meaning {
+        dynamic: if SYMBOLS.contains(&symbol.trim()) {
+            Dynamic::Anything
+        } else {
+            Dynamic::No
+        },
+        ..Meaning::default()
+    }
+}
