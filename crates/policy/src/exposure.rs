@@ -25,6 +25,7 @@ mod latent;
 mod links;
 mod login;
 mod nodes;
+mod own_code;
 mod parting;
 mod paths;
 mod points;

@@ -3,11 +3,15 @@
 
 use super::source::tokens::{Token, tokens};
 
+/// Answers whether who asks has a role (`pg_has_role`): its name, and whether its rights are asked for (USAGE) or membership.
+pub(crate) type Has<'a> = &'a dyn Fn(&str, bool) -> Option<bool>;
+
 /// Who asks, where that is known.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Who<'a> {
     pub(crate) current: Option<&'a str>,
     pub(crate) session: Option<&'a str>,
+    pub(crate) has: Option<Has<'a>>,
 }
 
 /// What a part of a condition is.
@@ -196,6 +200,36 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// `pg_has_role([user,] 'role', 'USAGE')`, where the user is who asks.
+    fn has_role(&mut self, depth: u8) -> Value {
+        let mut asked = Vec::new();
+        while depth < DEPTH {
+            asked.push(self.operand(depth + 1));
+            if !self.sign(',') {
+                break;
+            }
+        }
+        if !self.sign(')') {
+            self.skip();
+            return Value::Unknown;
+        }
+        let current = self.who.current.map(|name| Value::Text(name.to_owned()));
+        let asked = match asked.as_slice() {
+            [user, rest @ ..] if rest.len() == 2 && Some(user) == current.as_ref() => rest,
+            [_, _] => asked.as_slice(),
+            _ => return Value::Unknown,
+        };
+        let (Some(has), [Value::Text(role), Value::Text(how)]) = (self.who.has, asked) else {
+            return Value::Unknown;
+        };
+        let rights = match how.to_lowercase().as_str() {
+            "usage" => true,
+            "member" => false,
+            _ => return Value::Unknown,
+        };
+        has(role, rights).map_or(Value::Unknown, Value::Bool)
+    }
+
     /// Whether a comparison is over here.
     fn ends(&self) -> bool {
         self.peek()
@@ -256,6 +290,9 @@ impl Reader<'_, '_> {
             Token::Word(word) | Token::Quoted(word) => {
                 self.at += 1;
                 let called = self.sign('(');
+                if called && word == "pg_has_role" {
+                    return self.has_role(depth);
+                }
                 if called && !self.sign(')') {
                     self.at -= 1;
                     self.skip();
@@ -318,9 +355,11 @@ mod tests {
 
     #[test]
     fn what_needs_no_row_is_decided_and_all_else_depends() {
+        let has = |role: &str, _: bool| (role != "unknown").then_some(role == "readers");
         let who = Who {
             current: Some("clerk"),
             session: None,
+            has: Some(&has),
         };
         for (text, expected) in [
             ("false", Some(false)),
@@ -350,7 +389,16 @@ mod tests {
             ("((CURRENT_USER = 'x'::name) OR (county = 'Cook'::text))", None),
             ("(owner = CURRENT_USER)", None),
             ("(EXISTS ( SELECT 1 FROM t WHERE false AND true))", None),
-            ("pg_has_role(CURRENT_USER, 'x'::name, 'member'::text)", None),
+            (
+                "pg_has_role(CURRENT_USER, 'x'::name, 'member'::text)",
+                Some(false),
+            ),
+            ("pg_has_role('readers'::name, 'USAGE'::text)", Some(true)),
+            ("pg_has_role('readers'::name, 'SET'::text)", None),
+            ("pg_has_role(SESSION_USER, 'readers'::name, 'member'::text)", None),
+            ("(pg_has_role('other'::name, 'member'::text) OR (a = 1))", None),
+            ("pg_has_role('unknown'::name, 'member'::text)", None),
+            ("pg_has_role(owner, 'readers'::name, 'member'::text)", None),
             ("CASE WHEN a AND false THEN true ELSE false END", None),
             ("(id IN ( SELECT 1 WHERE false))", None),
             ("(false IS NOT NULL)", None),
@@ -366,7 +414,7 @@ mod tests {
     fn views_that_give_no_row() {
         let who = Who {
             current: Some("clerk"),
-            session: None,
+            ..Who::default()
         };
         let never = |text: &str| view_gives(text, who) == Some(false);
         assert!(never(" SELECT a FROM t WHERE false;"));

@@ -9,7 +9,7 @@ use super::snapshot::Relation;
 use super::states::State;
 
 /// Where what large objects hold stands.
-const LARGE_OBJECTS: &str = "pg_largeobject";
+pub(super) const LARGE_OBJECTS: &str = "pg_largeobject";
 
 /// Catalogs with values of all tables, how far they lead, and what they hold.
 pub(super) const CATALOGS: &[(&str, Class, &str)] = &[

@@ -1,10 +1,11 @@
-//! Copies of a relation in other databases of the cluster.
+//! Copies of a relation: by triggers, rules, subscriptions and chance, here and in other databases of the cluster.
 
 use super::kinds::Kind;
 use super::links::{Hold, Link};
-use super::nodes::Node;
+use super::nodes::{Add, Node, Reverse, counted, resolve};
 use super::rights::Rights;
 use super::snapshot::Relation;
+use super::source::{Dynamic, Named};
 use super::world::Place;
 
 impl<'s> Rights<'_, 's> {
@@ -41,5 +42,140 @@ impl<'s> Rights<'_, 's> {
             })
         });
         found.collect()
+    }
+
+    /// Relations that triggers, rules or chance have made copies of this one.
+    pub(crate) fn copies(&self, reverse: &Reverse<'s>, node: &Node, here: &Place<'s>, add: Add<'_>) {
+        let fresh = |next: &mut Node| {
+            next.needs.clear();
+            next.views.clear();
+            next.executes.clear();
+            next.columns = None;
+        };
+        let key = (node.place, node.relation);
+        for trigger in reverse.triggers.get(&key).into_iter().flatten() {
+            let (Some(function), Some(meaning)) = (
+                here.function(trigger.function),
+                here.meanings.get(&trigger.function),
+            ) else {
+                continue;
+            };
+            let path = self.looks_in(function, Some(meaning));
+            // A journal of who did what when holds nothing of the rows.
+            let reads = |named: &Named| {
+                here.relation(node.relation)
+                    .is_some_and(|one| one.name == named.name)
+            };
+            let shows = meaning.shows_row
+                || trigger.transition
+                || meaning.dynamic != Dynamic::No
+                || meaning.reads.iter().any(reads);
+            for written in &meaning.writes {
+                for copy in resolve(here, written.schema.as_deref(), &written.name, path.as_deref()) {
+                    let by = format!(
+                        "is written to by trigger {} ({}) on",
+                        trigger.name,
+                        here.function_title(function)
+                    );
+                    add(copy.oid, Kind::TriggerCopy, &by, &|next| {
+                        fresh(next);
+                        next.facts |= !shows;
+                    });
+                }
+            }
+        }
+        for rule in reverse.written.get(&key).into_iter().flatten() {
+            let meaning = super::source::meaning(rule.text.as_deref().unwrap_or_default());
+            let reads =
+                (rule.reads.iter().flatten()).any(|one| one.relation == node.relation && !counted(one));
+            let shows = reads || meaning.shows_row;
+            for written in meaning.writes {
+                for copy in resolve(here, written.schema.as_deref(), &written.name, None) {
+                    add(
+                        copy.oid,
+                        Kind::RuleCopy,
+                        &format!("is written to by rule {} on", rule.name),
+                        &|next| {
+                            fresh(next);
+                            next.facts |= !shows;
+                        },
+                    );
+                }
+            }
+        }
+        let database = &here.database.name;
+        for copied in self
+            .world
+            .snapshot
+            .copies
+            .iter()
+            .filter(|one| one.of == node.relation && one.of_database == *database)
+        {
+            if copied.database == *database {
+                let by = format!("has {} values in common with", copied.shared);
+                add(copied.relation, Kind::Copy, &by, &|next| {
+                    fresh(next);
+                    next.why =
+                        Some("the same values stand in its statistics: see whether it is a copy".to_owned());
+                });
+            }
+        }
+    }
+
+    /// Tables of other databases into which a subscription copies this one.
+    pub(crate) fn subscribed(&self, node: &Node, here: &Place<'s>, relation: &Relation) -> Vec<Node> {
+        let subscribes = |place: &Place<'_>| !place.contents.subscriptions.is_empty();
+        if !self.world.places.iter().any(subscribes) {
+            return Vec::new();
+        }
+        let title = here.title(relation);
+        let published: Vec<&str> = (here.contents.publications.iter())
+            .filter(|one| {
+                one.all
+                    || one.relations.iter().flatten().any(|oid| *oid == relation.oid)
+                    || one.schemas.iter().flatten().any(|oid| *oid == relation.schema)
+            })
+            .map(|one| one.name.as_str())
+            .collect();
+        let mut found = Vec::new();
+        for (at, there) in self
+            .world
+            .places
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != node.place)
+        {
+            for subscription in &there.contents.subscriptions {
+                let takes = subscription
+                    .publications
+                    .iter()
+                    .flatten()
+                    .any(|name| published.contains(&name.as_str()));
+                if !takes {
+                    continue;
+                }
+                let same = subscription
+                    .relations
+                    .iter()
+                    .flatten()
+                    .filter_map(|oid| there.relation(*oid));
+                for copy in same.filter(|copy| there.title(copy) == title) {
+                    let by = format!("is a copy by subscription {} of", subscription.name);
+                    let from = format!("{} in {}", there.title(copy), there.database.name);
+                    let mut links = vec![Link::new(&from, &title, &by, Hold::Fixed)];
+                    links.extend(node.links.iter().cloned());
+                    found.push(Node {
+                        place: at,
+                        relation: copy.oid,
+                        links,
+                        kind: Some(Kind::Subscription),
+                        needs: Vec::new(),
+                        executes: Vec::new(),
+                        ..node.clone()
+                    });
+                }
+            }
+        }
+        found
     }
 }

@@ -146,6 +146,22 @@ impl Rights<'_, '_> {
             None if mapping.seen => self.superuser(),
             None => None,
         };
+        let socket = self.place(place).and_then(|here| {
+            let one = here.contents.servers.iter().find(|one| one.oid == server)?;
+            let host = option(one.options.as_deref(), "host");
+            Some(host.is_none_or(|host| host.is_empty() || host.starts_with('/')))
+        });
+        if let Some(remote_user) = remote_user
+            && mapping.seen
+            && !mapping.unchecked
+            && !self.world.superuser(user)
+            && !self.asks_password(at, remote_user, socket.unwrap_or_default())
+        {
+            return Err(format!(
+                "the server asks {} for no password, which only a superuser may go without",
+                self.world.name(remote_user)
+            ));
+        }
         Ok(Remote {
             place: at,
             user: remote_user,
@@ -211,7 +227,7 @@ impl Rights<'_, '_> {
                         && self.usage(place, user, function.schema)
                 });
             let creates = server.wrapper.starts_with("postgres_fdw") && self.creates_somewhere(place, user);
-            if !dblink && !creates {
+            if !dblink && !creates && !self.shown_password(place, server, user) {
                 continue;
             }
             let mut links = way.links;
@@ -223,6 +239,15 @@ impl Rights<'_, '_> {
             ));
         }
         found
+    }
+
+    /// Whether `pg_user_mappings` shows `user` the password of the mapping that it uses: its own, or PUBLIC's to the server's owner.
+    fn shown_password(&self, place: usize, server: &ForeignServer, user: RoleAt) -> bool {
+        let Some(mapping) = self.mapping(place, server.oid, user).filter(|one| one.password) else {
+            return false;
+        };
+        let owner = self.world.at(server.owner);
+        mapping.role != 0 || owner.is_some_and(|owner| self.tree(place, user).has(owner))
     }
 
     /// Whether `user` may create objects in some schema of a database.

@@ -109,6 +109,8 @@ pub(crate) struct Groups {
     pub(super) reach: HashMap<RoleAt, Vec<(u32, u32)>>,
     pub(crate) shape_of: HashMap<RoleAt, u32>,
     watched: Vec<bool>,
+    /// Roles of which a condition asks who is a member, by whatever membership.
+    asked: Vec<RoleAt>,
     partitions: RefCell<HashMap<Vec<Held>, Rc<Partition>>>,
 }
 
@@ -182,9 +184,14 @@ fn watched(search: &Search<'_, '_>) -> Vec<bool> {
         {
             all.extend(rights.function_holders(place, function));
         }
-        for (node, ..) in rights.shown(&search.reverse, place).iter() {
-            let held = search.node_holders(node);
-            all.extend(held.into_iter().map(|(_, role)| role));
+        for shown in rights.shown(&search.reverse, place).iter() {
+            for node in &shown.nodes {
+                let held = search.node_holders(node);
+                all.extend(held.into_iter().map(|(_, role)| role));
+            }
+            for source in &shown.sources {
+                all.extend(rights.function_holders(place, source.function));
+            }
         }
         let mut schemas = looked.clone();
         for function in lending {
@@ -218,6 +225,22 @@ fn watched(search: &Search<'_, '_>) -> Vec<bool> {
         }
     }
     flags
+}
+
+/// Roles that conditions of policies and views name where they ask for membership.
+fn asked(search: &Search<'_, '_>) -> Vec<RoleAt> {
+    let contents = search.rights.world.places.iter().map(|here| here.contents);
+    let mut all = BTreeSet::new();
+    for contents in contents {
+        let policies = contents
+            .policies
+            .iter()
+            .filter_map(|one| one.condition.as_deref());
+        let views = contents.rules.iter().filter_map(|one| one.text.as_deref());
+        let asking = policies.chain(views).filter(|text| text.contains("pg_has_role"));
+        all.extend(asking.flat_map(|text| search.rights.named_in(text)));
+    }
+    all.into_iter().collect()
 }
 
 /// Numbers things as they come.
@@ -258,6 +281,7 @@ impl Groups {
             reach: HashMap::new(),
             shape_of: HashMap::new(),
             watched: watched(search),
+            asked: asked(search),
             partitions: RefCell::default(),
         };
         let strong = Useful::strong(rights);
@@ -412,6 +436,11 @@ impl Groups {
             .filter(is_watched)
             .map(|role| tagged(role, user))
             .collect();
+        let members = self
+            .asked
+            .iter()
+            .filter(|role| !tree.has(**role) && rights.member(user, **role));
+        has.extend(members.map(|role| u64::MAX - u64::from(*role)));
         has.sort_unstable();
         let number = numbered(&mut making.signatures, (place, (attributes, has)));
         making.of_users.insert((place, user), number);

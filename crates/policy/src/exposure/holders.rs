@@ -193,6 +193,11 @@ impl<'s> Search<'_, 's> {
                 take(source.place, relation, &mut all);
             }
         }
+        let owners = target
+            .code
+            .iter()
+            .filter_map(|code| rights.world.at(code.function.owner));
+        all.extend(target.place, owners);
         if let Some(here) = rights.place(target.place) {
             let own = here
                 .contents

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::snapshot::{CallerKind, Contents, ForeignTable, Function, Oid, Policy, Relation, Rule};
+use super::snapshot::{Caller, CallerKind, Contents, ForeignTable, Function, Oid, Policy, Relation, Rule};
 use super::source::{Dynamic, Meaning};
 use super::world::Place;
 
@@ -22,6 +22,10 @@ pub(crate) struct Index<'s> {
     readers: HashMap<String, Vec<FunctionAt>>,
     /// Functions that call a function, by the one that is called.
     callers: HashMap<FunctionAt, Vec<FunctionAt>>,
+    /// What calls functions with a relation's rows, by the relation.
+    with_rows: HashMap<Oid, Vec<&'s Caller>>,
+    /// A view's own rule, by the view.
+    views: HashMap<Oid, &'s Rule>,
     /// Functions of operators, by the operator's name.
     operators: HashMap<&'s str, Vec<Oid>>,
     of_operators: HashSet<Oid>,
@@ -67,6 +71,9 @@ impl<'s> Index<'s> {
         for policy in &contents.policies {
             new.policies.entry(policy.relation).or_default().push(policy);
         }
+        for caller in contents.callers.iter().filter(|one| one.relation != 0) {
+            new.with_rows.entry(caller.relation).or_default().push(caller);
+        }
         let callers = contents.callers.iter();
         for caller in callers.filter(|one| one.kind == CallerKind::Operator) {
             new.operators
@@ -95,6 +102,7 @@ impl<'s> Index<'s> {
             .enumerate()
             .filter(|(_, rule)| rule.event == "1")
         {
+            new.views.insert(rule.relation, rule);
             for function in rule.calls.iter().flatten() {
                 new.viewing.entry(*function).or_default().push(at);
             }
@@ -162,6 +170,19 @@ impl<'s> Index<'s> {
             .get(&relation)
             .map(Vec::as_slice)
             .unwrap_or_default()
+    }
+
+    /// What calls functions with a relation's rows.
+    pub(crate) fn called_with(&self, relation: Oid) -> &[&'s Caller] {
+        self.with_rows
+            .get(&relation)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// A view's own rule.
+    pub(crate) fn view_rule(&self, view: Oid) -> Option<&'s Rule> {
+        self.views.get(&view).copied()
     }
 
     /// Functions of operators of this name.

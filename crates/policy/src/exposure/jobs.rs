@@ -24,10 +24,19 @@ impl Rights<'_, '_> {
         let Some(role) = self.world.role(state.user).filter(|role| role.create_db) else {
             return;
         };
-        let reads = nodes
-            .of(home, target.oid)
-            .any(|node| self.reads_as(node, state.user));
-        if !reads || !self.usage(home, state.user, target.schema) {
+        // The copy's owner is its `pg_database_owner` as well.
+        let both: Vec<_> = std::iter::once(state.user)
+            .chain(self.world.database_owner)
+            .collect();
+        let usable = |relation: &Relation| both.iter().any(|role| self.usage(home, *role, relation.schema));
+        let reads = nodes.list.iter().filter(|node| node.place == home).any(|node| {
+            node.needs.is_empty()
+                && node.executes.is_empty()
+                && !node.facts
+                && here.relation(node.relation).is_some_and(usable)
+                && both.iter().any(|role| self.reads_as(node, *role))
+        });
+        if !reads {
             return;
         }
         let hold = Hold::Attribute {

@@ -57,7 +57,11 @@ impl Rights<'_, '_> {
                 _ => Door::Open,
             };
         };
-        let methods = self.methods(hba, place, user);
+        let methods: Vec<&str> = self
+            .methods(hba, place, user)
+            .into_iter()
+            .map(|(_, method)| method)
+            .collect();
         if methods.is_empty() {
             return shut("no line of pg_hba.conf lets it in");
         }
@@ -77,8 +81,8 @@ impl Rights<'_, '_> {
         }
     }
 
-    /// The methods of the lines that come first for some way in.
-    fn methods<'h>(&self, hba: &'h [HbaRule], place: usize, user: RoleAt) -> Vec<&'h str> {
+    /// The methods of the lines that come first for some way in, and whether that is the socket's.
+    fn methods<'h>(&self, hba: &'h [HbaRule], place: usize, user: RoleAt) -> Vec<(bool, &'h str)> {
         let mut methods = Vec::new();
         let (mut local, mut remote) = (false, false);
         for rule in hba {
@@ -90,7 +94,7 @@ impl Rights<'_, '_> {
                 continue;
             }
             if rule.method != "reject" {
-                methods.push(rule.method.as_str());
+                methods.push((socket, rule.method.as_str()));
             }
             if socket {
                 local = true;
@@ -99,6 +103,17 @@ impl Rights<'_, '_> {
             }
         }
         methods
+    }
+
+    /// Whether a role is asked for its password where it comes by the server's own socket, or over TCP.
+    pub(crate) fn asks_password(&self, place: usize, user: RoleAt, socket: bool) -> bool {
+        let Some(hba) = &self.world.snapshot.hba else {
+            return true;
+        };
+        let methods = self.methods(hba, place, user);
+        methods
+            .iter()
+            .any(|(local, method)| *local == socket && PASSWORDS.contains(method))
     }
 
     fn names_database(&self, rule: &HbaRule, place: usize, user: RoleAt) -> bool {

@@ -6,7 +6,7 @@ use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::rights::Rights;
 use super::row_security::RowSecurity;
-use super::snapshot::{ForeignTable, Oid, Relation, Rule, Trigger};
+use super::snapshot::{ForeignTable, Oid, Reference, Relation, Rule, Trigger};
 use super::views::{invoker, only_counts};
 use super::world::{Place, RoleAt};
 
@@ -89,7 +89,7 @@ impl Nodes {
 type RemoteName = (String, String, String);
 
 /// Takes a relation that is a node, what kind it is, by what, and what is different about it.
-type Add<'a> = &'a mut dyn FnMut(Oid, Kind, &str, &dyn Fn(&mut Node));
+pub(crate) type Add<'a> = &'a mut dyn FnMut(Oid, Kind, &str, &dyn Fn(&mut Node));
 
 /// Indexes that the search needs, made once for a world.
 #[derive(Debug)]
@@ -97,12 +97,17 @@ pub(crate) struct Reverse<'s> {
     /// Rules by the relation that they refer to.
     pub(crate) rules: HashMap<(usize, Oid), Vec<&'s Rule>>,
     /// Triggers and rules by the relation they are on.
-    triggers: HashMap<(usize, Oid), Vec<&'s Trigger>>,
+    pub(crate) triggers: HashMap<(usize, Oid), Vec<&'s Trigger>>,
     pub(crate) written: HashMap<(usize, Oid), Vec<&'s Rule>>,
     parents: HashMap<(usize, Oid), Vec<Oid>>,
     children: HashMap<(usize, Oid), Vec<Oid>>,
     /// Foreign tables that lead into a place of this cluster, by the name of the remote relation.
     foreign: HashMap<RemoteName, Vec<(usize, &'s ForeignTable)>>,
+}
+
+/// Whether a reference asks for no column: how many rows there are, or whether.
+pub(crate) fn counted(read: &Reference) -> bool {
+    read.columns.as_ref().is_some_and(Vec::is_empty)
 }
 
 impl<'s> Reverse<'s> {
@@ -258,7 +263,7 @@ impl<'s> Rights<'_, 's> {
                 if node.kind.is_none() {
                     next.columns = read.and_then(|read| read.columns.clone());
                 }
-                next.facts |= only_counts(rule);
+                next.facts |= only_counts(rule) || read.is_some_and(counted);
                 if let Some(text) = &rule.text {
                     next.views.push((here.title(view), text.clone()));
                 }
@@ -319,123 +324,6 @@ impl<'s> Rights<'_, 's> {
         found.extend(self.foreign_nodes(reverse, node, here, relation));
         found.extend(self.subscribed(node, here, relation));
         found.extend(self.copied_elsewhere(node, here, relation));
-        found
-    }
-
-    /// Relations that triggers, rules or chance have made copies of this one.
-    fn copies(&self, reverse: &Reverse<'s>, node: &Node, here: &Place<'s>, add: Add<'_>) {
-        let fresh = |next: &mut Node| {
-            next.needs.clear();
-            next.views.clear();
-            next.executes.clear();
-            next.columns = None;
-        };
-        let key = (node.place, node.relation);
-        for trigger in reverse.triggers.get(&key).into_iter().flatten() {
-            let (Some(function), Some(meaning)) = (
-                here.function(trigger.function),
-                here.meanings.get(&trigger.function),
-            ) else {
-                continue;
-            };
-            let path = self.looks_in(function, Some(meaning));
-            for written in &meaning.writes {
-                for copy in resolve(here, written.schema.as_deref(), &written.name, path.as_deref()) {
-                    let by = format!(
-                        "is written to by trigger {} ({}) on",
-                        trigger.name,
-                        here.function_title(function)
-                    );
-                    add(copy.oid, Kind::TriggerCopy, &by, &fresh);
-                }
-            }
-        }
-        for rule in reverse.written.get(&key).into_iter().flatten() {
-            let meaning = super::source::meaning(rule.text.as_deref().unwrap_or_default());
-            for written in meaning.writes {
-                for copy in resolve(here, written.schema.as_deref(), &written.name, None) {
-                    add(
-                        copy.oid,
-                        Kind::RuleCopy,
-                        &format!("is written to by rule {} on", rule.name),
-                        &fresh,
-                    );
-                }
-            }
-        }
-        let database = &here.database.name;
-        for copied in self
-            .world
-            .snapshot
-            .copies
-            .iter()
-            .filter(|one| one.of == node.relation && one.of_database == *database)
-        {
-            if copied.database == *database {
-                let by = format!("has {} values in common with", copied.shared);
-                add(copied.relation, Kind::Copy, &by, &|next| {
-                    fresh(next);
-                    next.why =
-                        Some("the same values stand in its statistics: see whether it is a copy".to_owned());
-                });
-            }
-        }
-    }
-
-    /// Tables of other databases into which a subscription copies this one.
-    fn subscribed(&self, node: &Node, here: &Place<'s>, relation: &Relation) -> Vec<Node> {
-        let subscribes = |place: &Place<'_>| !place.contents.subscriptions.is_empty();
-        if !self.world.places.iter().any(subscribes) {
-            return Vec::new();
-        }
-        let title = here.title(relation);
-        let published: Vec<&str> = (here.contents.publications.iter())
-            .filter(|one| {
-                one.all
-                    || one.relations.iter().flatten().any(|oid| *oid == relation.oid)
-                    || one.schemas.iter().flatten().any(|oid| *oid == relation.schema)
-            })
-            .map(|one| one.name.as_str())
-            .collect();
-        let mut found = Vec::new();
-        for (at, there) in self
-            .world
-            .places
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != node.place)
-        {
-            for subscription in &there.contents.subscriptions {
-                let takes = subscription
-                    .publications
-                    .iter()
-                    .flatten()
-                    .any(|name| published.contains(&name.as_str()));
-                if !takes {
-                    continue;
-                }
-                let same = subscription
-                    .relations
-                    .iter()
-                    .flatten()
-                    .filter_map(|oid| there.relation(*oid));
-                for copy in same.filter(|copy| there.title(copy) == title) {
-                    let by = format!("is a copy by subscription {} of", subscription.name);
-                    let from = format!("{} in {}", there.title(copy), there.database.name);
-                    let mut links = vec![Link::new(&from, &title, &by, Hold::Fixed)];
-                    links.extend(node.links.iter().cloned());
-                    found.push(Node {
-                        place: at,
-                        relation: copy.oid,
-                        links,
-                        kind: Some(Kind::Subscription),
-                        needs: Vec::new(),
-                        executes: Vec::new(),
-                        ..node.clone()
-                    });
-                }
-            }
-        }
         found
     }
 

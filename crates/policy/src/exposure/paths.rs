@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::kinds::{Kind, documentation};
 use super::links::Link;
 use super::nodes::{Nodes, Reverse};
+use super::own_code::Code;
 use super::points::{Callers, Path, Source};
 use super::question::Question;
 use super::report::{Attempt, Class, Finding};
@@ -24,6 +25,7 @@ pub(crate) struct Target<'s> {
     pub(crate) relation: &'s Relation,
     pub(crate) nodes: Nodes,
     pub(crate) sources: Vec<Source<'s>>,
+    pub(crate) code: Vec<Code<'s>>,
 }
 
 /// What a search for paths needs, made once for a world.
@@ -50,11 +52,13 @@ impl<'s> Search<'_, 's> {
             .rights
             .nodes(&self.reverse, place, relation, super::nodes::Search::Everything);
         let sources = self.rights.sources(&nodes);
+        let code = self.rights.code(&self.reverse, &nodes, place, relation);
         Target {
             place,
             relation,
             nodes,
             sources,
+            code,
         }
     }
 
@@ -66,6 +70,7 @@ impl<'s> Search<'_, 's> {
             relation,
             nodes,
             sources,
+            code,
         } = target;
         let mut found = Vec::new();
         rights.by_nodes(state, nodes, &mut found);
@@ -78,6 +83,7 @@ impl<'s> Search<'_, 's> {
                 rights.facts(state, relation, &mut found);
                 rights.by_catalog_views(state, &self.reverse, relation, &mut found);
                 rights.latent(state, relation, &mut found);
+                rights.by_own_code(state, relation, code, &mut found);
             }
         }
         found

@@ -105,7 +105,7 @@ with c as materialized (
   where c.relkind in ('r','p','v','m','f') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
     or c.relkind in ('r','v','m','t') and c.relacl is not null and n.nspname = 'pg_toast'
     or n.nspname = 'pg_catalog' and c.relname in ('pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_shadow',
-       'pg_largeobject', 'pg_user_mapping', 'pg_subscription', 'pg_stats', 'pg_stats_ext')),
+       'pg_largeobject', 'pg_user_mapping', 'pg_user_mappings', 'pg_subscription', 'pg_stats', 'pg_stats_ext', 'pg_stat_activity')),
 a as (
   select a.attrelid, array_agg(a.attname::text order by a.attnum) as names,
     json_agg(json_build_array(a.attname, a.attacl::text[])) filter (where a.attacl is not null) as acls,
@@ -150,10 +150,15 @@ d as (
 -- The catalog notes no dependencies on its own tables: those that hold values of others are looked for in the rule itself.
 pinned as (
   select w.oid as objid, c.oid as refobjid, null::text[] as columns
-  from w join (values (2619), (3429), (1260), (1418), (2613)) c(oid) on strpos(w.ev_action::text, ':relid ' || c.oid || ' ') > 0),
+  from w join (select oid from (values (2619), (3429), (1260), (1418), (2613), (6100)) v(oid)
+    union all select oid from pg_class where relname = 'pg_shadow' and relnamespace = 'pg_catalog'::regnamespace) c(oid)
+    on strpos(w.ev_action::text, ':relid ' || c.oid || ' ') > 0),
 r as (
   select objid, json_agg(json_build_object('relation', refobjid::int8, 'columns', columns)) as reads
-  from (select * from d union all select objid, refobjid, columns from pinned) d group by objid),
+  from (select d.objid, d.refobjid,
+          -- No column and no whole row: how many rows there are, and whether, is all that is asked for.
+          case when d.columns is null and strpos(w.ev_action::text, ':varattno 0 ') = 0 then '{}' else d.columns end as columns
+        from d join w on w.oid = d.objid union all select objid, refobjid, columns from pinned) d group by objid),
 f as (
   select objid, array_agg(distinct fn::int8) as calls from (
     select d.objid, d.refobjid as fn from pg_depend d join w on w.oid = d.objid
@@ -229,7 +234,7 @@ pub fn functions(version: u32) -> String {
 /// Fills a database's `triggers`.
 pub const TRIGGERS: &str = "
 select coalesce(json_agg(json_build_object('relation', tgrelid::int8, 'name', tgname, 'function', tgfoid::int8,
-  'bits', tgtype, 'enabled', tgenabled in ('O', 'A')) order by oid), '[]') from pg_trigger where not tgisinternal";
+  'bits', tgtype, 'transition', tgoldtable is not null or tgnewtable is not null, 'enabled', tgenabled in ('O', 'A')) order by oid), '[]') from pg_trigger where not tgisinternal";
 
 /// Fills a database's `event_triggers`.
 pub const EVENT_TRIGGERS: &str = "

@@ -58,7 +58,7 @@ pub(crate) struct Rights<'w, 's> {
     /// Functions with the rights of who calls and a parsed body, by place and relation.
     pub(crate) invoked: RefCell<HashMap<usize, Rc<super::invoked::Invoked<'s>>>>,
     /// Views over catalogs that hold values, by place.
-    pub(crate) shown: RefCell<HashMap<usize, Rc<Vec<super::values::Shown>>>>,
+    pub(crate) shown: RefCell<HashMap<usize, Rc<Vec<super::values::Shown<'s>>>>>,
     pub(super) columns: RefCell<HashMap<(usize, Oid), Rc<ColumnEntries>>>,
     pub(super) becoming: RefCell<HashMap<RoleAt, Rc<Becoming>>>,
     pub(super) file_givers: RefCell<HashMap<usize, Rc<Vec<&'s Function>>>>,
@@ -461,7 +461,8 @@ impl<'w, 's> Rights<'w, 's> {
         relation: &Relation,
         columns: Option<&[String]>,
     ) -> bool {
-        let Some(columns) = columns.filter(|_| relation.column_acls.is_some()) else {
+        let some = |columns: &&[String]| relation.column_acls.is_some() && !columns.is_empty();
+        let Some(columns) = columns.filter(some) else {
             return self.selects(place, user, relation);
         };
         if self.may(place, user, &self.relation(place, relation), 'r') {

@@ -16,6 +16,15 @@ pub(crate) enum RowSecurity {
 }
 
 impl Rights<'_, '_> {
+    /// Whether `current` has a role, as `pg_has_role` says it.
+    pub(crate) fn has_roles(&self, current: Option<RoleAt>) -> impl Fn(&str, bool) -> Option<bool> {
+        move |name: &str, rights: bool| {
+            let (current, role) = (current?, *self.world.by_name.get(name)?);
+            let all = self.world.superuser(current) || self.inherited(current).has(role);
+            Some(all || !rights && self.member(current, role))
+        }
+    }
+
     /// What row security leaves to `user`, who asks.
     pub(crate) fn row_security(&self, place: usize, user: RoleAt, relation: &Relation) -> RowSecurity {
         self.row_security_for(place, user, relation, Some(user))
@@ -52,11 +61,13 @@ impl Rights<'_, '_> {
         let for_reading = of_relation.filter(|policy| {
             matches!(policy.command.as_str(), "*" | "r") && policy.roles.iter().any(applies)
         });
+        let has = self.has_roles(current);
         let mut names = Vec::new();
         for policy in for_reading {
             let who = Who {
                 current: current.map(|at| self.world.name(at)),
                 session: None,
+                has: Some(&has),
             };
             // A permissive policy without a condition lets nothing through, a restrictive one takes nothing away.
             let never = match policy.condition.as_deref() {

@@ -49,8 +49,14 @@ impl<'s> Rights<'_, 's> {
                         .unwrap_or_default();
                     links.push(Link::new(&target.title, &to, &by, Hold::Fixed));
                     links.extend(node.links.iter().cloned());
+                    let counts = (rule.reads.iter().flatten())
+                        .any(|one| one.relation == node.relation && super::nodes::counted(one));
                     found.push(Path {
-                        class: if node.facts { Class::Facts } else { Class::Rows },
+                        class: if node.facts || counts {
+                            Class::Facts
+                        } else {
+                            Class::Rows
+                        },
                         kind: Kind::Rule,
                         links,
                         columns: node.columns.clone(),

@@ -239,6 +239,7 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                     read(content, found, nested + 1);
                 }
                 found.sets_path |= content == "search_path";
+                found.shows_row |= ["new", "old"].contains(&content.as_str());
             }
             Token::Sign(';') => {
                 in_from = false;
@@ -275,7 +276,7 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                     found.reads.append(&mut changed.rows);
                 }
                 found.sets_path |= token.is("search_path");
-                found.shows_row |= token.is("new") || token.is("old");
+                found.shows_row |= token.name().is_some_and(|name| ["new", "old"].contains(&name));
                 if token.is("raise") || token.is("assert") {
                     let rest = tokens.get(at..).unwrap_or_default();
                     let end = rest

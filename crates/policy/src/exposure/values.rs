@@ -2,37 +2,75 @@
 
 use std::rc::Rc;
 
-use super::facts::CATALOGS;
+use super::facts::{CATALOGS, LARGE_OBJECTS};
 use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::nodes::{Node, Reverse, Search};
-use super::points::Path;
+use super::points::{Callers, Path, Source};
 use super::report::Class;
 use super::rights::Rights;
 use super::snapshot::Relation;
 use super::states::State;
+use super::world::RoleAt;
 
-/// Whether views over one of the catalogs are looked for. `pg_shadow` is a view over another of them itself.
-fn is_looked_for((catalog, class, _): &&(&str, Class, &str)) -> bool {
-    *class != Class::Latent && *catalog != "pg_shadow"
+/// Views of the server's over such catalogs, which show another's only to who runs them with the rights for it: definer functions.
+const VIEWS: &[(&str, Class, &str)] = &[
+    (
+        "pg_stats",
+        Class::Facts,
+        "shows the most common values of every table",
+    ),
+    (
+        "pg_stats_ext",
+        Class::Facts,
+        "shows the most common combinations of values",
+    ),
+    (
+        "pg_stat_activity",
+        Class::Facts,
+        "shows the statements of every session",
+    ),
+    (
+        "pg_user_mappings",
+        Class::Grantable,
+        "shows the passwords of user mappings",
+    ),
+];
+
+/// Relations and definer functions that show what a catalog holds, how far that leads, and what it is.
+#[derive(Debug)]
+pub(crate) struct Shown<'s> {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) sources: Vec<Source<'s>>,
+    catalog: &'static str,
+    class: Class,
+    holds: &'static str,
 }
 
-/// A catalog's node, how far it leads, and what it holds.
-pub(crate) type Shown = (Node, Class, &'static str);
-
 impl<'s> Rights<'_, 's> {
-    pub(crate) fn shown(&self, reverse: &Reverse<'s>, place: usize) -> Rc<Vec<Shown>> {
+    pub(crate) fn shown(&self, reverse: &Reverse<'s>, place: usize) -> Rc<Vec<Shown<'s>>> {
         if let Some(known) = self.shown.borrow().get(&place) {
             return Rc::clone(known);
         }
         let mut found = Vec::new();
         if let Some(here) = self.place(place) {
-            for (catalog, class, holds) in CATALOGS.iter().filter(is_looked_for) {
+            for (catalog, class, holds) in CATALOGS.iter().chain(VIEWS) {
                 let named = here.relations_named.get(catalog).into_iter().flatten();
                 for relation in named.filter(|one| here.schema_name(one.schema) == "pg_catalog") {
-                    let nodes = self.nodes(reverse, place, relation, Search::Relations).list;
-                    let over = nodes.into_iter().filter(|node| node.kind.is_some());
-                    found.extend(over.map(|node| (node, *class, *holds)));
+                    let nodes = self.nodes(reverse, place, relation, Search::Relations);
+                    let sources = self.sources(&nodes).into_iter();
+                    let view = VIEWS.iter().any(|(one, ..)| one == catalog);
+                    let shows = |source: &Source<'_>| {
+                        let owner = self.world.at(source.function.owner);
+                        !view || owner.is_some_and(|owner| self.is_shown_all(place, owner, catalog))
+                    };
+                    found.push(Shown {
+                        sources: sources.filter(|one| one.place == place && shows(one)).collect(),
+                        nodes: (nodes.list.into_iter().filter(|node| node.kind.is_some() && !view)).collect(),
+                        catalog,
+                        class: *class,
+                        holds,
+                    });
                 }
             }
         }
@@ -41,7 +79,14 @@ impl<'s> Rights<'_, 's> {
         found
     }
 
-    /// Paths by views over such catalogs.
+    /// Whether a role is shown by one of the server's views what is another's.
+    fn is_shown_all(&self, place: usize, owner: RoleAt, view: &str) -> bool {
+        let all = self.world.by_name.get("pg_read_all_stats");
+        self.world.superuser(owner)
+            || view == "pg_stat_activity" && all.is_some_and(|role| self.tree(place, owner).has(*role))
+    }
+
+    /// Paths by views over such catalogs, and by definer functions that read them.
     pub(crate) fn by_catalog_views(
         &self,
         state: &State,
@@ -55,19 +100,32 @@ impl<'s> Rights<'_, 's> {
         let Some(here) = self.place(state.place) else {
             return;
         };
-        for (node, class, holds) in self.shown(reverse, state.place).iter() {
+        let none = Callers::default();
+        for shown in self.shown(reverse, state.place).iter() {
             let mut paths = Vec::new();
-            if let Some(relation) = here.relation(node.relation) {
-                self.by_node(state, here, node, relation, &mut paths);
+            for node in &shown.nodes {
+                if let Some(relation) = here.relation(node.relation) {
+                    self.by_node(state, here, node, relation, &mut paths);
+                }
             }
+            self.by_functions(state, &shown.sources, &none, &mut paths);
             let open = paths.into_iter().filter(|path| path.class == Class::Rows);
+            let blobs = shown.catalog == LARGE_OBJECTS;
             found.extend(open.map(|mut path| {
                 let catalog = path.links.last().map(|link| link.to.clone()).unwrap_or_default();
                 path.links
-                    .push(Link::new(&catalog, &here.title(target), holds, Hold::Fixed));
+                    .push(Link::new(&catalog, &here.title(target), shown.holds, Hold::Fixed));
                 Path {
-                    class: *class,
-                    kind: Kind::Statistics,
+                    class: if blobs && target.blobs {
+                        Class::Rows
+                    } else {
+                        shown.class
+                    },
+                    kind: match shown.catalog {
+                        _ if blobs => Kind::LargeObject,
+                        "pg_stat_activity" => Kind::Monitoring,
+                        _ => Kind::Statistics,
+                    },
                     columns: None,
                     ..path
                 }

@@ -16,9 +16,11 @@ pub(crate) fn only_counts(rule: &Rule) -> bool {
 impl Rights<'_, '_> {
     /// The view on the way to the target that gives `current` no row whatever rows there are.
     pub(crate) fn empty_view<'n>(&self, node: &'n Node, current: Option<RoleAt>) -> Option<&'n str> {
+        let has = self.has_roles(current);
         let who = Who {
             current: current.map(|at| self.world.name(at)),
             session: None,
+            has: Some(&has),
         };
         node.views
             .iter()
@@ -31,9 +33,11 @@ impl Rights<'_, '_> {
     /// Whether a materialized view that reads a node can hold rows of it, and what is uncertain about that.
     pub(crate) fn filled(&self, rule: &Rule, view: &Relation, node: &Node) -> Option<Option<&'static str>> {
         let owner = self.world.at(view.owner);
+        let has = self.has_roles(owner);
         let who = Who {
             current: owner.map(|at| self.world.name(at)),
             session: None,
+            has: Some(&has),
         };
         let empty = rule.text.as_deref().and_then(|text| view_gives(text, who)) == Some(false);
         if empty || self.empty_view(node, owner).is_some() {

@@ -113,7 +113,7 @@ pub struct Relation {
 pub struct Reference {
     /// The relation.
     pub relation: Oid,
-    /// The columns.
+    /// The columns; an empty list where only the rows' number or existence is asked for.
     #[serde(default)]
     pub columns: Option<Vec<String>>,
 }
@@ -214,6 +214,9 @@ pub struct Trigger {
     pub bits: i64,
     /// Whether it is switched on.
     pub enabled: bool,
+    /// Whether it is shown the changed rows as a table.
+    #[serde(default)]
+    pub transition: bool,
 }
 
 /// An event trigger.
