@@ -19,7 +19,11 @@ impl<'s> Rights<'_, 's> {
         let Some(here) = self.place(place) else { return };
         self.lo_compat_by_setting(state, here, target, found);
         for objects in &here.contents.large_objects {
-            let sql = format!("LARGE OBJECT {}", objects.first);
+            let numbers: Vec<String> = match objects.oids.as_slice() {
+                [] => vec![objects.first.to_string()],
+                all => all.iter().map(u32::to_string).collect(),
+            };
+            let sql = format!("LARGE OBJECT {}", numbers.join(", "));
             let title = format!("large object {}", objects.first);
             let owned = self.world.at(objects.owner) == Some(user);
             let class = if target.blobs { Class::Rows } else { Class::Latent };
@@ -53,13 +57,16 @@ impl<'s> Rights<'_, 's> {
                 let mut links = way.links;
                 if owned && let Some(last) = links.last_mut() {
                     let heir = self.superuser().map_or("postgres", |at| self.world.name(at));
+                    let each = numbers
+                        .iter()
+                        .map(|one| format!("ALTER LARGE OBJECT {one} OWNER TO {};", name(heir)));
                     last.hold = Hold::Sql {
                         place: Some(place),
-                        sql: format!("ALTER {sql} OWNER TO {};", name(heir)),
+                        sql: each.collect::<Vec<_>>().join(" "),
                         breaks: None,
                     };
                 }
-                if objects.count > 1 {
+                if objects.count > i64::try_from(numbers.len()).unwrap_or(i64::MAX) {
                     self.all_alike(&mut links, objects.count);
                 }
                 let tries = format!("SELECT 1 WHERE length(pg_catalog.lo_get({})) > 0", objects.first);
@@ -105,13 +112,12 @@ impl<'s> Rights<'_, 's> {
         }
     }
 
-    /// Several large objects with the same rights are closed one by one; the statement names the first.
+    /// A great many large objects with the same rights are closed in rounds; the statement names the first of them.
     fn all_alike(&self, links: &mut [Link], count: i64) {
         if let Some(link) = links.last_mut() {
             link.by = format!(
-                "{} (and of {} more with the same owner and rights, one statement each)",
-                link.by,
-                count - 1
+                "{} (and of others like it, {count} in all: closed in rounds)",
+                link.by
             );
         }
     }

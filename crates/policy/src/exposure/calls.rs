@@ -169,7 +169,7 @@ impl<'s> Rights<'_, 's> {
             (CallerKind::Aggregate, Some(aggregate)) => {
                 self.ways(place, user, &self.function(place, aggregate), 'X')
             }
-            (CallerKind::OperatorClass, _) => vec![self.compared(state, source, &function, caller)],
+            (CallerKind::OperatorClass, _) => self.compared(state, source, &function, caller),
             (CallerKind::Function, Some(outer))
                 if !self.may(place, user, &self.function(place, outer), 'X') =>
             {
@@ -245,8 +245,22 @@ impl<'s> Rights<'_, 's> {
     }
 
     /// The support functions of an operator class are called with the values that are sorted or compared, and no EXECUTE is
-    /// asked for.
-    fn compared(&self, state: &State, source: &Source<'s>, function: &Target, caller: &Caller) -> Way {
+    /// asked for: what is held is USAGE on the schema of their type.
+    fn compared(&self, state: &State, source: &Source<'s>, function: &Target, caller: &Caller) -> Vec<Way> {
+        let by = format!("compares values, by operator class {}, with", caller.name);
+        let schema = self.schema(state.place, caller.schema);
+        let held = schema.iter().flat_map(|schema| {
+            let ways = self.ways(state.place, state.user, schema, 'U').into_iter();
+            ways.filter(|way| way.kind != Kind::PublicGrant).map(|mut way| {
+                way.links
+                    .push(Link::new(&schema.title, &function.title, &by, Hold::Fixed));
+                way
+            })
+        });
+        let held: Vec<Way> = held.collect();
+        if !held.is_empty() {
+            return held;
+        }
         let hold = Hold::Sql {
             place: Some(source.place),
             sql: format!("ALTER {} SECURITY INVOKER;", function.object),
@@ -255,12 +269,11 @@ impl<'s> Rights<'_, 's> {
                 caller.name
             )),
         };
-        let by = format!("compares values, by operator class {}, with", caller.name);
         let link = Link::new(self.world.name(state.user), &function.title, &by, hold);
-        Way {
+        vec![Way {
             kind: Kind::Operator,
             links: vec![link],
-        }
+        }]
     }
 
     /// How `user` may write a relation with a right.

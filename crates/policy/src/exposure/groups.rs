@@ -212,7 +212,7 @@ fn watched(search: &Search<'_, '_>) -> Vec<bool> {
         }
         for relation in &contents.relations {
             let schema = here.schema_name(relation.schema);
-            if matches!(schema, "pg_catalog" | "cron" | "pgagent") {
+            if matches!(schema, "pg_catalog" | "cron" | "pgagent") || here.index.is_file(relation) {
                 all.extend(rights.relation_holders(place, relation));
                 all.extend(rights.schema_holders(place, relation.schema));
             }
@@ -225,22 +225,6 @@ fn watched(search: &Search<'_, '_>) -> Vec<bool> {
         }
     }
     flags
-}
-
-/// Roles that conditions of policies and views name where they ask for membership.
-fn asked(search: &Search<'_, '_>) -> Vec<RoleAt> {
-    let contents = search.rights.world.places.iter().map(|here| here.contents);
-    let mut all = BTreeSet::new();
-    for contents in contents {
-        let policies = contents
-            .policies
-            .iter()
-            .filter_map(|one| one.condition.as_deref());
-        let views = contents.rules.iter().filter_map(|one| one.text.as_deref());
-        let asking = policies.chain(views).filter(|text| text.contains("pg_has_role"));
-        all.extend(asking.flat_map(|text| search.rights.named_in(text)));
-    }
-    all.into_iter().collect()
 }
 
 /// Numbers things as they come.
@@ -281,7 +265,7 @@ impl Groups {
             reach: HashMap::new(),
             shape_of: HashMap::new(),
             watched: watched(search),
-            asked: asked(search),
+            asked: super::holders::asked(rights),
             partitions: RefCell::default(),
         };
         let strong = Useful::strong(rights);

@@ -1,6 +1,6 @@
 //! Who holds something on an object: the roles that what is read through it can depend on.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::groups::Held;
 use super::nodes::Node;
@@ -76,6 +76,22 @@ impl Rights<'_, '_> {
         here.zip(oid)
             .is_some_and(|(here, oid)| here.index.owners.contains(&oid))
     }
+}
+
+/// Roles that conditions of policies and views name where they ask for membership.
+pub(super) fn asked(rights: &Rights<'_, '_>) -> Vec<RoleAt> {
+    let contents = rights.world.places.iter().map(|here| here.contents);
+    let mut all = BTreeSet::new();
+    for contents in contents {
+        let policies = contents
+            .policies
+            .iter()
+            .filter_map(|one| one.condition.as_deref());
+        let views = contents.rules.iter().filter_map(|one| one.text.as_deref());
+        let asking = policies.chain(views).filter(|text| text.contains("pg_has_role"));
+        all.extend(asking.flat_map(|text| rights.named_in(text)));
+    }
+    all.into_iter().collect()
 }
 
 /// Roles, each with the database in which it holds something.
@@ -191,6 +207,11 @@ impl<'s> Search<'_, 's> {
             let relations = relations.iter().filter_map(|oid| here.relation(*oid));
             for relation in relations.chain(sinks) {
                 take(source.place, relation, &mut all);
+            }
+        }
+        if let Some(here) = rights.place(target.place) {
+            for relation in here.index.alike(target.relation).iter().take(super::files::ALIKE) {
+                take(target.place, relation, &mut all);
             }
         }
         let owners = target

@@ -22,6 +22,10 @@ pub(crate) struct Index<'s> {
     readers: HashMap<String, Vec<FunctionAt>>,
     /// Functions that call a function, by the one that is called.
     callers: HashMap<FunctionAt, Vec<FunctionAt>>,
+    /// Relations of unknown contents, by their columns' names.
+    unknown: HashMap<&'s [String], Vec<&'s Relation>>,
+    /// Foreign tables over files and programs of the server.
+    pub(crate) files: Vec<&'s ForeignTable>,
     /// What calls functions with a relation's rows, by the relation.
     with_rows: HashMap<Oid, Vec<&'s Caller>>,
     /// A view's own rule, by the view.
@@ -93,6 +97,17 @@ impl<'s> Index<'s> {
                 .or_default()
                 .push(caller.function);
         }
+        for relation in contents.relations.iter().filter(|one| one.unknown) {
+            let columns = relation.columns.as_deref().unwrap_or_default();
+            if columns.len() > 1 {
+                new.unknown.entry(columns).or_default().push(relation);
+            }
+        }
+        let wrapper = |table: &&ForeignTable| {
+            let server = contents.servers.iter().find(|one| one.oid == table.server);
+            server.is_some_and(|one| one.wrapper.starts_with("file_fdw"))
+        };
+        new.files = contents.foreign_tables.iter().filter(wrapper).collect();
         for table in &contents.foreign_tables {
             new.foreign_tables.entry(table.relation).or_insert(table);
         }
@@ -170,6 +185,17 @@ impl<'s> Index<'s> {
             .get(&relation)
             .map(Vec::as_slice)
             .unwrap_or_default()
+    }
+
+    /// Whether a relation is a table over a file or program of the server.
+    pub(crate) fn is_file(&self, relation: &Relation) -> bool {
+        relation.kind == "f" && self.files.iter().any(|table| table.relation == relation.oid)
+    }
+
+    /// Relations of unknown contents with the same columns.
+    pub(crate) fn alike(&self, relation: &Relation) -> &[&'s Relation] {
+        let columns = relation.columns.as_deref().unwrap_or_default();
+        self.unknown.get(columns).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What calls functions with a relation's rows.

@@ -9,6 +9,9 @@ use super::snapshot::Relation;
 use super::states::State;
 use super::world::Holder;
 
+/// The first number that is not the server's own (`FirstNormalObjectId`).
+const FIRST_OWN: u32 = 16_384;
+
 impl<'s> Rights<'_, 's> {
     /// All of these, for a state and a target in its database.
     pub(crate) fn latent(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
@@ -195,12 +198,18 @@ impl<'s> Rights<'_, 's> {
                 &by,
                 hold,
             )];
-            found.push(self.latent_path(
+            // A grant changes catalogs, and so holds locks on them; who prepared it may commit it.
+            let grants = prepared.locks.iter().any(|oid| *oid < FIRST_OWN);
+            let path = self.latent_path(
                 state,
                 Kind::PreparedTransaction,
                 links,
                 "what it did shows when it is committed",
-            ));
+            );
+            found.push(Path {
+                class: if grants { Class::Grantable } else { Class::Latent },
+                ..path
+            });
         }
     }
 }

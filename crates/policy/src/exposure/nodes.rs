@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::kinds::Kind;
 use super::links::{Hold, Link};
+use super::remote_text::RemoteView;
 use super::rights::Rights;
 use super::row_security::RowSecurity;
 use super::snapshot::{ForeignTable, Oid, Reference, Relation, Rule, Trigger};
@@ -103,6 +104,8 @@ pub(crate) struct Reverse<'s> {
     children: HashMap<(usize, Oid), Vec<Oid>>,
     /// Foreign tables that lead into a place of this cluster, by the name of the remote relation.
     foreign: HashMap<RemoteName, Vec<(usize, &'s ForeignTable)>>,
+    /// Views that connect to this cluster.
+    connecting: Vec<RemoteView<'s>>,
 }
 
 /// Whether a reference asks for no column: how many rows there are, or whether.
@@ -119,8 +122,10 @@ impl<'s> Reverse<'s> {
             parents: HashMap::new(),
             children: HashMap::new(),
             foreign: HashMap::new(),
+            connecting: Vec::new(),
         };
         for (at, place) in rights.world.places.iter().enumerate() {
+            new.connecting.extend(super::remote_text::of_place(at, place));
             for rule in place.contents.rules.iter().filter(|rule| rule.enabled) {
                 if rule.event != "1" {
                     new.written.entry((at, rule.relation)).or_default().push(rule);
@@ -322,6 +327,7 @@ impl<'s> Rights<'_, 's> {
             self.copies(reverse, node, here, &mut add);
         }
         found.extend(self.foreign_nodes(reverse, node, here, relation));
+        found.extend(self.connecting(&reverse.connecting, node, here, relation));
         found.extend(self.subscribed(node, here, relation));
         found.extend(self.copied_elsewhere(node, here, relation));
         found

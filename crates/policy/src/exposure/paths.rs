@@ -78,11 +78,13 @@ impl<'s> Search<'_, 's> {
         rights.by_invoked(state, nodes, &mut found);
         rights.by_functions(state, sources, &self.callers, &mut found);
         if state.class == Class::Rows {
+            rights.by_files(state, *place, relation, &mut found);
             rights.past_the_table(state, (*place, relation), nodes, &mut found);
             if state.place == *place {
                 rights.facts(state, relation, &mut found);
                 rights.by_catalog_views(state, &self.reverse, relation, &mut found);
                 rights.latent(state, relation, &mut found);
+                rights.by_alike(state, relation, &mut found);
                 rights.by_own_code(state, relation, code, &mut found);
             }
         }

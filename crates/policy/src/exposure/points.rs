@@ -175,7 +175,9 @@ impl<'s> Rights<'_, 's> {
                 links,
                 columns: column_list,
                 why,
-                tries: namer.is_none().then(|| (counting(&sql), true)),
+                tries: namer
+                    .is_none()
+                    .then(|| (counting(&sql), !self.asks_settings(place, relation))),
                 place,
                 sets: state.sets,
             });
@@ -231,6 +233,16 @@ impl<'s> Rights<'_, 's> {
         } else if node.kind.is_none() && relation.row_security {
             self.owner_of_secured(state, relation, &target, found);
         }
+    }
+
+    /// Whether row security of a relation asks a setting that a session may make for itself: that no row comes then says little.
+    fn asks_settings(&self, place: usize, relation: &Relation) -> bool {
+        let policies = self.place(place).map(|here| here.index.policies(relation.oid));
+        let mut conditions = policies
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.condition.as_deref());
+        relation.row_security && conditions.any(|text| text.contains("current_setting"))
     }
 
     /// The owner of a table with FORCE ROW LEVEL SECURITY and no policy for it can take that away.

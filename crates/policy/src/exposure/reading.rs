@@ -116,7 +116,8 @@ select coalesce(json_agg(json_build_object('oid', c.oid::int8, 'schema', c.relna
   'kind', c.relkind, 'owner', c.relowner::int8, 'acl', c.relacl::text[], 'column_acls', a.acls,
   'row_security', c.relrowsecurity, 'force', c.relforcerowsecurity, 'options', c.reloptions, 'columns', a.names,
   'blobs', coalesce(a.blobs, false), 'toast', c.reltoastrelid::int8, 'statistics', $STATISTICS,
-  'temporary', c.relpersistence = 't', 'unfilled', not c.relispopulated) order by c.oid), '[]')
+  'temporary', c.relpersistence = 't',
+  'unknown', c.relkind in ('r','m') and c.reltuples <= 0 and pg_relation_size(c.oid) > 0, 'unfilled', not c.relispopulated) order by c.oid), '[]')
 from c left join a on a.attrelid = c.oid";
 
 /// The query for a database's `relations`; a reader of `pg_statistic` knows of which relations there are statistics.
@@ -160,15 +161,16 @@ r as (
           case when d.columns is null and strpos(w.ev_action::text, ':varattno 0 ') = 0 then '{}' else d.columns end as columns
         from d join w on w.oid = d.objid union all select objid, refobjid, columns from pinned) d group by objid),
 f as (
-  select objid, array_agg(distinct fn::int8) as calls from (
+  select objid, array_agg(distinct fn::int8) as calls, bool_or(p.proname like 'dblink%') as connects from (
     select d.objid, d.refobjid as fn from pg_depend d join w on w.oid = d.objid
     where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_proc'::regclass
     union all select d.objid, o.oprcode from pg_depend d join w on w.oid = d.objid join pg_operator o on o.oid = d.refobjid
-    where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_operator'::regclass) called group by objid)
+    where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_operator'::regclass) called
+  join pg_proc p on p.oid = fn group by objid)
 select coalesce(json_agg(json_build_object('relation', w.ev_class::int8, 'name', w.rulename, 'event', w.ev_type,
   'enabled', w.ev_enabled <> 'D', 'reads', r.reads, 'calls', f.calls,
   'text', case when w.ev_type <> '1' then pg_get_ruledef(w.oid)
-               when strpos(left(w.ev_action::text, 400), ':hasAggs true') > 0
+               when f.connects or strpos(left(w.ev_action::text, 400), ':hasAggs true') > 0
                  or w.ev_action::text ~ '(SQLVALUEFUNCTION|:limitCount [{]|[{]CONST :consttype 16 |:args [(][{]CONST [^{}]*[}] [{]CONST )' then pg_get_viewdef(w.ev_class) end)
   order by w.oid), '[]')
 from w left join r on r.objid = w.oid left join f on f.objid = w.oid";
@@ -354,8 +356,9 @@ from pg_subscription s where s.subdbid = (select oid from pg_database where datn
 /// Fills a database's `large_objects`.
 pub const LARGE_OBJECTS: &str = "
 select coalesce(json_agg(json_build_object('owner', owner::int8, 'acl', acl::aclitem[]::text[], 'count', count,
-  'first', first::int8)), '[]')
-from (select lomowner as owner, lomacl::text as acl, count(*) as count, min(oid) as first
+  'first', first::int8, 'oids', oids)), '[]')
+from (select lomowner as owner, lomacl::text as acl, count(*) as count, min(oid) as first,
+        (array_agg(oid::int8 order by oid))[1:10000] as oids
       from pg_largeobject_metadata group by 1, 2) g";
 
 /// Fills a database's `extensions`.

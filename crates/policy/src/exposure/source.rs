@@ -12,7 +12,7 @@ pub(in crate::exposure) mod tokens;
 mod tests;
 
 use grants::granted;
-pub(in crate::exposure) use runs::of_symbol;
+pub(in crate::exposure) use runs::{command as commanded, of_symbol};
 use runs::{counting, executed, handed};
 use tokens::{Token, tokens};
 

@@ -10,6 +10,7 @@ use super::points::{Callers, Path, Source};
 use super::report::Class;
 use super::rights::Rights;
 use super::snapshot::Relation;
+use super::source::Dynamic;
 use super::states::State;
 use super::world::RoleAt;
 
@@ -62,6 +63,11 @@ impl<'s> Rights<'_, 's> {
                     let view = VIEWS.iter().any(|(one, ..)| one == catalog);
                     let shows = |source: &Source<'_>| {
                         let owner = self.world.at(source.function.owner);
+                        // What runs any text is a path to the relation itself.
+                        let meaning = here.meanings.get(&source.function.oid);
+                        if meaning.is_some_and(|meaning| meaning.dynamic != Dynamic::No) {
+                            return false;
+                        }
                         !view || owner.is_some_and(|owner| self.is_shown_all(place, owner, catalog))
                     };
                     found.push(Shown {

@@ -103,6 +103,9 @@ pub struct Relation {
     /// Temporary.
     #[serde(default)]
     pub temporary: bool,
+    /// Whether it holds something and was never analyzed, so that no statistics say what.
+    #[serde(default)]
+    pub unknown: bool,
     /// Whether it is a materialized view that has not been filled.
     #[serde(default)]
     pub unfilled: bool,
@@ -398,6 +401,9 @@ pub struct LargeObjects {
     pub count: i64,
     /// The first of them.
     pub first: Oid,
+    /// The first ten thousand of them.
+    #[serde(default)]
+    pub oids: Vec<Oid>,
 }
 
 /// Default privileges.

@@ -153,7 +153,7 @@ fn relation(text: &str) -> Option<Named> {
 }
 
 /// The command that a program is called with, as far as it holds SQL.
-pub(super) fn command(text: &str) -> String {
+pub(in crate::exposure) fn command(text: &str) -> String {
     text.replace(['"', '\''], " ")
 }
 
