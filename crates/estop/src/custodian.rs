@@ -1,11 +1,14 @@
-//! The custodian's key: made once, kept in the state folder, its public half beside it.
+//! The custodian's keys: made once, kept in the state folder. The one that signs has its public half beside it; the other
+//! tags subject keys in records.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use evidence::id::Custodian;
 use evidence::note::{SignerKey, VerifierKey};
-use zeroize::Zeroizing;
+use evidence::subject::{AccountingKey, KEY_BYTES};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::estate::State;
 use crate::failure::{Exit, Failure};
@@ -23,18 +26,7 @@ pub fn key(state: &State, custodian: &Custodian) -> Result<SignerKey, Failure> {
     if !path.exists() {
         return make(state, custodian);
     }
-    let mode = fs::metadata(&path)
-        .map_err(|source| FileError::new("read", &path, source))?
-        .mode();
-    if mode & 0o077 != 0 {
-        return Err(Failure::wrong(format!(
-            "`{}` can be read by other accounts (mode {:o})",
-            path.display(),
-            mode & 0o777
-        ))
-        .help(format!("if nobody has: chmod 600 {}", path.display())));
-    }
-    let text = Zeroizing::new(files::read(&path, KEY_BYTES_MAX)?);
+    let text = private(&path)?;
     let key = SignerKey::parse(text.trim()).map_err(|error| {
         Failure::wrong(format!("`{}` does not hold a custodian's key", path.display())).because(&error)
     })?;
@@ -46,6 +38,76 @@ pub fn key(state: &State, custodian: &Custodian) -> Result<SignerKey, Failure> {
         )));
     }
     Ok(key)
+}
+
+/// The key that subject keys of rows are tagged with in records; a new one where there is none yet.
+///
+/// # Errors
+/// The file is not such a key, is open to others, or cannot be made.
+pub fn accounting_key(state: &State) -> Result<AccountingKey, Failure> {
+    let path = state.accounting_key();
+    if let Some(key) = known_accounting_key(state)? {
+        return Ok(key);
+    }
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).map_err(|_| Failure::absent("the system gave no random bytes for a key"))?;
+    let key = AccountingKey::new(bytes);
+    bytes.zeroize();
+    let text = Zeroizing::new(format!("{}\n", hexadecimal(key.reveal())));
+    files::create(&path, &text, Readers::Owner)?;
+    // Records are made with it from now on: it must not be lost where they are not.
+    fs::File::open(state.folder())
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| FileError::new("write", state.folder(), source))?;
+    Ok(key)
+}
+
+/// The same, if there is one.
+///
+/// # Errors
+/// The file is not such a key, or is open to others.
+pub fn known_accounting_key(state: &State) -> Result<Option<AccountingKey>, Failure> {
+    let path = state.accounting_key();
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = private(&path)?;
+    let digits: Option<Vec<u8>> = text
+        .trim()
+        .as_bytes()
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())
+        .collect();
+    let bytes = digits.and_then(|digits| <[u8; KEY_BYTES]>::try_from(digits).ok());
+    match bytes.filter(|bytes| hexadecimal(bytes) == text.trim()) {
+        Some(bytes) => Ok(Some(AccountingKey::new(bytes))),
+        None => Err(Failure::wrong(format!(
+            "`{}` does not hold an accounting key: 32 hexadecimal digits",
+            path.display()
+        ))),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The text of a file that nobody else may read.
+fn private(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let mode = fs::metadata(path)
+        .map_err(|source| FileError::new("read", path, source))?
+        .mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::wrong(format!(
+            "`{}` can be read by other accounts (mode {:o})",
+            path.display(),
+            mode & 0o777
+        ))
+        .help(format!("if nobody has: chmod 600 {}", path.display())));
+    }
+    Ok(Zeroizing::new(files::read(path, KEY_BYTES_MAX)?))
 }
 
 /// The custodian's public key, from the state folder.
@@ -100,6 +162,21 @@ mod tests {
         assert_eq!(fs::metadata(state.key()).unwrap().mode() & 0o777, 0o600);
         assert_eq!(key(&state, &office).unwrap().verifier(), first.verifier());
         assert_eq!(public_key(&state).unwrap(), first.verifier());
+    }
+
+    #[test]
+    fn the_accounting_key_is_made_once_and_is_the_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::at(folder.path().join("state"));
+        assert!(known_accounting_key(&state).unwrap().is_none());
+        let first = accounting_key(&state).unwrap();
+        let path = state.accounting_key();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(accounting_key(&state).unwrap().id(), first.id());
+        fs::write(&path, "7").unwrap();
+        assert_eq!(accounting_key(&state).unwrap_err().exit, Exit::Wrong);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(known_accounting_key(&state).unwrap_err().exit, Exit::Wrong);
     }
 
     #[test]

@@ -93,6 +93,18 @@ impl State {
         self.folder.join("custodian.key")
     }
 
+    /// The key that subject keys are tagged with in records. Whoever has it can ask the records for a name.
+    #[must_use]
+    pub fn accounting_key(&self) -> PathBuf {
+        self.folder.join("accounting.key")
+    }
+
+    /// Folder of the index of whom disclosures were about: it can be made anew from the ledger.
+    #[must_use]
+    pub fn accounting(&self) -> PathBuf {
+        self.folder.join("accounting")
+    }
+
     /// The custodian's public key, to be published.
     #[must_use]
     pub fn public_key(&self) -> PathBuf {

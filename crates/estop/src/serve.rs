@@ -121,6 +121,7 @@ impl Serving {
             ledger: ledger.clone(),
             register,
             clock,
+            accounting: custodian::accounting_key(&state)?,
         })
         .await
         .map_err(|error| Failure::absent("the gateway cannot start").because(&error))?;

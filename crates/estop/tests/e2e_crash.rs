@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crash::partners::{Partner, Received, Road};
 use crash::small_disk::SmallDisk;
-use crash::told::told;
+use crash::told::{told, whose_rows};
 use crash::{Serve, World};
 use futures_util::StreamExt as _;
 use stage::desk::Worker;
@@ -115,6 +115,8 @@ fn nothing_is_lost(world: &World, received: Vec<Received>, runs: u64) {
         .map(|one| (one, told.get(&one.marker)))
         .collect::<Vec<_>>();
     assert!(lost.is_empty(), "received, and not in the ledger: {shown:?}");
+    let people = whose_rows(world.state(), &told, &received);
+    assert!(people >= 10 * runs, "too few people among the rows: {people}");
     // Else the test would have shown little.
     assert!(
         received.len() as u64 >= 10 * runs && cut as u64 >= runs,

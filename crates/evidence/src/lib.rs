@@ -14,6 +14,7 @@ pub mod note;
 pub mod proof;
 pub mod record;
 pub mod signers;
+pub mod subject;
 pub mod tile;
 pub mod tree;
 pub mod witness;

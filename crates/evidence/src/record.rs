@@ -12,12 +12,14 @@ use crate::entry::Kind;
 use crate::id::{AgreementId, DirectiveNumber, Epoch, OfficerId, PartnerId, PurposeId, SessionId};
 
 mod bounded;
+mod subjects;
 mod time;
 
 pub use bounded::{
     Clipped, Excerpt, MAX_CLIPPED_BYTES, MAX_EXCERPT_BYTES, MAX_PARAMETERS, MAX_PARAMETERS_BYTES, Parameter,
     ParameterValue, Whole, parameters,
 };
+pub use subjects::{Subjects, Unattributed, Why};
 
 /// Longest record in bytes. A statement's record stays far below it (see [`MAX_EXCERPT_BYTES`]); the list of
 /// statements that changed a database for a large estate is what needs the room.
@@ -191,6 +193,15 @@ records! {
         bytes: u64,
         /// How it ended, or that it has not yet.
         outcome: Outcome,
+        /// The agreement's legal basis, as it was in force.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        legal_basis: Option<Clipped>,
+        /// Whom the rows are about, by data set.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        subjects: Vec<Subjects>,
+        /// Rows of which that cannot be said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unattributed: Vec<Unattributed>,
     }
 
     /// Further rows of a result that was too long for one entry.
@@ -203,6 +214,12 @@ records! {
         rows: u64,
         /// Bytes of DataRow and CopyData messages of this part.
         bytes: u64,
+        /// Whom the rows of this part are about, by data set.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        subjects: Vec<Subjects>,
+        /// Rows of this part of which that cannot be said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unattributed: Vec<Unattributed>,
     }
 
     /// How a result that was too long for one entry ended.

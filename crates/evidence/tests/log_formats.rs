@@ -80,6 +80,9 @@ fn record_bytes() -> Vec<u8> {
         outcome: Outcome::Complete {
             tag: "SELECT 1".into(),
         },
+        legal_basis: None,
+        subjects: Vec::new(),
+        unattributed: Vec::new(),
     })
     .unwrap()
 }

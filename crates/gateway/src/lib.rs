@@ -20,6 +20,7 @@ mod session;
 mod sessions;
 mod transport;
 mod upstream;
+mod views;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,6 +28,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evidence::subject::AccountingKey;
 use ledger::register::Register;
 use ledger::{Clock, Ledger};
 use tokio::net::TcpListener;
@@ -62,6 +64,8 @@ pub struct Config {
     pub register: Arc<dyn Register>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What subject keys of rows are tagged with in records.
+    pub accounting: AccountingKey,
 }
 
 /// Why a gateway cannot start.
@@ -120,6 +124,7 @@ impl Gateway {
             cancels: cancel::Cancels::default(),
             filters: Filters::default(),
             clock,
+            accounting: config.accounting,
             mock: Mock::new(secret, ITERATIONS_MIN),
             refusals: Refusals::default(),
             strangers: Arc::new(Semaphore::new(UNAUTHENTICATED)),

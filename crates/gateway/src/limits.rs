@@ -29,6 +29,9 @@ pub(crate) const READ_BYTES: usize = 128 * 1024;
 /// A message of upstream's that is longer than this goes by in pieces.
 pub(crate) const WHOLE_MESSAGE_BYTES: usize = 64 * 1024;
 
+/// Columns of an agreement's views, and relations that everybody may read, in one database. Past it nobody is let in.
+pub(crate) const RELATIONS: usize = 1_000_000;
+
 /// Replies that wait for their record or for the client to read. Past it nothing more is read from upstream,
 /// so a session's memory stays within a few times this, whatever the size of the result.
 pub(crate) const HELD_BYTES: usize = 1024 * 1024;

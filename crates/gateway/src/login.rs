@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
@@ -29,6 +30,7 @@ use crate::serving::Shared;
 use crate::sessions::{SessionInfo, State, Ticket};
 use crate::transport::{Client, Server};
 use crate::upstream::{self, UpstreamError};
+use crate::views::Views;
 
 /// A session that was permitted, recorded, and logged in upstream.
 pub(crate) struct Admitted {
@@ -48,6 +50,7 @@ pub(crate) struct Facts {
     pub(crate) first_case: Option<String>,
     pub(crate) session: SessionId,
     pub(crate) address: Clipped,
+    pub(crate) views: Arc<Views>,
     pub(crate) ticket: Ticket,
     pub(crate) cancel: Registered,
 }
@@ -61,6 +64,7 @@ impl Facts {
             agreement: self.permit.agreement().clone(),
             purpose: self.permit.purpose().clone(),
             client: self.address.clone(),
+            legal_basis: self.permit.legal_basis().into(),
         }
     }
 
@@ -185,8 +189,13 @@ async fn enter(
         .and_then(|place| place.of(&permit))
         .ok_or(Stop::Say(Say::upstream_unreachable()))?;
     let settings = settings(&permit, request);
-    let login = upstream::log_in(&database, &shared.register, &permit, &settings);
-    let logged_in = match tokio::time::timeout(crate::limits::UPSTREAM_LOGIN, login).await {
+    let views = Views::new(permit.views(), &shared.accounting);
+    let login = async {
+        let mut logged_in = upstream::log_in(&database, &shared.register, &permit, &settings).await?;
+        let views = logged_in.resolve(views, permit.schema()).await?;
+        Ok((logged_in, views))
+    };
+    let (logged_in, views) = match tokio::time::timeout(crate::limits::UPSTREAM_LOGIN, login).await {
         Ok(Ok(logged_in)) => logged_in,
         Ok(Err(error)) => return Err(Stop::Say(upstream_failed(&error))),
         Err(_) => return Err(Stop::Say(Say::upstream_unreachable())),
@@ -205,6 +214,7 @@ async fn enter(
         first_case,
         session,
         address: address(from),
+        views: Arc::new(views),
         ticket,
         cancel,
     };

@@ -21,6 +21,7 @@ use crate::say::Say;
 use crate::sessions::State;
 
 mod answers;
+pub(crate) mod attribution;
 mod names;
 mod pending;
 pub(crate) mod recorder;
@@ -64,6 +65,9 @@ struct Local {
 
 type LocalError = Box<Local>;
 
+/// Messages that one of the client's may become: an Execute, and a Describe of our own before it.
+const MESSAGES_AT_ONCE: usize = 2;
+
 /// The state of one session's protocol.
 #[derive(Debug)]
 pub(crate) struct Relay {
@@ -84,6 +88,8 @@ pub(crate) struct Relay {
     /// The client was told that a record failed, and sees nothing more until the next `ReadyForQuery`.
     losing: bool,
     terminated: bool,
+    /// The client was told that a result must not be given, and sees nothing more until the next `ReadyForQuery`.
+    withheld: bool,
     /// How often upstream has said that no transaction is open.
     rests: u64,
     /// Whether something went upstream behind the last Sync or simple query: a transaction is open there of which no
@@ -108,6 +114,7 @@ impl Relay {
             portals: Names::new(),
             rest: answers::Fate::Pass,
             losing: false,
+            withheld: false,
             terminated: false,
             rests: 0,
             unsynced: false,
@@ -130,7 +137,7 @@ impl Relay {
 
     /// Whether more of the client's messages may be read.
     pub(crate) fn has_room(&self) -> bool {
-        self.replies.has_room()
+        self.replies.has_room_for(MESSAGES_AT_ONCE)
     }
 
     /// What the session is at, for [`Watch`](crate::overdue::Watch).

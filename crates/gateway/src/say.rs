@@ -108,6 +108,23 @@ impl Say {
         .hint("Nothing was disclosed. Try again; the custodian has been alerted.")
     }
 
+    /// The agreement asks that each row can be accounted for by person.
+    pub(crate) fn subject_required(view: &str, key: &str) -> Self {
+        Self::new(
+            "42501",
+            format!("the agreement gives rows of \"{view}\" only with their subject key \"{key}\""),
+        )
+        .detail(format!(
+            "Clause `subject_key = \"required\"` of its share of \"{view}\": each row given must be accounted for by person."
+        ))
+        .hint(format!("Select the column {key} of {view} as it is, without COPY."))
+    }
+
+    /// A view is another one than at the login.
+    pub(crate) fn views_made_anew() -> Self {
+        Self::new("57P01", "what is shared was made anew since this session began").hint("Connect again.")
+    }
+
     pub(crate) fn upstream_unreachable() -> Self {
         Self::new(
             "57P03",

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use evidence::record::{Cut, Ended};
+use evidence::subject::AccountingKey;
 use jiff::{SignedDuration, Timestamp};
 use ledger::register::Register;
 use ledger::{Clock, Draft, Ledger, NotRecorded};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) cancels: Cancels,
     pub(crate) filters: Filters,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) accounting: AccountingKey,
     pub(crate) mock: Mock,
     pub(crate) refusals: Refusals,
     pub(crate) strangers: Arc<Semaphore>,

@@ -151,7 +151,11 @@ impl Session {
         let filter = shared
             .filters
             .for_statements_of(facts.permit.limits().statement_seconds);
-        let relay = Relay::new(filter, Recorder::new(facts.bound()), case);
+        let relay = Relay::new(
+            filter,
+            Recorder::new(facts.bound(), Arc::clone(&facts.views)),
+            case,
+        );
         let watch = Watch::new(facts.permit.limits().statement_seconds);
         let mut stopping = shared.stopping.clone();
         let mut outbox = Outbox::default();

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use evidence::id::PartnerId;
 use ledger::register::{Register, RegisterError};
+use policy::estate::SqlName;
 use policy::in_force::Permit;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use wire::backend::{self, Authentication, ParameterStatus};
+use wire::backend::{self, Authentication, DataRow, ParameterStatus};
 use wire::frame::{self, FrameError, Part, Source, Splitter};
 use wire::scram::client::{self, AwaitFirst, AwaitLast};
 use wire::scram::{NONCE_BYTES, Nonce, Password, ScramError};
@@ -18,8 +19,9 @@ use wire::startup::{CancelKey, Version};
 use wire::{Malformed, Unencodable, frontend, startup};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::limits::WHOLE_MESSAGE_BYTES;
+use crate::limits::{RELATIONS, WHOLE_MESSAGE_BYTES};
 use crate::transport::{Server, Upstream};
+use crate::views::{Found, Views};
 
 /// A database that is shared from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +78,55 @@ pub(crate) struct LoggedIn {
     /// Settings the server reports, as it reports them.
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) cancel: CancelKey,
+}
+
+impl LoggedIn {
+    /// Asks for the ids of a session's views.
+    pub(crate) async fn resolve(&mut self, views: Views, schema: &SqlName) -> Result<Views, UpstreamError> {
+        if !views.asks() {
+            return Ok(views);
+        }
+        let mut out = BytesMut::new();
+        frontend::query(&mut out, Views::question(schema).as_bytes())?;
+        self.server.write_all(&out).await?;
+        let mut splitter = Splitter::new(Source::Server, WHOLE_MESSAGE_BYTES);
+        let mut found = Vec::new();
+        loop {
+            let (tag, message) = next(&mut self.server, &mut splitter, &mut self.rest).await?;
+            let body = frame::body(&message);
+            match tag {
+                b'D' if found.len() < RELATIONS => found.push(relation(body)?),
+                b'T' | b'C' | b'N' | b'S' => {}
+                b'E' => return Err(refused(body)),
+                b'Z' => return Ok(views.found(found)),
+                _ => return Err(UpstreamError::OutOfPlace(tag)),
+            }
+        }
+    }
+}
+
+/// A row of the answer to [`Views::question`].
+fn relation(body: &[u8]) -> Result<Found, UpstreamError> {
+    let row = DataRow::parse(body)?;
+    let mut values = row.values();
+    let mut text = || {
+        values
+            .next()
+            .flatten()
+            .and_then(|value| std::str::from_utf8(value).ok())
+    };
+    let (id, name, number, column) = (text(), text(), text(), text());
+    let malformed = || UpstreamError::OutOfPlace(b'D');
+    let id = id.and_then(|id| id.parse().ok()).ok_or_else(malformed)?;
+    let column = match (name, number, column) {
+        (None, None, None) => None,
+        (Some(name), Some(number), Some(column)) => {
+            let number = number.parse().map_err(|_| malformed())?;
+            Some((name.to_owned(), number, column.to_owned()))
+        }
+        _ => return Err(malformed()),
+    };
+    Ok(Found { id, column })
 }
 
 /// Why there is no session with the upstream server. None of this is for the client's eyes.
@@ -180,18 +231,7 @@ enum Exchange {
 
 impl Messages {
     async fn next(&mut self) -> Result<(u8, BytesMut), UpstreamError> {
-        loop {
-            if let Some(piece) = self.splitter.next(&self.buffer)? {
-                let message = self.buffer.split_to(piece.len);
-                return match piece.part {
-                    Part::Whole => Ok((piece.header.tag, message)),
-                    _ => Err(UpstreamError::OutOfPlace(piece.header.tag)),
-                };
-            }
-            if self.server.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-        }
+        next(&mut self.server, &mut self.splitter, &mut self.buffer).await
     }
 
     async fn authenticate(&mut self, password: &Password) -> Result<(), UpstreamError> {
@@ -254,6 +294,26 @@ impl Messages {
                 }
                 _ => return Err(UpstreamError::OutOfPlace(tag)),
             }
+        }
+    }
+}
+
+/// The next message, whole.
+async fn next(
+    server: &mut Server,
+    splitter: &mut Splitter,
+    buffer: &mut BytesMut,
+) -> Result<(u8, BytesMut), UpstreamError> {
+    loop {
+        if let Some(piece) = splitter.next(buffer)? {
+            let message = buffer.split_to(piece.len);
+            return match piece.part {
+                Part::Whole => Ok((piece.header.tag, message)),
+                _ => Err(UpstreamError::OutOfPlace(piece.header.tag)),
+            };
+        }
+        if server.read_buf(buffer).await? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
     }
 }

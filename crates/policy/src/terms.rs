@@ -215,6 +215,10 @@ impl ShareTerms {
             let words = "the partner's conditions do not reach the relation".to_owned();
             how.insert("timing".to_owned(), words);
         }
+        if share.subject_required {
+            let words = "in every result, or it is not given".to_owned();
+            how.insert("subject key".to_owned(), words);
+        }
         Self {
             how,
             purpose: purpose.clone(),

@@ -238,6 +238,17 @@ pub fn parse(out: &mut BytesMut, name: &[u8], text: &[u8], types: &[u32]) -> Res
     })
 }
 
+/// Appends a Describe of a portal.
+///
+/// # Errors
+/// [`Unencodable`].
+pub fn describe_portal(out: &mut BytesMut, name: &[u8]) -> Result<(), Unencodable> {
+    write::message(out, b'D', |out| {
+        out.put_u8(b'P');
+        write::cstr(out, "portal name", name)
+    })
+}
+
 /// Appends a Sync.
 pub fn sync(out: &mut BytesMut) {
     write::small(out, b'S', &[]);

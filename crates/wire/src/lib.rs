@@ -13,6 +13,7 @@ mod read;
 pub mod reply;
 pub mod scram;
 pub mod startup;
+pub mod value;
 mod write;
 
 pub use read::Malformed;

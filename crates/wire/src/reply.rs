@@ -185,6 +185,12 @@ impl<I: Copy, L> Replies<I, L> {
         self.queue.len() < PENDING_MAX
     }
 
+    /// Whether so many more messages may be sent.
+    #[must_use]
+    pub fn has_room_for(&self, more: usize) -> bool {
+        self.queue.len().saturating_add(more) <= PENDING_MAX
+    }
+
     /// Whether every message has had its reply.
     #[must_use]
     pub fn is_idle(&self) -> bool {

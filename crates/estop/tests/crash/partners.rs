@@ -1,5 +1,6 @@
 //! Partners at work until the gateway dies under them: what each of them received, statement by statement.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub(crate) struct Received {
     pub(crate) marker: String,
     /// Rows that came.
     pub(crate) rows: u64,
+    /// Whom they were about, where they say so by number.
+    pub(crate) people: BTreeSet<i32>,
     /// Whether the statement was answered to its end.
     pub(crate) complete: bool,
     /// The SQLSTATE, if it was refused.
@@ -77,6 +80,11 @@ impl ToSql for AsText {
     }
 
     to_sql_checked!();
+}
+
+/// Whom a row in binary form is about.
+fn person(row: &Row) -> Option<Option<i32>> {
+    Some(row.try_get("person_id").ok())
 }
 
 /// One partner's connection.
@@ -147,40 +155,45 @@ impl Partner {
             Road::StreamExtended => vec![self.extended(client, stream, marker).await],
             Road::Copy => {
                 let rows = client.copy_out(&format!("copy ({stream}) to stdout")).await;
-                vec![self.receive(marker, rows, |_| true).await]
+                vec![self.receive(marker, rows, |_| Some(None)).await]
             }
         }
     }
 
     async fn simple(&self, client: &Client, marker: String, sql: &str) -> Received {
         let rows = client.simple_query_raw(sql).await;
-        self.receive(marker, rows, |message| {
-            matches!(message, SimpleQueryMessage::Row(_))
+        self.receive(marker, rows, |message| match message {
+            SimpleQueryMessage::Row(row) => {
+                let person = row.try_get("person_id").ok().flatten();
+                Some(person.and_then(|person| person.parse().ok()))
+            }
+            _ => None,
         })
         .await
     }
 
     async fn extended(&self, client: &Client, sql: String, marker: String) -> Received {
         let rows = client.query_raw(&sql, std::iter::empty::<&str>()).await;
-        self.receive(marker, rows, |_: &Row| true).await
+        self.receive(marker, rows, person).await
     }
 
     async fn bound(&self, client: &Client, prepared: &tokio_postgres::Statement, marker: String) -> Received {
         let parameters = [AsText(marker.clone()), AsText("3".to_owned())];
         let rows = client.query_raw(prepared, parameters).await;
-        self.receive(marker, rows, |_: &Row| true).await
+        self.receive(marker, rows, person).await
     }
 
-    /// Reads a result to its end, row by row, or to the end of the connection.
+    /// Reads a result to its end, row by row (`row` says whom one is about), or to the end of the connection.
     async fn receive<T>(
         &self,
         marker: String,
         messages: Result<impl Stream<Item = Result<T, Error>>, Error>,
-        is_row: impl Fn(&T) -> bool,
+        row: impl Fn(&T) -> Option<Option<i32>>,
     ) -> Received {
         let mut received = Received {
             marker,
             rows: 0,
+            people: BTreeSet::new(),
             complete: false,
             refused: None,
         };
@@ -190,7 +203,12 @@ impl Partner {
                 let mut messages = pin!(messages);
                 loop {
                     match messages.next().await {
-                        Some(Ok(message)) => received.rows += u64::from(is_row(&message)),
+                        Some(Ok(message)) => {
+                            if let Some(person) = row(&message) {
+                                received.rows += 1;
+                                received.people.extend(person);
+                            }
+                        }
                         Some(Err(error)) => break Some(error),
                         None => break None,
                     }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::hash;
+use crate::id::DatasetId;
+use crate::subject::{AccountingKey, TagSet};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -31,7 +33,30 @@ fn disclosure() -> Disclosure {
         outcome: Outcome::Complete {
             tag: "SELECT 1".into(),
         },
+        legal_basis: None,
+        subjects: Vec::new(),
+        unattributed: Vec::new(),
     }
+}
+
+fn subjects() -> Vec<Subjects> {
+    let key = AccountingKey::new([3; 16]);
+    let people: DatasetId = "people".parse().unwrap();
+    vec![Subjects {
+        columns: vec!["person_id".into(), "name".into()],
+        rows: 3,
+        key: key.id(),
+        tags: TagSet::new(vec![key.tagger(&people).tag(b"7"), key.tagger(&people).tag(b"8")]),
+        dataset: people,
+    }]
+}
+
+fn unattributed() -> Vec<Unattributed> {
+    vec![Unattributed {
+        dataset: None,
+        why: Why::NoKey,
+        rows: 4,
+    }]
 }
 
 fn json_of<R: Record>(record: &R) -> Value {
@@ -94,6 +119,16 @@ fn every_record_can_be_read_back() {
         },
     );
     round_trip(
+        Kind::Disclosure,
+        &Disclosure {
+            started: time,
+            legal_basis: Some("ISA 2018-044".into()),
+            subjects: subjects(),
+            unattributed: unattributed(),
+            ..disclosure()
+        },
+    );
+    round_trip(
         Kind::Session,
         &Session {
             session: session.clone(),
@@ -141,6 +176,8 @@ fn every_record_can_be_read_back() {
             statement_number: 1,
             rows: 2,
             bytes: 3,
+            subjects: subjects(),
+            unattributed: unattributed(),
         },
     );
     round_trip(

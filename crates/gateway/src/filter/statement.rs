@@ -8,7 +8,7 @@ use pg_query::protobuf::{
 use wire::backend::Sqlstate;
 
 use super::verdict::{CASE, Pass, Refused, Rule, Set, StatementKind};
-use super::walk::Walk;
+use super::walk::{Reads, Walk};
 use super::{Limits, STATEMENTS_MAX, settings};
 
 /// One statement that may go upstream.
@@ -49,17 +49,19 @@ pub(super) fn judge(tree: &ParseResult, limits: &Limits) -> Result<Pass, Refused
         return Err(Refused::new(Sqlstate::PROGRAM_LIMIT, message));
     }
     let mut pass = Pass::default();
+    let reads = Reads::default();
     for raw in &tree.stmts {
         let statement = raw
             .stmt
             .as_deref()
             .and_then(|node| node.node.as_ref())
             .ok_or_else(unknown)?;
-        let Judged { kind, set } = one(statement, limits)?;
+        let Judged { kind, set } = one(statement, limits, &reads)?;
         pass.statements.push(kind);
         pass.sets.extend(set);
     }
     case_alone(&pass)?;
+    pass.reads = reads.into_inner();
     Ok(pass)
 }
 
@@ -79,17 +81,17 @@ fn case_alone(pass: &Pass) -> Result<(), Refused> {
     Ok(())
 }
 
-fn one(statement: &NodeEnum, limits: &Limits) -> Result<Judged, Refused> {
+fn one(statement: &NodeEnum, limits: &Limits, reads: &Reads) -> Result<Judged, Refused> {
     let kind = match statement {
         NodeEnum::SelectStmt(select) => {
-            Walk::new(limits).select(select)?;
+            Walk::new(limits, reads).select(select)?;
             StatementKind::Select
         }
         NodeEnum::TransactionStmt(stmt) => transaction(stmt, limits)?,
         NodeEnum::VariableSetStmt(stmt) => return settings::judge(stmt, limits),
         NodeEnum::VariableShowStmt(_) => StatementKind::Show,
-        NodeEnum::CopyStmt(stmt) => copy(stmt, limits)?,
-        NodeEnum::DeclareCursorStmt(stmt) => declare(stmt, limits)?,
+        NodeEnum::CopyStmt(stmt) => copy(stmt, limits, reads)?,
+        NodeEnum::DeclareCursorStmt(stmt) => declare(stmt, limits, reads)?,
         NodeEnum::FetchStmt(FetchStmt {
             direction: _,
             how_many: _,
@@ -103,9 +105,9 @@ fn one(statement: &NodeEnum, limits: &Limits) -> Result<Judged, Refused> {
             }
         }
         NodeEnum::ClosePortalStmt(_) => StatementKind::Close,
-        NodeEnum::PrepareStmt(stmt) => prepare(stmt, limits)?,
+        NodeEnum::PrepareStmt(stmt) => prepare(stmt, limits, reads)?,
         NodeEnum::ExecuteStmt(ExecuteStmt { name: _, params }) => {
-            Walk::new(limits).nodes(params)?;
+            Walk::new(limits, reads).nodes(params)?;
             StatementKind::Execute
         }
         NodeEnum::DeallocateStmt(_) => StatementKind::Deallocate,
@@ -143,7 +145,7 @@ fn transaction(stmt: &TransactionStmt, limits: &Limits) -> Result<StatementKind,
     }
 }
 
-fn copy(stmt: &CopyStmt, limits: &Limits) -> Result<StatementKind, Refused> {
+fn copy(stmt: &CopyStmt, limits: &Limits, reads: &Reads) -> Result<StatementKind, Refused> {
     let CopyStmt {
         relation,
         query,
@@ -157,7 +159,7 @@ fn copy(stmt: &CopyStmt, limits: &Limits) -> Result<StatementKind, Refused> {
     if *is_from || *is_program || !filename.is_empty() || where_clause.is_some() {
         return Err(Refused::by(Rule::Statements, "COPY is available to STDOUT only"));
     }
-    let mut walk = Walk::new(limits);
+    let mut walk = Walk::new(limits, reads);
     if let Some(query) = query {
         walk.query(query)?;
     }
@@ -174,23 +176,23 @@ fn copy(stmt: &CopyStmt, limits: &Limits) -> Result<StatementKind, Refused> {
     Ok(StatementKind::Copy)
 }
 
-fn declare(stmt: &DeclareCursorStmt, limits: &Limits) -> Result<StatementKind, Refused> {
+fn declare(stmt: &DeclareCursorStmt, limits: &Limits, reads: &Reads) -> Result<StatementKind, Refused> {
     let DeclareCursorStmt {
         portalname: _,
         options: _,
         query,
     } = stmt;
-    Walk::new(limits).query(query.as_deref().ok_or_else(unknown)?)?;
+    Walk::new(limits, reads).query(query.as_deref().ok_or_else(unknown)?)?;
     Ok(StatementKind::Declare)
 }
 
-fn prepare(stmt: &PrepareStmt, limits: &Limits) -> Result<StatementKind, Refused> {
+fn prepare(stmt: &PrepareStmt, limits: &Limits, reads: &Reads) -> Result<StatementKind, Refused> {
     let PrepareStmt {
         name: _,
         argtypes,
         query,
     } = stmt;
-    let mut walk = Walk::new(limits);
+    let mut walk = Walk::new(limits, reads);
     walk.nodes(argtypes)?;
     walk.query(query.as_deref().ok_or_else(unknown)?)?;
     Ok(StatementKind::Prepare)

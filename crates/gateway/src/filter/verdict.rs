@@ -1,5 +1,6 @@
 //! What the filter says about a text.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wire::backend::Sqlstate;
@@ -32,6 +33,9 @@ pub struct Pass {
     /// What must go upstream in place of the text: `case` is a reserved word, so PostgreSQL takes `SET estop.case` only with
     /// the word quoted.
     pub rewritten: Option<String>,
+    /// The names of the relations in it, without their schemas: a view whose name is not here is not read, unless by
+    /// [`Pass::reads_more`].
+    pub reads: BTreeSet<String>,
 }
 
 impl Pass {
@@ -57,6 +61,20 @@ impl Pass {
         self.statements
             .iter()
             .any(|kind| matches!(kind, Deallocate | DiscardAll | Prepare))
+    }
+
+    /// Whether it may read what it does not name: a cursor or a prepared statement of before. The shape of its result is
+    /// then another one each time.
+    #[must_use]
+    pub fn reads_more(&self) -> bool {
+        use StatementKind::{Execute, Fetch};
+        self.statements.iter().any(|kind| matches!(kind, Execute | Fetch))
+    }
+
+    /// Whether it is a COPY, whose data say nothing of their columns.
+    #[must_use]
+    pub fn copies(&self) -> bool {
+        self.statements.contains(&StatementKind::Copy)
     }
 
     /// Whether portals may get another meaning, or none, other than by protocol messages and the end of transactions.

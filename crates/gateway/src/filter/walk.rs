@@ -4,6 +4,9 @@
 //! someone has decided about it. A kind of node that has no arm is refused. What is still to be seen waits in a list, not
 //! on the stack.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     Alias, ColumnDef, ColumnRef, CommonTableExpr, FuncCall, Node, RangeVar, SelectStmt, TypeName, WindowDef,
@@ -25,17 +28,22 @@ enum Todo<'a> {
     Select(&'a SelectStmt),
 }
 
+/// The names of relations that were come across, without their schemas.
+pub(super) type Reads = RefCell<BTreeSet<String>>;
+
 /// A walk; what it has come across waits in `todo`.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     limits: &'a Limits,
+    reads: &'a Reads,
     todo: Vec<Todo<'a>>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(limits: &'a Limits) -> Self {
+    pub(super) fn new(limits: &'a Limits, reads: &'a Reads) -> Self {
         Self {
             limits,
+            reads,
             todo: Vec::new(),
         }
     }
@@ -71,6 +79,7 @@ impl<'a> Walk<'a> {
                 ),
             ));
         }
+        self.reads.borrow_mut().insert(relname.clone());
         self.alias(alias.as_ref());
         Ok(())
     }

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use jiff::Timestamp;
 use ledger::Draft;
-use wire::backend::{CommandTag, ParameterStatus, Severity, Status};
+use wire::backend::{CommandTag, ParameterStatus, RowDescription, Severity, Status};
 use wire::frame::{self, Piece};
 use wire::reply::{Reply, Step};
 
+use super::attribution::Attribution;
 use super::pending::Change;
 use super::recorder::{Ends, StatementNumber};
 use super::{Fatal, Local, LocalError, Ready, Relay};
 use crate::batch::Batch;
+use crate::say::Say;
 use crate::scrub;
+use crate::views::{MadeAnew, Shape};
 
 /// What becomes of a message of upstream's.
 #[derive(Debug)]
@@ -104,8 +107,13 @@ impl Relay {
         }
         let Step { reply, then } = self.replies.receive(piece.header.tag)?;
         let is_ready = matches!(reply, Reply::Ready(_));
-        let body = piece.ends().then(|| frame::body(message));
-        let (fate, local) = self.answer(reply, piece, body, batch, now)?;
+        let withheld = self.withheld && !is_ready && !matches!(reply, Reply::Parameter);
+        let (mut fate, mut local) = self.answer(reply, piece, message, batch, now)?;
+        let mut then = then;
+        if withheld {
+            // As after an error: nothing is seen before the next ReadyForQuery.
+            (fate, local, then) = (Fate::Drop, None, None);
+        }
         match (&fate, piece.ends()) {
             (Fate::Pass, true) => batch.mark(ends_at),
             (Fate::Pass, false) => self.rest = Fate::Pass,
@@ -122,10 +130,11 @@ impl Relay {
         &mut self,
         reply: Reply<StatementNumber, LocalError>,
         piece: Piece,
-        body: Option<&[u8]>,
+        message: &[u8],
         batch: &mut Batch,
         now: Timestamp,
     ) -> Result<Judged, Fatal> {
+        let body = piece.ends().then(|| frame::body(message));
         match reply {
             Reply::Notification => return Ok((Fate::Drop, None)),
             Reply::Notice => {
@@ -138,11 +147,25 @@ impl Relay {
             Reply::Parameter => return self.parameter(body),
             Reply::Instead(local) => return Ok((Fate::Drop, Some(local))),
             Reply::Acknowledged => self.acknowledged(),
-            Reply::Described(Some(number)) | Reply::CopyBegins(number) | Reply::CopyEnds(number) => {
+            Reply::Described(Some(number)) => {
                 self.recorder.reply(number);
+                let shape = self.shape(piece.header.tag, body)?;
+                if let Err(say) = self.recorder.described(number, &shape) {
+                    return Ok(self.withhold(number, say));
+                }
             }
-            Reply::Described(None) => {}
+            Reply::Described(None) => return self.described(piece.header.tag, body),
+            Reply::CopyBegins(number) | Reply::CopyEnds(number) => self.recorder.reply(number),
+            Reply::Row(_) | Reply::CopyData(_) if self.withheld => return Ok((Fate::Drop, None)),
             Reply::Row(number) | Reply::CopyData(number) => {
+                if piece.header.tag == b'd' {
+                    self.recorder.copied(number);
+                } else if let Err(say) = self
+                    .recorder
+                    .attribute(number, frame::body(message), piece.ends())
+                {
+                    return Ok(self.withhold(number, say));
+                }
                 batch.count_row();
                 batch.count_row_bytes(piece.header.len);
                 self.recorder
@@ -158,6 +181,7 @@ impl Relay {
                     .and_then(|body| Status::parse(body).ok())
                     .ok_or(Fatal::Upstream)?;
                 self.pending.ready();
+                self.withheld = false;
                 if let Some(number) = number {
                     self.recorder.ready(number);
                 }
@@ -172,6 +196,45 @@ impl Relay {
             Reply::Unsolicited => return Err(Fatal::Upstream),
         }
         Ok((Fate::Pass, None))
+    }
+
+    /// What matters of a RowDescription, or that there are no columns.
+    fn shape(&self, tag: u8, body: Option<&[u8]>) -> Result<Shape, Fatal> {
+        match body {
+            _ if tag != b'T' => Ok(Shape::default()),
+            // Longer than what is kept of a message.
+            None => Ok(Shape::unknown()),
+            Some(body) => {
+                let described = RowDescription::parse(body).map_err(|_| Fatal::Upstream)?;
+                let shape = self.recorder.views().shape(&described);
+                shape.map_err(|MadeAnew| Fatal::Client(Say::views_made_anew()))
+            }
+        }
+    }
+
+    /// The answer to a Describe.
+    fn described(&mut self, tag: u8, body: Option<&[u8]>) -> Result<Judged, Fatal> {
+        // The types of a statement's parameters come before its columns.
+        if tag == b't' {
+            return Ok((Fate::Pass, None));
+        }
+        let shape = self.shape(tag, body)?;
+        let Some(question) = self.pending.described() else {
+            return Ok((Fate::Pass, None));
+        };
+        // Described before: the same statement has the same columns.
+        let _ = question.columns.set(Arc::new(shape));
+        let fate = if question.hidden { Fate::Drop } else { Fate::Pass };
+        Ok((fate, None))
+    }
+
+    /// A result that must not be given: the client is told so in its place.
+    fn withhold(&mut self, number: StatementNumber, say: Say) -> Judged {
+        self.withheld = true;
+        self.recorder.failed(number, &say.sqlstate);
+        let text = self.recorder.text(number).unwrap_or_default();
+        let statement = Bytes::copy_from_slice(text.as_bytes());
+        (Fate::Drop, Some(Box::new(Local { say, statement })))
     }
 
     /// A setting that decides how text is read must stay what the filter assumes.
@@ -235,6 +298,7 @@ impl Relay {
                     self.case.clone(),
                     Ends::AtCompletion,
                     now,
+                    Attribution::of_results(Arc::default()),
                 )
             })
         });

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use evidence::record::Parameter;
 
+use super::attribution::{Cell, Formats};
 use crate::limits::{NAMED, NAMED_BYTES};
+use crate::views::Reads;
 
 /// A statement's text and what the filter found out about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub(crate) struct Prepared {
     pub(crate) sets_case: Option<Option<String>>,
     /// What it does to names when it runs.
     pub(crate) renames: Renames,
+    /// What it may read.
+    pub(crate) reads: Arc<Reads>,
+    /// The columns of its result.
+    pub(crate) columns: Cell,
 }
 
 /// A portal: a prepared statement with parameters.
@@ -27,6 +33,9 @@ pub(crate) struct Prepared {
 pub(crate) struct Portal {
     pub(crate) prepared: Arc<Prepared>,
     pub(crate) parameters: Arc<[Parameter]>,
+    /// The columns of its result: those of its statement, or, where these can be others each time, its own.
+    pub(crate) columns: Cell,
+    pub(crate) formats: Formats,
 }
 
 /// What a statement does to the names that the protocol and SQL share.

@@ -1,7 +1,9 @@
 //! What the answers to `Parse`, `Bind` and `Close` will mean for the names, in the order they were sent.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::attribution::Cell;
 use super::names::Serial;
 
 /// One message that changes what a name means.
@@ -13,9 +15,19 @@ pub(super) enum Change {
     ClosePortal(Vec<u8>),
 }
 
+/// A question for the columns of a result.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    /// Where they will stand.
+    pub(super) columns: Cell,
+    /// It is the gateway's own: the client does not see the answer.
+    pub(super) hidden: bool,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Item {
     Change(Change),
+    Describe(Question),
     /// A simple query, or what stands for one: it ends in `ReadyForQuery` whatever happens, unless it is skipped.
     Query,
     /// Upstream skips to here after an error in the extended protocol.
@@ -29,6 +41,25 @@ pub(super) struct Pending(VecDeque<Item>);
 impl Pending {
     pub(super) fn change(&mut self, change: Change) {
         self.0.push_back(Item::Change(change));
+    }
+
+    pub(super) fn describe(&mut self, question: Question) {
+        self.0.push_back(Item::Describe(question));
+    }
+
+    /// Whether these columns are asked for already.
+    pub(super) fn asks_for(&self, columns: &Cell) -> bool {
+        let asks =
+            |item: &Item| matches!(item, Item::Describe(asked) if Arc::ptr_eq(&asked.columns, columns));
+        self.0.iter().rev().any(asks)
+    }
+
+    /// The question that upstream answers now.
+    pub(super) fn described(&mut self) -> Option<Question> {
+        match self.0.pop_front_if(|item| matches!(item, Item::Describe(_))) {
+            Some(Item::Describe(question)) => Some(question),
+            _ => None,
+        }
     }
 
     pub(super) fn query(&mut self) {
@@ -49,7 +80,8 @@ impl Pending {
 
     /// `ReadyForQuery` came.
     pub(super) fn ready(&mut self) {
-        self.0.pop_front_if(|item| !matches!(item, Item::Change(_)));
+        self.0
+            .pop_front_if(|item| matches!(item, Item::Query | Item::Sync));
     }
 
     /// An error came: the changes that upstream has refused or will skip.

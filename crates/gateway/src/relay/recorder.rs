@@ -14,7 +14,9 @@ use evidence::record::{
 use jiff::Timestamp;
 use ledger::Draft;
 
+use super::attribution::Attribution;
 use crate::say::Say;
+use crate::views::{Shape, Views};
 
 /// What every record of a session says about it.
 #[derive(Clone, Debug)]
@@ -25,6 +27,7 @@ pub(crate) struct Bound {
     pub(crate) agreement: AgreementId,
     pub(crate) purpose: PurposeId,
     pub(crate) client: Clipped,
+    pub(crate) legal_basis: Clipped,
 }
 
 /// Number of a statement in its session, from 1.
@@ -43,6 +46,7 @@ pub(crate) enum Ends {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     bound: Bound,
+    views: Arc<Views>,
     last: StatementNumber,
     running: BTreeMap<StatementNumber, Statement>,
 }
@@ -64,15 +68,22 @@ struct Statement {
     recorded: bool,
     tags: String,
     outcome: Option<Outcome>,
+    attribution: Attribution,
 }
 
 impl Recorder {
-    pub(crate) fn new(bound: Bound) -> Self {
+    pub(crate) fn new(bound: Bound, views: Arc<Views>) -> Self {
         Self {
             bound,
+            views,
             last: 0,
             running: BTreeMap::new(),
         }
+    }
+
+    /// The views of the session.
+    pub(crate) fn views(&self) -> &Arc<Views> {
+        &self.views
     }
 
     /// Statements begun.
@@ -93,6 +104,7 @@ impl Recorder {
         case: Option<Clipped>,
         ends: Ends,
         started: Timestamp,
+        attribution: Attribution,
     ) -> StatementNumber {
         self.last = self.last.saturating_add(1);
         let statement = Statement {
@@ -109,9 +121,40 @@ impl Recorder {
             recorded: false,
             tags: String::new(),
             outcome: None,
+            attribution,
         };
         self.running.insert(self.last, statement);
         self.last
+    }
+
+    /// The next rows of a simple query have this shape. `Err`: they must not be given, and what the client is told.
+    pub(crate) fn described(&mut self, number: StatementNumber, shape: &Shape) -> Result<(), Say> {
+        match self.running.get_mut(&number) {
+            Some(statement) => statement.attribution.described(shape, &self.views),
+            None => Ok(()),
+        }
+    }
+
+    /// Whom a row is about, of which these are the first bytes or the whole. `Err`: it must not be given.
+    pub(crate) fn attribute(&mut self, number: StatementNumber, body: &[u8], whole: bool) -> Result<(), Say> {
+        match self.running.get_mut(&number) {
+            Some(statement) => statement.attribution.row(body, whole, &self.views),
+            None => Ok(()),
+        }
+    }
+
+    /// A piece of COPY data.
+    pub(crate) fn copied(&mut self, number: StatementNumber) {
+        if let Some(statement) = self.running.get_mut(&number) {
+            statement.attribution.copied();
+        }
+    }
+
+    /// The text of a statement that is not at its end.
+    pub(crate) fn text(&self, number: StatementNumber) -> Option<Arc<str>> {
+        self.running
+            .get(&number)
+            .map(|statement| Arc::clone(&statement.text))
     }
 
     /// A row, or the first piece of one, of `bytes` bytes in all.
@@ -186,10 +229,15 @@ impl Recorder {
 
     /// The records that must be durable before what has been counted since the last call may leave.
     pub(crate) fn drafts(&mut self, now: Timestamp) -> Result<Vec<Draft>, RecordError> {
-        let Self { bound, running, .. } = self;
+        let Self {
+            bound,
+            views,
+            running,
+            ..
+        } = self;
         let mut drafts = Vec::new();
         for (number, statement) in running.iter_mut().filter(|(_, statement)| statement.touched) {
-            statement.drafts(bound, *number, now, &mut drafts)?;
+            statement.drafts(bound, views, *number, now, &mut drafts)?;
         }
         running.retain(|_, statement| statement.outcome.is_none());
         Ok(drafts)
@@ -218,11 +266,13 @@ impl Statement {
     fn drafts(
         &mut self,
         bound: &Bound,
+        views: &Views,
         number: StatementNumber,
         now: Timestamp,
         drafts: &mut Vec<Draft>,
     ) -> Result<(), RecordError> {
         self.touched = false;
+        let (subjects, unattributed) = self.attribution.drain(views);
         let (rows, bytes) = (
             std::mem::take(&mut self.batch_rows),
             std::mem::take(&mut self.batch_bytes),
@@ -230,10 +280,12 @@ impl Statement {
         if !self.recorded {
             self.recorded = true;
             let outcome = self.outcome.clone().unwrap_or(Outcome::Streaming);
-            drafts.push(draft(
-                bound,
-                &self.disclosure(bound, number, rows, bytes, outcome),
-            )?);
+            let disclosure = Disclosure {
+                subjects,
+                unattributed,
+                ..self.disclosure(bound, number, rows, bytes, outcome)
+            };
+            drafts.push(draft(bound, &disclosure)?);
             return Ok(());
         }
         let session = bound.session.clone();
@@ -243,6 +295,8 @@ impl Statement {
                 statement_number: number,
                 rows,
                 bytes,
+                subjects,
+                unattributed,
             };
             drafts.push(draft(bound, &further)?);
         }
@@ -283,6 +337,9 @@ impl Statement {
             rows,
             bytes,
             outcome,
+            legal_basis: Some(bound.legal_basis.clone()),
+            subjects: Vec::new(),
+            unattributed: Vec::new(),
         }
     }
 }

@@ -10,8 +10,9 @@ use wire::frame::{self, Part};
 use wire::frontend::{self, Bind, Execute, Format, Message, Parse, Target};
 use wire::reply::{Refusal, Sent};
 
+use super::attribution::{Attribution, Cell};
 use super::names::{Portal, Prepared, Renames};
-use super::pending::Change;
+use super::pending::{Change, Question};
 use super::recorder::{Ends, StatementNumber};
 use super::{Cases, Fatal, Local, LocalError, Ready, Relay};
 use crate::batch::Batch;
@@ -45,7 +46,7 @@ impl Relay {
             now,
         };
         while !self.terminated && out.upstream.len() < TO_UPSTREAM_BYTES {
-            if !self.replies.has_room() {
+            if !self.has_room() {
                 frontend::flush(out.upstream);
                 break;
             }
@@ -94,13 +95,7 @@ impl Relay {
             Message::Parse(parse) => self.parse(&parse, message, out)?,
             Message::Bind(bind) => self.bind(&bind, message, out),
             Message::Execute(execute) => self.execute(execute, message, out),
-            Message::Describe(target) => {
-                let sent = match target {
-                    Target::Statement(_) => Sent::DescribeStatement,
-                    Target::Portal(_) => Sent::DescribePortal,
-                };
-                self.send(sent, None, message, out);
-            }
+            Message::Describe(target) => self.describe(target, message, out),
             Message::Close(Target::Statement(name)) => {
                 self.send(
                     Sent::Close,
@@ -139,6 +134,42 @@ impl Relay {
         }
     }
 
+    fn describe(&mut self, target: Target<'_>, message: &Bytes, out: &mut Out<'_>) {
+        let (sent, columns) = match target {
+            Target::Statement(name) => {
+                let prepared = self.statements.meaning(name);
+                // Where they can be others each time, the statement's are nobody's.
+                let prepared = prepared.filter(|prepared| !prepared.reads.more);
+                let columns = prepared.map(|prepared| Arc::clone(&prepared.columns));
+                (Sent::DescribeStatement, columns)
+            }
+            Target::Portal(name) => {
+                let portal = self.portals.meaning(name);
+                (
+                    Sent::DescribePortal,
+                    portal.map(|portal| Arc::clone(&portal.columns)),
+                )
+            }
+        };
+        self.ask_for(sent, columns.unwrap_or_default(), false, message, out);
+    }
+
+    /// Sends a Describe, the client's or one of our own.
+    fn ask_for(
+        &mut self,
+        sent: Sent<StatementNumber>,
+        columns: Cell,
+        hidden: bool,
+        message: &[u8],
+        out: &mut Out<'_>,
+    ) {
+        if self.replies.sent(sent).is_ok() {
+            self.pending.describe(Question { columns, hidden });
+            self.unsynced = true;
+            out.upstream.extend_from_slice(message);
+        }
+    }
+
     fn query(&mut self, text: &[u8], message: &Bytes, out: &mut Out<'_>) -> Result<(), Fatal> {
         let (prepared, passed) = match self.judge(text) {
             Ok(judged) => judged,
@@ -155,7 +186,8 @@ impl Relay {
             self.refuse_query(say, text, out);
             return Ok(());
         }
-        let number = self.begin(&prepared, Arc::from([]), Ends::AtReady, out.now);
+        let attribution = Attribution::of_results(Arc::clone(&prepared.reads));
+        let number = self.begin(&prepared, Arc::from([]), Ends::AtReady, out.now, attribution);
         if self.replies.sent(Sent::Query(number)).is_ok() {
             self.pending.query();
             self.unsynced = false;
@@ -207,7 +239,17 @@ impl Relay {
         };
         let parameters: Arc<[Parameter]> = record::parameters(bind.parameters().map(value)).into();
         let text = Arc::clone(&prepared.text);
-        let portal = Portal { prepared, parameters };
+        let columns = if prepared.reads.more {
+            Cell::default()
+        } else {
+            Arc::clone(&prepared.columns)
+        };
+        let portal = Portal {
+            prepared,
+            parameters,
+            columns,
+            formats: bind.result_formats().collect(),
+        };
         let Ok(serial) = self.portals.sent(bind.head.portal, portal, message.len()) else {
             return self.refuse(Say::too_many_names(), text.as_bytes(), out);
         };
@@ -226,12 +268,49 @@ impl Relay {
         if let Err(say) = self.before(&portal.prepared, out) {
             return self.refuse(say, portal.prepared.text.as_bytes(), out);
         }
-        let number = self.begin(&portal.prepared, portal.parameters, Ends::AtCompletion, out.now);
+        if let Err(say) = self.know_columns(execute.portal, &portal, out) {
+            return self.refuse(say, portal.prepared.text.as_bytes(), out);
+        }
+        let reads = Arc::clone(&portal.prepared.reads);
+        let attribution = Attribution::of_portal(reads, portal.columns, portal.formats);
+        let number = self.begin(
+            &portal.prepared,
+            portal.parameters,
+            Ends::AtCompletion,
+            out.now,
+            attribution,
+        );
         self.send(Sent::Execute(number), None, message, out);
+    }
+
+    /// Sees to it that the columns of a portal are known when its rows come. `Err`: they are known by now, and it must not
+    /// be executed.
+    fn know_columns(&mut self, name: &[u8], portal: &Portal, out: &mut Out<'_>) -> Result<(), Say> {
+        let views = Arc::clone(self.recorder.views());
+        if !views.asks() {
+            return Ok(());
+        }
+        if let Some(shape) = portal.columns.get() {
+            return match shape.columns {
+                // Nothing comes of it.
+                0 => Ok(()),
+                _ => views.demand(&portal.prepared.reads, shape),
+            };
+        }
+        if !self.pending.asks_for(&portal.columns) {
+            let mut message = BytesMut::new();
+            // A name that upstream was given in a Bind can be written again.
+            if frontend::describe_portal(&mut message, name).is_ok() {
+                let columns = Arc::clone(&portal.columns);
+                self.ask_for(Sent::DescribePortal, columns, true, &message, out);
+            }
+        }
+        Ok(())
     }
 
     /// What must happen before a statement is sent: the case it sets, the names it may change.
     fn before(&mut self, prepared: &Prepared, out: &mut Out<'_>) -> Result<(), Say> {
+        self.recorder.views().demand_text(&prepared.reads)?;
         if let Some(case) = &prepared.sets_case {
             self.change_case(case.as_deref(), out)?;
         }
@@ -268,6 +347,7 @@ impl Relay {
         parameters: Arc<[Parameter]>,
         ends: Ends,
         now: Timestamp,
+        attribution: Attribution,
     ) -> StatementNumber {
         self.recorder.begin(
             Arc::clone(&prepared.text),
@@ -275,6 +355,7 @@ impl Relay {
             self.case.clone(),
             ends,
             now,
+            attribution,
         )
     }
 
@@ -289,6 +370,12 @@ impl Relay {
                         statements: passed.renames_statements(),
                         portals: passed.renames_portals(),
                     },
+                    reads: Arc::new(self.recorder.views().reads(
+                        &passed.reads,
+                        passed.reads_more(),
+                        passed.copies(),
+                    )),
+                    columns: Cell::default(),
                 };
                 Ok((prepared, passed))
             }

@@ -17,6 +17,9 @@ use super::{Cases, Fatal, Ready, Relay};
 use crate::batch::Released;
 use crate::filter::{Filter, Limits};
 use crate::say::Say;
+use crate::views::Views;
+
+mod subjects;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -30,6 +33,10 @@ impl Cases for AnyCase {
 }
 
 fn relay() -> Relay {
+    relay_with(Views::default())
+}
+
+fn relay_with(views: Views) -> Relay {
     let bound = Bound {
         session: SessionId::from_str("00112233445566aa").unwrap(),
         partner: PartnerId::from_str("p").unwrap(),
@@ -37,10 +44,11 @@ fn relay() -> Relay {
         agreement: AgreementId::from_str("a").unwrap(),
         purpose: PurposeId::from_str("u").unwrap(),
         client: Clipped::from("127.0.0.1:1"),
+        legal_basis: Clipped::from("law"),
     };
     Relay::new(
         Arc::new(Filter::new(Limits::default())),
-        Recorder::new(bound),
+        Recorder::new(bound, Arc::new(views)),
         Some(Clipped::from("first")),
     )
 }
@@ -119,8 +127,7 @@ fn one_row() -> BytesMut {
 
 fn out_of(batch: crate::batch::Batch) -> BytesMut {
     let mut outbox = crate::batch::Outbox::default();
-    let receiptless = Released::test(batch);
-    outbox.push(receiptless);
+    outbox.push(Released::test(batch));
     let mut all = BytesMut::new();
     while !outbox.is_empty() {
         let slice = outbox.slice().to_vec();

@@ -356,6 +356,8 @@ pub struct Share {
     pub condition: Option<Condition>,
     /// Whether the partner's conditions reach the base relation.
     pub timing: Timing,
+    /// Whether a result drawn from it must hold the subject key as it is.
+    pub subject_required: bool,
 }
 
 impl Share {

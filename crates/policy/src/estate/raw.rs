@@ -327,6 +327,11 @@ pub(super) struct ShareTable {
     #[schemars(schema_with = "schema::timing")]
     #[serde(default)]
     pub(super) timing: Option<Text>,
+    /// `required`: a result drawn from this share is given only if the subject key stands in it as it is, so that each row is
+    /// accounted for by person. Left out: what has no key is given, and counted. Not for aggregates.
+    #[schemars(schema_with = "schema::subject_key_use")]
+    #[serde(default)]
+    pub(super) subject_key: Option<Text>,
     /// What is shown in a column's stead, by column.
     #[schemars(schema_with = "schema::masks")]
     #[serde(default)]

@@ -275,6 +275,10 @@ pub(super) fn timing(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": ["open", "opaque"] })
 }
 
+pub(super) fn subject_key_use(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["required"] })
+}
+
 pub(super) fn min_group(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "integer",

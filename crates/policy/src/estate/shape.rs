@@ -93,6 +93,15 @@ pub enum ShareError {
     /// Nothing that becomes of small groups.
     #[error("`{0}` is not what can become of small groups")]
     SmallGroups(String),
+    /// Nothing that can be asked of the subject key.
+    #[error("`{0}` is not what can be asked of the subject key")]
+    SubjectKey(String),
+    /// The data set is about nobody.
+    #[error("data set `{0}` has no subject key that could be required")]
+    NoSubject(String),
+    /// Required, and nobody could give it.
+    #[error("the subject key `{0}` is required in every result, and is not shared as it is")]
+    SubjectHidden(String),
     /// A key that this kind of share needs.
     #[error("a share of kind `{kind}` needs `{key}`")]
     Wants {
@@ -149,6 +158,11 @@ impl ShareError {
             Self::Kind(_) => "`rows` and `aggregate` are",
             Self::Timing(_) => "`open` and `opaque` are",
             Self::SmallGroups(_) => "`null` withholds their count and `absent` leaves them out",
+            Self::SubjectKey(_) => "`required` is; left out, what has no key is given, and counted",
+            Self::NoSubject(_) => {
+                "say in the data set's file whom a row is about: `subject_key = \"person_id\"`"
+            }
+            Self::SubjectHidden(_) => "list it among the columns, without a mask",
             Self::Wants {
                 kind: "aggregate", ..
             } => "`group_by = [\"district\"]`",
@@ -156,6 +170,9 @@ impl ShareError {
             Self::Foreign { key: "timing", .. } => {
                 "an aggregate is always worked out whole: leave `timing` out"
             }
+            Self::Foreign {
+                key: "subject_key", ..
+            } => "a count is about nobody: leave `subject_key` out",
             Self::Foreign { key: "columns", .. } => {
                 "an aggregate shows what it is grouped by: say `group_by`"
             }

@@ -115,6 +115,9 @@ pub struct ViewInForce {
     pub columns: Vec<SqlName>,
     /// The one of them that says whom a row is about, if it is bare in every row.
     pub subject_key: Option<SqlName>,
+    /// Whether a result drawn from it must hold the subject key, because a share says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub subject_required: bool,
 }
 
 /// What one directive ended: a partner, or one of its agreements, or one purpose of it.
@@ -371,6 +374,9 @@ fn purpose_in_force(estate: &Estate, agreement: &Agreement, purpose: &PurposeId)
         dataset: dataset.id.clone(),
         columns: view.columns().cloned().collect(),
         subject_key: view.subject_key(dataset),
+        subject_required: agreement
+            .shares_for(purpose)
+            .any(|share| share.dataset == dataset.id && share.subject_required),
     };
     PurposeInForce {
         id: purpose.clone(),

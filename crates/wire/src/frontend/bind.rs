@@ -97,6 +97,12 @@ impl<'a> Bind<'a> {
         })
     }
 
+    /// The formats of the result's columns as they are given: none for text, one for all columns, or one for each.
+    pub fn result_formats(&self) -> impl Iterator<Item = Format> + use<'a> {
+        let codes = self.result_formats;
+        (0..codes.len() / 2).map(move |place| format(codes, place))
+    }
+
     /// The format of the result's column number `place`, from 0.
     #[must_use]
     pub fn result_format(&self, place: usize) -> Format {

@@ -339,6 +339,7 @@ fn share(
         shape::timing(file, raw, findings),
     );
     let columns = shape::list(raw).and_then(|list| columns(file, raw, list, dataset, findings));
+    let required = shape::subject_required(file, raw, dataset, columns.as_deref(), findings);
     let condition = match &raw.when {
         Some(when) => condition(file, when, &around.rows(dataset), findings).map(Some),
         None => Some(None),
@@ -350,6 +351,7 @@ fn share(
         columns: columns?,
         condition: condition?,
         timing: timing?,
+        subject_required: required?,
     })
 }
 

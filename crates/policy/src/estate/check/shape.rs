@@ -8,13 +8,14 @@ use toml::Spanned;
 use super::ById;
 use super::agreements::{File, number_from};
 use crate::estate::finding::{Finding, Problem};
-use crate::estate::model::{Agreement, Dataset, Relation, Share};
+use crate::estate::model::{Agreement, Dataset, Relation, Share, SharedColumn};
 use crate::estate::names::SqlName;
 use crate::estate::raw::{ShareTable, Text};
 use crate::estate::shape::{Aggregate, ShareError, ShareKind, SmallGroups, Timing};
 
 const ROWS: &str = "rows";
 const AGGREGATE: &str = "aggregate";
+const REQUIRED: &str = "required";
 
 /// The columns that a share lists: those it shows, or those it groups by.
 pub(super) fn list(raw: &ShareTable) -> Option<&Spanned<Vec<Text>>> {
@@ -34,6 +35,36 @@ pub(super) fn timing(file: &File<'_>, raw: &ShareTable, findings: &mut Vec<Findi
         Some(text) => file.parsed(text, str::parse::<Timing>, findings),
         None => Some(Timing::Open),
     }
+}
+
+/// Whether results must hold the subject key: then the share must show it, as it is.
+pub(super) fn subject_required(
+    file: &File<'_>,
+    raw: &ShareTable,
+    dataset: &Dataset,
+    columns: Option<&[SharedColumn]>,
+    findings: &mut Vec<Finding>,
+) -> Option<bool> {
+    let Some(text) = raw.subject_key.as_ref().filter(|_| !is_aggregate(raw)) else {
+        return Some(false);
+    };
+    let problem = match &dataset.subject_key {
+        _ if text.get_ref() != REQUIRED => Some(ShareError::SubjectKey(text.get_ref().clone())),
+        None => Some(ShareError::NoSubject(dataset.id.to_string())),
+        // What is wrong with the columns has been said.
+        Some(key) => columns
+            .filter(|columns| {
+                !columns
+                    .iter()
+                    .any(|shown| shown.column.name == *key && shown.mask.is_none())
+            })
+            .map(|_| ShareError::SubjectHidden(key.to_string())),
+    };
+    if let Some(problem) = problem {
+        findings.push(file.finding(text.span(), problem));
+        return None;
+    }
+    Some(true)
 }
 
 /// Whether it shows rows or counts, with every key it has belonging to that kind.
@@ -62,6 +93,7 @@ pub(super) fn kind(
     let given = [
         ("columns", !aggregate, list(&raw.columns)),
         ("timing", !aggregate, span(&raw.timing)),
+        ("subject_key", !aggregate, span(&raw.subject_key)),
         ("group_by", aggregate, list(&raw.group_by)),
         ("count", aggregate, span(&raw.count)),
         ("min_group", aggregate, raw.min_group.as_ref().map(Spanned::span)),

@@ -183,3 +183,30 @@ fn no_partner_can_work_a_small_group_out_from_two_views() {
     // The other partner's rows are another's.
     assert!(with(counts).is_ok());
 }
+
+#[test]
+fn a_required_subject_key_is_one_that_is_shown() {
+    let estate = with("columns = [\"person_id\", \"name\"]\nsubject_key = \"required\"").unwrap();
+    assert!(share(&estate).subject_required);
+    assert!(!share(&with("columns = [\"name\"]").unwrap()).subject_required);
+    refused(
+        "columns = [\"name\"]\nsubject_key = \"required\"",
+        "subject_key",
+        "is not shared as it is",
+    );
+    refused(
+        "columns = [\"person_id\"]\nmask = { person_id = \"pseudonym\" }\nsubject_key = \"required\"",
+        "subject_key",
+        "without a mask",
+    );
+    refused(
+        "columns = [\"person_id\"]\nsubject_key = \"wanted\"",
+        "subject_key",
+        "`required` is",
+    );
+    refused(
+        "kind = \"aggregate\"\ngroup_by = [\"case_status\"]\nsubject_key = \"required\"",
+        "subject_key",
+        "a count is about nobody",
+    );
+}
