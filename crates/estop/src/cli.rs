@@ -73,6 +73,8 @@ pub enum Command {
     Ledger(Ledger),
     /// Tell who could read what at a moment, by the ledger alone
     AsOf(AsOf),
+    /// Tell who was given a person's record, when, what for, and on what basis, as a letter
+    Accounting(Accounting),
     /// Help with partners' officers
     #[command(subcommand)]
     Officer(Officer),
@@ -159,6 +161,24 @@ pub enum FailOn {
     Facts,
     /// Or it would open by one act
     Latent,
+}
+
+/// `estop accounting`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exits with 0 where it could be looked up, also where there is no disclosure. Reads the state folder; \
+                        `serve` may be running."
+)]
+pub struct Accounting {
+    /// The data set
+    #[arg(long, value_name = "ID")]
+    pub dataset: String,
+    /// The subject key's value in the person's row
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub subject: String,
+    /// Also write the letter as a page that opens in a browser
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// `estop demo`.

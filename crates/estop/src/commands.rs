@@ -1,5 +1,6 @@
 //! The commands: each finds what it needs, has the work done elsewhere, and says what came of it.
 
+mod accounting;
 pub mod apply;
 mod as_of;
 pub mod certificate;
@@ -55,6 +56,7 @@ async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Certificate(command) => certificate::run(command, estate, console).await,
         Command::Ledger(command) => ledger::run(command, estate, console).await,
         Command::AsOf(command) => as_of::run(command, estate, console).await,
+        Command::Accounting(command) => accounting::run(command, estate, console).await,
         Command::Officer(command) => officer::run(command, console),
         Command::Witness(command) => witness::run(command, console).await,
         Command::Exposure(command) => exposure::run(command, console).await,

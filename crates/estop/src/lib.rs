@@ -1,5 +1,6 @@
 //! What the program `estop` is made of: command line, configuration, wiring. `main.rs` is the table of contents.
 
+pub mod accounting;
 pub mod admin;
 pub mod airlock;
 pub mod cli;

@@ -137,6 +137,12 @@ impl Console {
     }
 }
 
+/// Says on standard error how far the work is.
+pub(crate) fn progress(text: &str) {
+    // Who does not see it waits all the same.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Says on standard error what whoever runs `serve` must know.
 pub(crate) fn alarm(text: &str) {
     // There is nobody else to tell. A line is one alarm, whatever names stand in it.

@@ -25,6 +25,7 @@ use crate::files::FileError;
 use crate::unix::Reachable;
 use crate::{clock, custodian, solvers, tls, witnessing};
 
+mod accounting;
 mod routes;
 mod watch;
 
@@ -55,6 +56,8 @@ pub struct Serving {
     airlock_memory: Option<String>,
     /// Holds the airlocks, and makes again what is lost of them.
     restoring: Option<JoinHandle<()>>,
+    /// Keeps the index of the accounting of disclosures.
+    accounting: JoinHandle<()>,
     /// Looks at the databases again and again.
     watching: JoinHandle<()>,
     ledger: Ledger,
@@ -136,6 +139,12 @@ impl Serving {
             airlocks.map(|airlocks| tokio::spawn(airlock::keep_restored(airlocks, control.clone())));
         let cosigning =
             cosigning.map(|cosigning| tokio::spawn(witnessing::keep_cosigned(ledger.clone(), cosigning)));
+        let accounting = tokio::spawn(accounting::keep(
+            ledger.clone(),
+            state.ledger(),
+            state.accounting(),
+            loaded.estate.custodian().name.clone(),
+        ));
         let watching = tokio::spawn(watch::keep(control.clone()));
         let admin = tokio::spawn(control::serve_admin(bind_admin(&state)?, control, routes));
         Ok(Self {
@@ -143,6 +152,7 @@ impl Serving {
             admin,
             airlock_memory,
             restoring,
+            accounting,
             watching,
             ledger,
             cosigning,
@@ -188,6 +198,7 @@ impl Serving {
         }
         // What it had recorded and not published yet is published at the next start.
         self.watching.abort();
+        self.accounting.abort();
         // Gone with the process in any case; a stale one is replaced at the next start.
         let _ = fs::remove_file(&self.socket);
         self.gateway.shutdown().await;

@@ -44,6 +44,16 @@ impl Index {
         }
     }
 
+    /// Opens the file for reading, if there is one.
+    pub(crate) fn look(disk: &dyn Disk) -> io::Result<Option<Self>> {
+        Ok(disk.open(PATH)?.map(Self))
+    }
+
+    /// How many entries it knows: all of them are durable.
+    pub(crate) fn count(&self) -> io::Result<u64> {
+        Ok(self.0.length()? / RECORD_BYTES)
+    }
+
     /// Where the frame with this entry begins; its sequence number is not known. `None`: no such record, or a damaged one.
     pub(crate) fn find(&self, index: u64) -> io::Result<Option<Position>> {
         let mut record = [0; 16];

@@ -4,6 +4,7 @@
 //! sync; another reads them back and grows the trees, tiles and checkpoints that the public sees. `Receipt` is the proof, to
 //! other code of this process, that the first has happened. Nothing here knows SQL or sessions.
 
+pub mod accounting;
 mod append;
 mod clock;
 mod committer;

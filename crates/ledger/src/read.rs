@@ -204,7 +204,7 @@ impl Iterator for Entries {
 }
 
 /// An item as its reader gets it, checked: the entry is one, and its commitment is to this record.
-fn stored(index: u64, item: Item<'_>, origin: &Origin) -> Result<Stored, ReadError> {
+pub(crate) fn stored(index: u64, item: Item<'_>, origin: &Origin) -> Result<Stored, ReadError> {
     let entry = Entry::parse(item.entry).map_err(|_| ReadError::Damaged {
         index,
         what: "its bytes",

@@ -1,6 +1,7 @@
 //! The story: partners at work, refusals, an order by two authorities, the cut in mid-result, the proof. Every step asserts what it
 //! tells.
 
+mod account;
 mod cut;
 mod law;
 mod partners;
@@ -21,6 +22,8 @@ pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<Directive
     partners::queries(stage, report).await?;
     report.heading("What is refused")?;
     partners::refusals(stage, report).await?;
+    report.heading("Whose record it was")?;
+    account::told(stage, report).await?;
     report.heading("The law, by solver")?;
     law::drafts(stage, report).await?;
     report.heading("The cut")?;
