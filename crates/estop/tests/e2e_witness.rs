@@ -111,6 +111,8 @@ fn a_ledger_and_its_witnesses() {
         a_stranger_judges(log, &custodian, &witnesses, dir.path());
     }
 
+    a_proof_of_one_entry(&office, &custodian, dir.path());
+
     // The same folder as it was before: served nowhere as long as a witness remembers.
     std::fs::rename(office.path("state/ledger"), dir.path().join("after")).unwrap();
     copy(&before, &office.path("state/ledger"));
@@ -172,7 +174,8 @@ fn the_certificate(file: &Path, custodian: &Path, dir: &Path, policy: &dyn Fn(&s
     assert_eq!(verify(Some("quorum w1\n")).0, Some(2));
 }
 
-/// tlog-scales accepts the log with all signatures, and refuses it once anything in it was changed.
+/// Two programs that share nothing with ours, tlog-scales and Go's own log code, accept the log with all signatures, and refuse it once
+/// anything in it was changed.
 fn a_stranger_judges(log: &Path, custodian: &Path, witnesses: &[Witness], dir: &Path) {
     let note = std::fs::read_to_string(log.join("checkpoint")).unwrap();
     let origin = Checkpoint::peek(&note).unwrap().origin;
@@ -183,16 +186,25 @@ fn a_stranger_judges(log: &Path, custodian: &Path, witnesses: &[Witness], dir: &
         .unwrap();
     let mut keys = vec![key.renamed(&origin).to_string()];
     keys.extend(witnesses.iter().map(|witness| witness.key.to_string()));
-    let good = judge(log, &keys);
-    assert!(good.status.success(), "{}", said(&good));
-    assert!(said(&good).contains("3 signatures"), "{}", said(&good));
+    for judge in JUDGES {
+        let good = judge(log, &keys);
+        assert!(good.status.success(), "{}", said(&good));
+        assert!(said(&good).contains("3 signatures"), "{}", said(&good));
+    }
     let forged = dir.join("forged");
     let refuse = |what: &str, change: &dyn Fn(&Path)| {
         copy(log, &forged);
         change(&forged);
-        let judged = judge(&forged, &keys);
+        for (number, judge) in JUDGES.iter().enumerate() {
+            let judged = judge(&forged, &keys);
+            assert_eq!(
+                judged.status.code(),
+                Some(1),
+                "{what}, judge {number}: {}",
+                said(&judged)
+            );
+        }
         std::fs::remove_dir_all(&forged).unwrap();
-        assert_eq!(judged.status.code(), Some(1), "{what}: {}", said(&judged));
     };
     for folder in ["tile/entries", "tile/0"] {
         refuse(folder, &|forged| flip_all(&forged.join(folder), 20));
@@ -210,10 +222,43 @@ fn a_stranger_judges(log: &Path, custodian: &Path, witnesses: &[Witness], dir: &
         std::fs::write(forged.join("checkpoint"), fewer).unwrap();
     });
     let stranger = "stranger.example+00000000+BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
-    assert!(!judge(log, &[keys, vec![stranger]].concat()).status.success());
+    let with_stranger = [keys, vec![stranger]].concat();
+    for judge in JUDGES {
+        assert!(!judge(log, &with_stranger).status.success());
+    }
 }
 
-fn judge(log: &Path, keys: &[String]) -> Output {
+/// Go's log code takes our proof that an entry is in the log, and no other entry with it.
+fn a_proof_of_one_entry(office: &Office, custodian: &Path, dir: &Path) {
+    let output = office.estop(&["--json", "ledger", "prove", "3"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (proof, entry) = (dir.join("proof"), dir.join("entry"));
+    std::fs::write(&proof, told["proof"].as_str().unwrap()).unwrap();
+    std::fs::write(&entry, told["entry"].as_str().unwrap()).unwrap();
+    let key = std::fs::read_to_string(custodian).unwrap();
+    let judge = || {
+        let mut judge = Command::new(root("target/go/verify_log"));
+        judge.arg("-proof").args([&proof, &entry]).arg(key.trim());
+        judge.status().unwrap().code()
+    };
+    assert_eq!(judge(), Some(0));
+    flip(&entry, 30);
+    assert_eq!(judge(), Some(1));
+}
+
+/// Each says in a line what it thinks of the log in a folder that all of these keys have signed.
+const JUDGES: [fn(&Path, &[String]) -> Output; 2] = [tlog_scales, go];
+
+fn go(log: &Path, keys: &[String]) -> Output {
+    let program = root("target/go/verify_log");
+    assert!(
+        program.exists(),
+        "verifiers/verify_log.go is not built: run scripts/prerequisites test"
+    );
+    Command::new(program).arg(log).args(keys).output().unwrap()
+}
+
+fn tlog_scales(log: &Path, keys: &[String]) -> Output {
     let python = root("target/python/bin/python");
     assert!(python.exists(), "no tlog-scales: run scripts/prerequisites test");
     let mut judge = Command::new(python);
