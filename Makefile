@@ -33,6 +33,7 @@ soak:
 	ESTOP_SEEDS=$${ESTOP_SEEDS:-200} $(CARGO) test --locked -p control --test postgres -- random_catalogs
 	$(CARGO) test --locked -p policy --test condition_differential -- --ignored --nocapture
 	$(CARGO) test --locked -p evidence --test people -- --ignored
+	$(CARGO) test --locked -p ledger --test inject -- --ignored --nocapture every_fault
 
 bench:
 	@scripts/prerequisites test

@@ -235,6 +235,17 @@ impl Integrator {
             custodian,
             ..
         } = self;
+        for partner in branches
+            .keys()
+            .filter(|one| !checkpoints.partners.contains_key(*one))
+        {
+            announce(
+                &**disk,
+                signer,
+                custodian.partner_origin(partner),
+                &partner_folder(partner),
+            )?;
+        }
         if main.is_dirty() {
             let signed = sign(&**disk, signer, custodian.main_origin(), main)?;
             Arc::make_mut(checkpoints).main = Some(signed);
@@ -252,6 +263,24 @@ impl Integrator {
         }
         Ok(())
     }
+}
+
+/// Publishes a partner's log that has not been, as the empty log, before the main log tells of it: so wherever the process dies, no log
+/// that the main one knows is missing.
+fn announce(disk: &dyn Disk, signer: &SignerKey, origin: Origin, folder: &str) -> Result<(), Trouble> {
+    let empty = Tree::empty(folder.to_owned());
+    let checkpoint = Checkpoint {
+        origin,
+        size: empty.size(),
+        root: empty.root(),
+    };
+    disk.make_folder(folder, Access::Public)?;
+    let path = format!("{folder}/checkpoint");
+    // One that was published and cannot be taken back is not written over.
+    if disk.open(&path)?.is_none() {
+        replace(disk, &path, checkpoint.sign(signer).as_bytes(), Access::Public)?;
+    }
+    Ok(())
 }
 
 /// Signs a checkpoint of the tree, which must be the ledger's intent, and puts it in place.
