@@ -79,6 +79,12 @@ impl UpstreamPlan {
 }
 
 impl Control {
+    /// [`crate::estate_sha256`] of the estate served.
+    #[must_use]
+    pub fn estate_sha256(&self) -> String {
+        self.0.estate_hash.to_hex()
+    }
+
     /// What lies between the estate and each database: before applying it is the plan, afterwards it is drift. Changes
     /// nothing. Cancel safe.
     ///

@@ -17,6 +17,7 @@ mod known;
 mod mask_key;
 mod pseudonyms;
 mod renewing;
+mod served;
 mod store;
 mod watch;
 
@@ -49,6 +50,7 @@ pub use database::audit::Audited;
 pub use database::outline::outline;
 pub use error::{Class, ControlError, NotApprovedYet};
 pub use mask_key::MaskKey;
+pub use served::Served;
 pub use store::GatewayState;
 pub use watch::{PlaceState, Sighting, Tell, WatchLine, WatchState};
 
@@ -115,6 +117,12 @@ struct Inner {
     signers: AllowedSigners,
     admins: BTreeMap<String, Admin>,
     airlocks: BTreeMap<PartnerId, Admin>,
+    shared: Arc<Shared>,
+}
+
+/// What is the same whatever estate is served.
+#[derive(Debug)]
+struct Shared {
     signer: SignerKey,
     ledger: Ledger,
     store: Store,
@@ -129,6 +137,14 @@ struct Inner {
     watching: Mutex<watch::Watching>,
     /// Held by whoever changes anything, with how often somebody has begun to.
     work: tokio::sync::Mutex<u64>,
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 /// SHA-256 of an estate's files, in hexadecimal: of each path and text with its length before it, in the order of paths.
@@ -155,6 +171,43 @@ impl Control {
             cosigning,
             prover,
         } = config;
+        let known = Known::fold(&ledger)?;
+        let shared = Shared {
+            signer,
+            ledger,
+            store: Store::new(register),
+            clock,
+            patience,
+            cosigning,
+            prover,
+            known: Mutex::new(known),
+            servers: Mutex::default(),
+            watching: Mutex::default(),
+            work: tokio::sync::Mutex::new(0),
+        };
+        Self::over(Arc::new(shared), estate, files, &airlocks)
+    }
+
+    /// Control over other files of the same custodian, with the ways to the partners' airlocks. Both do one thing at a time
+    /// together, and know the same. The upstreams must be the same.
+    ///
+    /// # Errors
+    /// A URL or the signers file of the estate cannot be read.
+    pub fn with_estate(
+        &self,
+        estate: Estate,
+        files: Files,
+        airlocks: &BTreeMap<PartnerId, Zeroizing<String>>,
+    ) -> Result<Self, ControlError> {
+        Self::over(Arc::clone(&self.0.shared), estate, files, airlocks)
+    }
+
+    fn over(
+        shared: Arc<Shared>,
+        estate: Estate,
+        files: Files,
+        airlocks: &BTreeMap<PartnerId, Zeroizing<String>>,
+    ) -> Result<Self, ControlError> {
         let estate_hash = policy::estate::hash(&files);
         let signers = AllowedSigners::parse(estate.signers().unwrap_or_default()).map_err(|error| {
             ControlError::Estate {
@@ -179,29 +232,15 @@ impl Control {
                 ))
             })
             .collect::<Result<_, ControlError>>()?;
-        let known = Mutex::new(Known::fold(&ledger)?);
-        let work = tokio::sync::Mutex::new(0);
-        let store = Store::new(register);
-        let inner = Inner {
+        Ok(Self(Arc::new(Inner {
             estate,
             files,
             estate_hash,
             signers,
             admins,
             airlocks,
-            signer,
-            ledger,
-            store,
-            clock,
-            patience,
-            cosigning,
-            prover,
-            known,
-            servers: Mutex::default(),
-            watching: Mutex::default(),
-            work,
-        };
-        Ok(Self(Arc::new(inner)))
+            shared,
+        })))
     }
 
     /// Checks a signed directive and carries it out. A directive that is in the ledger already with the same text is taken

@@ -170,7 +170,8 @@ impl Control {
     }
 
     /// Whether the estate served is the one that was applied last.
-    fn is_applied(&self) -> bool {
+    #[must_use]
+    pub fn is_applied(&self) -> bool {
         self.known().applied.as_deref() == Some(self.0.estate_hash.to_hex().as_str())
     }
 

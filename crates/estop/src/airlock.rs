@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use control::Control;
+use control::Served;
 use evidence::id::PartnerId;
 use gateway::Upstream;
 use policy::estate::{Estate, Isolation, role_name};
@@ -30,6 +30,7 @@ mod supervisor;
 
 use cgroup::Groups;
 use cluster::{Cluster, PORT, Wanted};
+use supervisor::{Now, Order, Ordered};
 
 /// The file in the state folder's `airlock` that says where the clusters are, if they cannot be there.
 const PLACE: &str = "place";
@@ -44,23 +45,53 @@ const CONNECTIONS_TO_SPARE: u32 = 8;
 /// Most connections of one airlock, whatever agreements say: each takes memory before it does anything.
 const CONNECTIONS_MAX: u32 = 500;
 
-/// The clusters at work. Dropped or stopped, they shut down.
+/// The clusters at work. Ended or dropped, they shut down.
 #[derive(Debug)]
 pub struct Airlocks {
+    ground: Ground,
+    ways: Mutex<Ways>,
+    /// How the memory of each is bounded, for the operator.
+    memory: String,
+    thread: Mutex<Option<Thread>>,
+}
+
+/// Partners whose cluster is up again after it had ended.
+pub type Restarted = UnboundedReceiver<PartnerId>;
+
+/// What clusters are made with, and where.
+#[derive(Debug)]
+struct Ground {
+    binaries: Binaries,
+    account: Account,
+    groups: Result<Groups, String>,
+    top: PathBuf,
+    /// The folder of all clusters, and the file that names it, if it is not in the state folder: gone when they end.
+    elsewhere: Option<(PathBuf, PathBuf)>,
+}
+
+/// The ways to the clusters.
+#[derive(Debug, Default)]
+struct Ways {
     /// Control's way to each.
     urls: BTreeMap<PartnerId, Zeroizing<String>>,
     /// The gateway's way to each.
     servers: BTreeMap<PartnerId, Upstream>,
+    /// What was asked of each last.
+    wanted: BTreeMap<PartnerId, Wanted>,
     /// Held open where a socket's path leads through it.
-    folders: Vec<fs::File>,
-    /// Partners whose cluster is up again after it had ended.
-    restarted: UnboundedReceiver<PartnerId>,
-    /// The folder of all clusters, and the file that names it, if it is not in the state folder: gone when they end.
-    elsewhere: Option<(PathBuf, PathBuf)>,
-    /// How the memory of each is bounded, for the operator.
-    memory: String,
-    stop: Option<mpsc::Sender<()>>,
-    watching: Option<thread::JoinHandle<()>>,
+    folders: BTreeMap<PartnerId, fs::File>,
+}
+
+/// The thread that starts the clusters. They end with it, and it ends when nobody can give it orders.
+#[derive(Debug)]
+struct Thread {
+    orders: mpsc::Sender<Ordered>,
+    handle: thread::JoinHandle<()>,
+}
+
+fn failed(error: &PostgresError) -> Failure {
+    Failure::from_error(Exit::Absent, error)
+        .help("upstreams with `isolation = \"airlock\"` need PostgreSQL's server programs on this machine")
 }
 
 impl Airlocks {
@@ -68,81 +99,147 @@ impl Airlocks {
     ///
     /// # Errors
     /// PostgreSQL is not installed, or a cluster does not start.
-    pub fn start(loaded: &Loaded) -> Result<Option<Self>, Failure> {
-        let wanted = wanted(&loaded.estate)?;
-        if wanted.is_empty() {
+    pub fn start(loaded: &Loaded) -> Result<Option<(Self, Restarted)>, Failure> {
+        if !is_asked_for(&loaded.estate) {
             return Ok(None);
         }
-        let failed = |error: &PostgresError| {
-            Failure::from_error(Exit::Absent, error).help(
-                "upstreams with `isolation = \"airlock\"` need PostgreSQL's server programs on this machine",
-            )
-        };
-        let binaries = Binaries::find().map_err(|error| failed(&error))?;
         let account = Account::choose().map_err(|error| failed(&error))?;
-        let top = place(&loaded.state().airlock(), &account)?;
-        let groups = Groups::take();
-        let mut clusters = Vec::new();
-        let (mut urls, mut servers, mut folders) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        for (partner, wanted) in wanted {
-            let folder = top.join(partner.as_str());
-            let bytes = wanted.memory;
-            let mut cluster =
-                Cluster::prepare(&binaries, &account, &folder, wanted).map_err(|error| failed(&error))?;
-            if let Ok(groups) = &groups {
-                let group = groups.group(partner.as_str(), bytes);
-                cluster.keep_in(group.map_err(|error| {
-                    Failure::absent("a cgroup for an airlock cannot be made").because(&error)
-                })?);
-            }
-            let (socket, held) = short(&cluster.socket())?;
-            folders.extend(held);
-            urls.insert(partner.clone(), cluster.url(&socket));
-            servers.insert(
-                partner.clone(),
-                Upstream::Unix {
-                    dir: socket,
-                    port: PORT,
-                },
-            );
-            clusters.push((partner, cluster));
-        }
-        let (stop, stopped) = mpsc::channel();
-        let (tell, restarted) = unbounded_channel();
-        let (ready, readied) = mpsc::channel();
-        // The clusters end with the thread that started them.
-        let watching = thread::Builder::new()
-            .name("airlocks".to_owned())
-            .spawn(move || supervisor::watch(clusters, &ready, &tell, &stopped))
-            .map_err(|error| Failure::absent("cannot start a thread").because(&error))?;
         let home = loaded.state().airlock();
+        let top = place(&home, &account)?;
+        let groups = Groups::take();
+        let (orders, ordered) = mpsc::channel();
+        let (tell, restarted) = unbounded_channel();
+        let handle = thread::Builder::new()
+            .name("airlocks".to_owned())
+            .spawn(move || supervisor::watch(&tell, &ordered))
+            .map_err(|error| Failure::absent("cannot start a thread").because(&error))?;
         let airlocks = Self {
             memory: bounded_by(&loaded.estate, groups.as_ref().err()),
-            elsewhere: (top != home).then(|| (top, home.join(PLACE))),
-            urls,
-            servers,
-            folders,
-            restarted,
-            stop: Some(stop),
-            watching: Some(watching),
+            ground: Ground {
+                binaries: Binaries::find().map_err(|error| failed(&error))?,
+                account,
+                groups,
+                elsewhere: (top != home).then(|| (top.clone(), home.join(PLACE))),
+                top,
+            },
+            ways: Mutex::default(),
+            thread: Mutex::new(Some(Thread { orders, handle })),
         };
-        match readied.recv() {
-            Ok(Ok(())) => Ok(Some(airlocks)),
-            Ok(Err(error)) => Err(failed(&error)),
-            Err(_) => Err(Failure::absent("the airlocks' thread has ended")),
+        airlocks.extend(&loaded.estate)?;
+        Ok(Some((airlocks, restarted)))
+    }
+
+    /// Makes and starts what an estate asks for beside what there is. Whose cluster there is keeps it, and all it finds by it.
+    /// Blocks until all are ready.
+    ///
+    /// # Errors
+    /// A cluster does not start.
+    pub fn extend(&self, estate: &Estate) -> Result<(), Failure> {
+        for (partner, mut wanted) in wanted(estate)? {
+            let before = self.ways().wanted.get(&partner).cloned();
+            if let Some(before) = before {
+                let known =
+                    |section: &String| wanted.services.iter().any(|new| name_of(new) == name_of(section));
+                let kept: Vec<String> = before.services.into_iter().filter(|one| !known(one)).collect();
+                wanted.services.extend(kept);
+                self.order(Order::Want(partner.clone(), wanted.clone(), Now::No))?;
+                self.ways().wanted.insert(partner, wanted);
+            } else {
+                self.take(partner, wanted)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Ends the clusters of partners for whom an estate asks for none, and makes the others as it asks. Whether any has gone.
+    /// Blocks until they have ended.
+    ///
+    /// # Errors
+    /// A cluster does not start again.
+    pub fn settle(&self, estate: &Estate) -> Result<bool, Failure> {
+        let wanted = wanted(estate)?;
+        let there: Vec<PartnerId> = self.ways().urls.keys().cloned().collect();
+        let mut gone = false;
+        for partner in there {
+            match wanted.get(&partner) {
+                Some(wanted) => {
+                    self.order(Order::Want(partner.clone(), wanted.clone(), Now::Yes))?;
+                    self.ways().wanted.insert(partner, wanted.clone());
+                }
+                None => {
+                    self.order(Order::Remove(partner.clone()))?;
+                    let mut ways = self.ways();
+                    ways.urls.remove(&partner);
+                    ways.servers.remove(&partner);
+                    ways.wanted.remove(&partner);
+                    ways.folders.remove(&partner);
+                    gone = true;
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    fn take(&self, partner: PartnerId, wanted: Wanted) -> Result<(), Failure> {
+        let Ground {
+            binaries,
+            account,
+            groups,
+            top,
+            ..
+        } = &self.ground;
+        let (folder, bytes) = (top.join(partner.as_str()), wanted.memory);
+        let mut cluster =
+            Cluster::prepare(binaries, account, &folder, wanted.clone()).map_err(|error| failed(&error))?;
+        if let Ok(groups) = groups {
+            let group = groups.group(partner.as_str(), bytes);
+            cluster.keep_in(group.map_err(|error| {
+                Failure::absent("a cgroup for an airlock cannot be made").because(&error)
+            })?);
+        }
+        let (socket, held) = short(&cluster.socket())?;
+        let url = cluster.url(&socket);
+        // What takes longest is done here, so that the others are looked after meanwhile.
+        cluster.make_ready().map_err(|error| failed(&error))?;
+        self.order(Order::Take(partner.clone(), Box::new(cluster)))?;
+        let mut ways = self.ways();
+        ways.folders.extend(held.map(|held| (partner.clone(), held)));
+        ways.urls.insert(partner.clone(), url);
+        let dir = socket;
+        ways.servers
+            .insert(partner.clone(), Upstream::Unix { dir, port: PORT });
+        ways.wanted.insert(partner, wanted);
+        Ok(())
+    }
+
+    fn order(&self, order: Order) -> Result<(), Failure> {
+        let (tell, done) = mpsc::channel();
+        let ended = || Failure::absent("the airlocks' thread has ended");
+        {
+            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+            let thread = thread.as_ref().ok_or_else(ended)?;
+            thread.orders.send((order, tell)).map_err(|_| ended())?;
+        }
+        match done.recv() {
+            Ok(done) => done.map_err(|error| failed(&error)),
+            Err(_) => Err(ended()),
+        }
+    }
+
+    fn ways(&self) -> MutexGuard<'_, Ways> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Control's way to each partner's cluster.
     #[must_use]
     pub fn urls(&self) -> BTreeMap<PartnerId, Zeroizing<String>> {
-        self.urls.clone()
+        self.ways().urls.clone()
     }
 
     /// The gateway's way to each partner's cluster.
     #[must_use]
     pub fn servers(&self) -> BTreeMap<PartnerId, Upstream> {
-        self.servers.clone()
+        self.ways().servers.clone()
     }
 
     /// How the memory of each is bounded, in one line for the operator.
@@ -151,21 +248,17 @@ impl Airlocks {
         &self.memory
     }
 
-    /// Comes back when a cluster has been started again. Cancel safe.
-    pub async fn restarted(&mut self) -> Option<PartnerId> {
-        self.restarted.recv().await
-    }
-}
-
-impl Drop for Airlocks {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(watching) = self.watching.take() {
-            // It ends when every server has, which is bounded.
-            let _ = watching.join();
-        }
-        self.folders.clear();
-        if let Some((folder, note)) = self.elsewhere.take() {
+    /// Ends all of them. Blocks until they have.
+    pub fn end(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Thread { orders, handle }) = thread else {
+            return;
+        };
+        drop(orders);
+        // It ends when every server has, which is bounded.
+        let _ = handle.join();
+        self.ways().folders.clear();
+        if let Some((folder, note)) = &self.ground.elsewhere {
             // What is left of it is taken up, or left alone, at the next start.
             let _ = fs::remove_dir_all(folder);
             let _ = fs::remove_file(note);
@@ -173,14 +266,31 @@ impl Drop for Airlocks {
     }
 }
 
-/// Holds the airlocks, and has control make again what is missing in them: at the start, and whenever one was started
-/// again. Never ends by itself.
-pub(crate) async fn keep_restored(mut airlocks: Airlocks, control: Control) {
+impl Drop for Airlocks {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The name in the first line of a section.
+fn name_of(section: &str) -> &str {
+    section.lines().next().unwrap_or_default()
+}
+
+/// Whether any upstream is isolated by airlocks.
+fn is_asked_for(estate: &Estate) -> bool {
+    let mut upstreams = estate.upstreams().values();
+    upstreams.any(|upstream| upstream.isolation == Isolation::Airlock)
+}
+
+/// Has control make again what is missing in the airlocks: at the start, and whenever one was started again. Never ends by
+/// itself.
+pub(crate) async fn keep_restored(mut restarted: Restarted, served: Served) {
     /// Between two attempts, while an upstream cannot be reached.
     const AGAIN: Duration = Duration::from_secs(1);
     loop {
         let mut told = false;
-        while let Err(error) = control.restore_airlocks().await {
+        while let Err(error) = served.standing().restore_airlocks().await {
             if !told {
                 alarm(&format!(
                     "the airlocks cannot be made whole, and it is tried again every {} s: {}",
@@ -191,7 +301,7 @@ pub(crate) async fn keep_restored(mut airlocks: Airlocks, control: Control) {
             }
             tokio::time::sleep(AGAIN).await;
         }
-        if airlocks.restarted().await.is_none() {
+        if restarted.recv().await.is_none() {
             return std::future::pending().await;
         }
     }

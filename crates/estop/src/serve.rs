@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use control::{Control, estate_sha256};
+use control::{Control, Served};
 use gateway::{Database, Gateway, Place, Tls, Upstream};
 use ledger::cosigning::Cosigning;
 use ledger::register::{Register, SqliteRegister};
@@ -26,8 +26,11 @@ use crate::unix::Reachable;
 use crate::{clock, custodian, solvers, tls, witnessing};
 
 mod accounting;
+mod desk;
 mod routes;
 mod watch;
+
+use desk::Desk;
 
 pub use routes::{ENTRIES_MAX, EntryLine, EstateAnswer, ProofAnswer, SessionLine, read_entries, read_proof};
 
@@ -52,14 +55,10 @@ impl Clock for WallClock {
 pub struct Serving {
     gateway: Gateway,
     admin: JoinHandle<std::io::Result<()>>,
-    /// How the airlocks' memory is bounded.
-    airlock_memory: Option<String>,
-    /// Holds the airlocks, and makes again what is lost of them.
-    restoring: Option<JoinHandle<()>>,
-    /// Keeps the index of the accounting of disclosures.
-    accounting: JoinHandle<()>,
-    /// Looks at the databases again and again.
-    watching: JoinHandle<()>,
+    airlocks: Option<Arc<Airlocks>>,
+    /// Look at the databases again and again, make again what is lost of airlocks, settle what was applied, keep the index
+    /// of the accounting of disclosures.
+    beside: Vec<JoinHandle<()>>,
     ledger: Ledger,
     /// Has the ledger's checkpoints cosigned; ends if it must not go on.
     cosigning: Option<JoinHandle<Failure>>,
@@ -99,8 +98,11 @@ impl Serving {
         let airlocks = tokio::task::spawn_blocking(move || Airlocks::start(&wanted))
             .await
             .map_err(|error| Failure::absent("the airlocks cannot be started").because(&error))??;
+        let (airlocks, restarted) = airlocks
+            .map(|(all, restarted)| (Arc::new(all), restarted))
+            .unzip();
         let control = Control::new(control::Config {
-            airlocks: airlocks.as_ref().map(Airlocks::urls).unwrap_or_default(),
+            airlocks: airlocks.as_deref().map(Airlocks::urls).unwrap_or_default(),
             estate: loaded.estate.clone(),
             files: loaded.files.clone(),
             signer,
@@ -120,7 +122,7 @@ impl Serving {
             id: GATEWAY.to_owned(),
             listener: bind(loaded, listener).await?,
             tls: Tls::Required(server_tls(loaded)?),
-            databases: databases(loaded, airlocks.as_ref())?,
+            databases: databases(loaded, airlocks.as_deref())?,
             ledger: ledger.clone(),
             register,
             clock,
@@ -129,31 +131,35 @@ impl Serving {
         .await
         .map_err(|error| Failure::absent("the gateway cannot start").because(&error))?;
         let socket = state.admin_socket();
-        let routes = routes::router(
-            estate_sha256(&loaded.files),
-            gateway.watch_sessions(),
-            ledger.clone(),
+        let served = Served::new(control);
+        let desk = Desk::new(
+            loaded.clone(),
+            served.clone(),
+            airlocks.clone(),
+            gateway.databases(),
         );
-        let airlock_memory = airlocks.as_ref().map(|airlocks| airlocks.memory().to_owned());
-        let restoring =
-            airlocks.map(|airlocks| tokio::spawn(airlock::keep_restored(airlocks, control.clone())));
+        let routes = routes::router(Arc::clone(&desk), gateway.watch_sessions(), ledger.clone());
         let cosigning =
             cosigning.map(|cosigning| tokio::spawn(witnessing::keep_cosigned(ledger.clone(), cosigning)));
-        let accounting = tokio::spawn(accounting::keep(
-            ledger.clone(),
-            state.ledger(),
-            state.accounting(),
-            loaded.estate.custodian().name.clone(),
-        ));
-        let watching = tokio::spawn(watch::keep(control.clone()));
-        let admin = tokio::spawn(control::serve_admin(bind_admin(&state)?, control, routes));
+        let mut beside = vec![
+            tokio::spawn(watch::keep(served.clone())),
+            tokio::spawn(desk.keep_settled()),
+            tokio::spawn(accounting::keep(
+                ledger.clone(),
+                state.ledger(),
+                state.accounting(),
+                loaded.estate.custodian().name.clone(),
+            )),
+        ];
+        beside.extend(
+            restarted.map(|restarted| tokio::spawn(airlock::keep_restored(restarted, served.clone()))),
+        );
+        let admin = tokio::spawn(control::serve_admin(bind_admin(&state)?, served, routes));
         Ok(Self {
             gateway,
             admin,
-            airlock_memory,
-            restoring,
-            accounting,
-            watching,
+            airlocks,
+            beside,
             ledger,
             cosigning,
             socket,
@@ -169,7 +175,7 @@ impl Serving {
     /// How the memory of airlocks is bounded, if there are any.
     #[must_use]
     pub fn airlock_memory(&self) -> Option<&str> {
-        self.airlock_memory.as_deref()
+        self.airlocks.as_ref().map(|airlocks| airlocks.memory())
     }
 
     /// Comes back when the process must end: nothing can be recorded any more, or nobody can give orders. Cancel safe.
@@ -197,15 +203,13 @@ impl Serving {
             cosigning.abort();
         }
         // What it had recorded and not published yet is published at the next start.
-        self.watching.abort();
-        self.accounting.abort();
+        self.beside.iter().for_each(JoinHandle::abort);
         // Gone with the process in any case; a stale one is replaced at the next start.
         let _ = fs::remove_file(&self.socket);
         self.gateway.shutdown().await;
-        if let Some(restoring) = self.restoring {
-            restoring.abort();
-            // The clusters end with it.
-            let _ = restoring.await;
+        if let Some(airlocks) = self.airlocks {
+            // Nothing can be done about one that does not end, and each is waited for within a bound.
+            let _ = tokio::task::spawn_blocking(move || airlocks.end()).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Partners who take more than there is: of memory in their airlock, of the custodian's time. And a partner who comes later.
+//! Partners who take more than there is: of memory in their airlock, of the custodian's time. And one who comes and goes.
 
 #![expect(
     clippy::unwrap_used,
@@ -128,32 +128,71 @@ fn transactions_end_by_the_gateways_clock() {
     assert!(said.contains("25P04"), "{said}");
 }
 
+/// Partners come and go while `serve` goes on: those who stay notice neither the new policies nor the new passwords.
 #[test]
-fn a_partner_who_comes_later_has_an_airlock_of_its_own_and_the_others_keep_theirs() {
+fn a_partner_comes_and_goes_and_the_others_keep_their_airlock() {
     const LATER: [&str; 2] = ["partners/university.toml", "agreements/university-2020.toml"];
     let mut kept = Vec::new();
-    let mut office = Office::open_in("airlock", |files| {
+    let office = Office::open_in("airlock", |files| {
         kept.extend(LATER.map(|file| (file, files.remove(file).unwrap())));
     });
     let (police, university) = (office.login(PARTNER), office.login(OTHER));
-    let answers = |login: &Login| login.psql(&["select count(*) from people"]).status.success();
-    wait_for("the first partner works", || answers(&police));
+    let at_work = Worker::begin("partner_at_work.py", &[&police.conninfo()]);
     let said = university.refused("select 1");
     assert!(said.contains("authentication failed"), "{said}");
+    let (first, sealed) = (office.postmaster(PARTNER), office.estop(&["drift"]).status.code());
+    assert_eq!(sealed, Some(0));
 
     for (file, text) in kept {
         std::fs::write(office.path(file), text).unwrap();
     }
-    // What is served is what was read: an estate with another partner in it is not applied under it.
-    let applied = office.estop(&["apply"]);
-    assert_eq!(applied.status.code(), Some(2));
-    assert!(stage::desk::said(&applied).contains("restart `estop serve`"));
-    assert!(answers(&police));
-
-    office.restart();
+    // Taken up, and not in force: nobody has approved it.
+    let refused = office.estop(&["apply"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stage::desk::said(&refused));
+    assert!(
+        stage::desk::said(&refused).contains("approve"),
+        "{}",
+        stage::desk::said(&refused)
+    );
+    assert!(university.refused("select 1").contains("authentication failed"));
     office.approve();
-    let applied = office.estop(&["apply"]);
-    assert!(applied.status.success(), "{}", stage::desk::said(&applied));
-    wait_for("both partners work", || answers(&police) && answers(&university));
+    let applied = stage::desk::said(&office.estop(&["apply"]));
+    assert!(applied.contains("passwords renewed"), "{applied}");
+    assert_eq!(university.query("select count(*) > 0 from people"), "t");
     assert_eq!(office.estop(&["drift"]).status.code(), Some(0));
+    let theirs = office.postmaster(OTHER);
+    assert!(!theirs.is_empty() && theirs != first);
+
+    // And goes again, with all there was for him.
+    for file in LATER {
+        std::fs::remove_file(office.path(file)).unwrap();
+    }
+    office.approve();
+    assert!(office.estop(&["apply"]).status.success());
+    assert!(university.refused("select 1").contains("authentication failed"));
+    wait_for("the airlock has gone", || {
+        !std::path::Path::new("/proc").join(&theirs).exists() && office.postmaster(OTHER).is_empty()
+    });
+    assert_eq!(office.estop(&["drift"]).status.code(), Some(0));
+    assert_eq!(office.postmaster(PARTNER), first);
+    let worked = at_work.end();
+    assert_eq!(worked["errors"], serde_json::json!([]), "{worked}");
+    assert!(worked["asked"].as_u64().unwrap() > 10, "{worked}");
+    assert!(
+        !office.said().contains("could not be looked at"),
+        "{}",
+        office.said()
+    );
+
+    // What is read at the start only is not taken up.
+    let file = office.path("estop.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("title = \"", "title = \"New ", 1)).unwrap();
+    let refused = office.estop(&["plan"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stage::desk::said(&refused).contains("restart `estop serve`"),
+        "{}",
+        stage::desk::said(&refused)
+    );
 }

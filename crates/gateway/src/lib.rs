@@ -40,7 +40,7 @@ pub use hello::Tls;
 pub use policy_watch::{FollowError, GatewayState};
 pub use sessions::{SessionInfo, State};
 pub use transport::Upstream;
-pub use upstream::{Database, Place};
+pub use upstream::{Database, Databases, Place};
 
 use limits::{DRAIN, UNAUTHENTICATED};
 use policy_watch::Follower;
@@ -86,6 +86,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
+    databases: Databases,
     sessions: Sessions,
     stopping: watch::Sender<bool>,
     accepting: JoinHandle<()>,
@@ -114,9 +115,11 @@ impl Gateway {
         let mut secret = [0u8; 32];
         getrandom::fill(&mut secret).map_err(|_| StartError::Random)?;
         let (stopping, watching) = watch::channel(false);
+        let databases = Databases::default();
+        databases.are(config.databases);
         let shared = Arc::new(Shared {
             tls: config.tls,
-            databases: config.databases,
+            databases: databases.clone(),
             ledger,
             register,
             follower: follower.clone(),
@@ -135,6 +138,7 @@ impl Gateway {
         let accepting = tokio::spawn(accept(config.listener, shared));
         Ok(Self {
             address,
+            databases,
             sessions,
             stopping,
             accepting,
@@ -147,6 +151,12 @@ impl Gateway {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it finds the upstreams; what is said there holds for logins from then on.
+    #[must_use]
+    pub fn databases(&self) -> Databases {
+        self.databases.clone()
     }
 
     /// Who is connected.

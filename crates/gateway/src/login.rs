@@ -185,8 +185,7 @@ async fn enter(
         .map_err(|full| Stop::Say(Say::too_many_sessions(full.limit)))?;
     let database = shared
         .databases
-        .get(permit.upstream())
-        .and_then(|place| place.of(&permit))
+        .of(&permit)
         .ok_or(Stop::Say(Say::upstream_unreachable()))?;
     let settings = settings(&permit, request);
     let views = Views::new(permit.views(), &shared.accounting);

@@ -27,12 +27,12 @@ use crate::say::Say;
 use crate::session::{End, Session};
 use crate::sessions::Sessions;
 use crate::transport::{self, Client};
-use crate::upstream::Place;
+use crate::upstream::Databases;
 
 /// What all connections of one gateway share.
 pub(crate) struct Shared {
     pub(crate) tls: Tls,
-    pub(crate) databases: BTreeMap<String, Place>,
+    pub(crate) databases: Databases,
     pub(crate) ledger: Ledger,
     pub(crate) register: Arc<dyn Register>,
     pub(crate) follower: Follower,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::BytesMut;
 use evidence::id::PartnerId;
@@ -39,6 +39,23 @@ pub enum Place {
     Shared(Database),
     /// A server for each partner, on which each role has a database of its own name.
     Airlocks(BTreeMap<PartnerId, Upstream>),
+}
+
+/// Where the gateway finds each upstream. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Databases(Arc<RwLock<BTreeMap<String, Place>>>);
+
+impl Databases {
+    /// From now on upstreams are found there. Sessions stay where they are.
+    pub fn are(&self, places: BTreeMap<String, Place>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = places;
+    }
+
+    /// The database that a permitted session works in.
+    pub(crate) fn of(&self, permit: &Permit) -> Option<Database> {
+        let places = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        places.get(permit.upstream())?.of(permit)
+    }
 }
 
 impl Place {

@@ -18,8 +18,8 @@ use super::{
     ApplyRequest, ApprovalRequest, CertificateAnswer, Class, DraftRequest, ErrorAnswer, ErrorText,
     PlanAnswer, Submission,
 };
-use crate::Control;
 use crate::error::ControlError;
+use crate::served::Served;
 
 /// Longest request body: a directive with sixteen of the longest signatures takes a fraction.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -29,11 +29,11 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 ///
 /// # Errors
 /// The listener failed.
-pub async fn serve_admin(listener: UnixListener, control: Control, extra: Router) -> std::io::Result<()> {
-    axum::serve(listener, router(control).merge(extra)).await
+pub async fn serve_admin(listener: UnixListener, served: Served, extra: Router) -> std::io::Result<()> {
+    axum::serve(listener, router(served).merge(extra)).await
 }
 
-fn router(control: Control) -> Router {
+fn router(served: Served) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/status", get(status))
@@ -45,7 +45,7 @@ fn router(control: Control) -> Router {
         .route("/directives", get(directives))
         .route("/certificate/{number}", post(certificate))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(control)
+        .with_state(served)
 }
 
 /// Where a request went, for errors.
@@ -62,15 +62,16 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Place {
     }
 }
 
-async fn health(State(control): State<Control>, place: Place) -> Response {
-    answer(control.health(), place)
+async fn health(State(served): State<Served>, place: Place) -> Response {
+    answer(served.now().health(), place)
 }
 
-async fn status(State(control): State<Control>, place: Place) -> Response {
-    answer(control.status(), place)
+async fn status(State(served): State<Served>, place: Place) -> Response {
+    answer(served.now().status(), place)
 }
 
-async fn plan(State(control): State<Control>, place: Place) -> Response {
+async fn plan(State(served): State<Served>, place: Place) -> Response {
+    let control = served.now();
     let planned = control.plan().await.map(|plans| PlanAnswer {
         plans,
         approval: control.approval(),
@@ -78,44 +79,41 @@ async fn plan(State(control): State<Control>, place: Place) -> Response {
     answer(planned, place)
 }
 
-async fn apply(
-    State(control): State<Control>,
-    place: Place,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+async fn apply(State(served): State<Served>, place: Place, body: Result<Bytes, BytesRejection>) -> Response {
     match request::<ApplyRequest>(body) {
-        Ok(request) => answer(
-            finished(async move { control.apply(&request.shown).await }).await,
-            place,
-        ),
+        Ok(request) => {
+            let work = async move {
+                let control = served.now();
+                let applied = control.apply(&request.shown).await?;
+                served.applied(control);
+                Ok(applied)
+            };
+            answer(finished(work).await, place)
+        }
         Err(error) => refusal(&error, place),
     }
 }
 
-async fn draft(
-    State(control): State<Control>,
-    place: Place,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+async fn draft(State(served): State<Served>, place: Place, body: Result<Bytes, BytesRejection>) -> Response {
     match request::<DraftRequest>(body) {
-        Ok(request) => answer(control.draw_up(request).await, place),
+        Ok(request) => answer(served.now().draw_up(request).await, place),
         Err(error) => refusal(&error, place),
     }
 }
 
 async fn approval(
-    State(control): State<Control>,
+    State(served): State<Served>,
     place: Place,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     match request::<ApprovalRequest>(body) {
-        Ok(request) => answer(control.draw_up_approval(request).await, place),
+        Ok(request) => answer(served.now().draw_up_approval(request).await, place),
         Err(error) => refusal(&error, place),
     }
 }
 
 async fn directive(
-    State(control): State<Control>,
+    State(served): State<Served>,
     place: Place,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -125,16 +123,16 @@ async fn directive(
     };
     let work = async move {
         let signatures: Vec<&str> = submission.signatures.iter().map(String::as_str).collect();
-        control.submit(submission.text.as_bytes(), &signatures).await
+        served.now().submit(submission.text.as_bytes(), &signatures).await
     };
     answer(finished(work).await, place)
 }
 
-async fn directives(State(control): State<Control>) -> Response {
-    Json(control.directives()).into_response()
+async fn directives(State(served): State<Served>) -> Response {
+    Json(served.now().directives()).into_response()
 }
 
-async fn certificate(State(control): State<Control>, place: Place, Path(number): Path<String>) -> Response {
+async fn certificate(State(served): State<Served>, place: Place, Path(number): Path<String>) -> Response {
     let number: DirectiveNumber = match number.parse() {
         Ok(number) => number,
         Err(error) => {
@@ -145,7 +143,7 @@ async fn certificate(State(control): State<Control>, place: Place, Path(number):
             return refusal(&error, place);
         }
     };
-    let made = control.certificate(&number).await;
+    let made = served.now().certificate(&number).await;
     answer(
         made.map(|certificate| CertificateAnswer { number, certificate }),
         place,

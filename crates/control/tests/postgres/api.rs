@@ -6,7 +6,7 @@ use control::api::{
     CertificateAnswer, DirectiveDraft, DirectiveSummary, ErrorAnswer, Health, MAX_BODY_BYTES, Outcome,
     PlanAnswer, Status,
 };
-use control::{AppliedPlans, serve_admin};
+use control::{AppliedPlans, Served, serve_admin};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
@@ -26,7 +26,7 @@ impl Api {
         let world = World::new().await;
         let listener = UnixListener::bind(world.dir.path().join("admin.sock")).unwrap();
         let extra = Router::new().route("/sessions", get(|| async { "none" }));
-        let serving = tokio::spawn(serve_admin(listener, world.control.clone(), extra));
+        let serving = tokio::spawn(serve_admin(listener, Served::new(world.control.clone()), extra));
         Self { world, serving }
     }
 

@@ -34,7 +34,7 @@ const FILE_BYTES: usize = 64 * 1024;
 const LEFTOVER_WAIT: Duration = Duration::from_secs(10);
 
 /// What the estate asks of a cluster.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
     /// `max_connections`.
     pub(super) connections: u32,
@@ -120,12 +120,38 @@ impl Cluster {
         ))
     }
 
+    /// Makes it, if what stands there is not usable. It is not started by that.
+    pub(super) fn make_ready(&self) -> Result<(), PostgresError> {
+        self.end_leftover();
+        if self.is_usable() { Ok(()) } else { self.make() }
+    }
+
+    /// What is wanted of it from its next start on. Where it finds the custodian counts at once.
+    pub(super) fn want(&mut self, wanted: Wanted) -> Result<(), PostgresError> {
+        self.wanted = wanted;
+        self.write(&self.service(), &self.wanted.services.concat())
+    }
+
+    /// Connections it takes.
+    pub(super) fn connections(&self) -> u32 {
+        self.wanted.connections
+    }
+
+    /// Whether it runs with fewer connections than these.
+    pub(super) fn is_narrower_than(&self, wanted: &Wanted) -> bool {
+        self.wanted.connections < wanted.connections
+    }
+
+    /// Ends it and removes all of it.
+    pub(super) fn remove(mut self) {
+        self.end();
+        // What is left of it is nobody's, and taken up or made anew if the partner comes again.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
     /// Starts it, as it stands if that is usable, else made anew; a second time from nothing if it does not come up.
     pub(super) fn start(&mut self) -> Result<(), PostgresError> {
-        self.end_leftover();
-        if !self.is_usable() {
-            self.make()?;
-        }
+        self.make_ready()?;
         if self.launch().is_err() {
             self.end();
             self.make()?;

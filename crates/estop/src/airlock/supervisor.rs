@@ -1,12 +1,13 @@
 //! The thread that keeps airlocks up: what ends by itself is started again, each time after a longer wait, and said aloud.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use evidence::id::PartnerId;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Wanted};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::output::alarm;
@@ -39,20 +40,85 @@ struct Watched {
     unsaid: usize,
 }
 
-/// Starts all clusters, says so, and keeps them up until `stop` is closed.
-pub(super) fn watch(
-    clusters: Vec<(PartnerId, Cluster)>,
-    ready: &Sender<Result<(), PostgresError>>,
-    restarted: &UnboundedSender<PartnerId>,
-    stop: &Receiver<()>,
-) {
-    let mut watched = Vec::new();
-    for (partner, mut cluster) in clusters {
-        if let Err(error) = cluster.start() {
-            let _ = ready.send(Err(error));
-            return;
+/// What the thread is told to do.
+pub(super) enum Order {
+    /// One cluster more.
+    Take(PartnerId, Box<Cluster>),
+    /// From the next start on this is wanted of a cluster; where it finds the custodian, at once. With `now` a cluster that
+    /// has too few connections for it is started again.
+    Want(PartnerId, Wanted, Now),
+    /// This one ends, and all of it goes.
+    Remove(PartnerId),
+}
+
+/// Whether what is wanted of a cluster is worth its sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Now {
+    No,
+    Yes,
+}
+
+/// An order, and where it is said that it was carried out.
+pub(super) type Ordered = (Order, Sender<Result<(), PostgresError>>);
+
+/// Carries orders out and keeps the clusters up until nobody can give orders any more.
+pub(super) fn watch(restarted: &UnboundedSender<PartnerId>, orders: &Receiver<Ordered>) {
+    let mut watched: BTreeMap<PartnerId, Watched> = BTreeMap::new();
+    loop {
+        match orders.recv_timeout(LOOK) {
+            Ok((order, done)) => {
+                // Who does not wait for the answer any more does not need it.
+                let _ = done.send(carry_out(order, &mut watched, restarted));
+            }
+            Err(RecvTimeoutError::Timeout) => watched.values_mut().for_each(|one| one.look(restarted)),
+            Err(RecvTimeoutError::Disconnected) => return,
         }
-        watched.push(Watched {
+    }
+}
+
+fn carry_out(
+    order: Order,
+    watched: &mut BTreeMap<PartnerId, Watched>,
+    restarted: &UnboundedSender<PartnerId>,
+) -> Result<(), PostgresError> {
+    match order {
+        Order::Take(partner, mut cluster) => {
+            cluster.start()?;
+            watched.insert(partner.clone(), Watched::new(partner, *cluster));
+        }
+        Order::Want(partner, wanted, now) => {
+            if let Some(one) = watched.get_mut(&partner) {
+                let narrow = now == Now::Yes && one.cluster.is_narrower_than(&wanted);
+                let kept = one.cluster.connections();
+                let wanted = match now {
+                    Now::Yes => wanted,
+                    // What is not applied yet costs no sessions, whenever the cluster is started again.
+                    Now::No => Wanted {
+                        connections: kept,
+                        ..wanted
+                    },
+                };
+                one.cluster.want(wanted)?;
+                if narrow {
+                    one.cluster.end();
+                    one.cluster.start()?;
+                    one.since = clock::monotonic();
+                    let _ = restarted.send(partner);
+                }
+            }
+        }
+        Order::Remove(partner) => {
+            if let Some(one) = watched.remove(&partner) {
+                one.cluster.remove();
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Watched {
+    fn new(partner: PartnerId, cluster: Cluster) -> Self {
+        Self {
             partner,
             cluster,
             since: clock::monotonic(),
@@ -60,17 +126,9 @@ pub(super) fn watch(
             again: None,
             said: None,
             unsaid: 0,
-        });
-    }
-    let _ = ready.send(Ok(()));
-    while matches!(stop.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {
-        for one in &mut watched {
-            one.look(restarted);
         }
     }
-}
 
-impl Watched {
     fn look(&mut self, restarted: &UnboundedSender<PartnerId>) {
         let now = clock::monotonic();
         if let Some(how) = self.cluster.has_ended() {

@@ -38,7 +38,9 @@ pub async fn apply(admin: &Admin, loaded: &Loaded) -> Result<Applied, Failure> {
 
 pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Failure> {
     let loaded = estate::load(folder)?;
-    let answer = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
+    let admin = Admin::at(loaded.state().admin_socket());
+    taken_up(&admin, &loaded).await?;
+    let answer = plans(&admin, &loaded).await?;
     let plans = &answer.plans;
     say(plans, console)?;
     let blocked = plans.iter().any(blocks);
@@ -69,7 +71,9 @@ pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Fa
 
 pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, Failure> {
     let loaded = estate::load(folder)?;
-    let applying = plan_and_apply(&Admin::at(loaded.state().admin_socket()), &loaded).await;
+    let admin = Admin::at(loaded.state().admin_socket());
+    taken_up(&admin, &loaded).await?;
+    let applying = plan_and_apply(&admin, &loaded).await;
     let (plans, applied) = applying.map_err(|failure| with_estate(failure, folder))?;
     say(&plans, console)?;
     let steps: usize = applied.plans.iter().map(|plan| plan.steps.len()).sum();
@@ -153,16 +157,25 @@ async fn plans(admin: &Admin, loaded: &Loaded) -> Result<PlanAnswer, Failure> {
     admin.get("/plan").await
 }
 
-/// That the `serve` that answers was started with these very files.
-pub(super) async fn served_as_read(admin: &Admin, loaded: &Loaded) -> Result<(), Failure> {
+/// That the `serve` that answers serves these very files.
+async fn served_as_read(admin: &Admin, loaded: &Loaded) -> Result<(), Failure> {
     let served: EstateAnswer = admin.get("/estate").await?;
     if served.sha256 == estate_sha256(&loaded.files) {
         return Ok(());
     }
     Err(
-        Failure::wrong("`estop serve` was started with other files than the estate has now")
-            .help("restart `estop serve`, so that it takes up the files as they are"),
+        Failure::wrong("`estop serve` serves other files than the estate has now")
+            .help("estop plan takes them up as they are"),
     )
+}
+
+/// Has `serve` take up these very files, if it serves others. Nothing is put in force by it.
+pub(super) async fn taken_up(admin: &Admin, loaded: &Loaded) -> Result<(), Failure> {
+    let served: EstateAnswer = admin.get("/estate").await?;
+    if served.sha256 != estate_sha256(&loaded.files) {
+        let _: EstateAnswer = admin.post("/estate", &serde_json::json!({})).await?;
+    }
+    served_as_read(admin, loaded).await
 }
 
 fn blocks(plan: &UpstreamPlan) -> bool {

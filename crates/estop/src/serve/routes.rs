@@ -3,10 +3,13 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /estate` | [`EstateAnswer`] |
+//! | `POST /estate`: the files are taken up as they are | [`EstateAnswer`] |
 //! | `GET /sessions` | list of [`SessionLine`] |
 //! | `GET /ledger/entries/{from}/{count}` | list of [`EntryLine`] |
 //! | `GET /ledger/proof/{index}` | [`ProofAnswer`] |
 //! | `GET /ledger/as-of/{time}` | [`policy::as_of::AsOf`] |
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -21,13 +24,16 @@ use ledger::{Ledger, ReadError, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::failure::Exit;
+use crate::serve::desk::Desk;
+
 /// Most entries in one answer: what a person reads, and far below the longest answer that is taken.
 pub const ENTRIES_MAX: u64 = 10_000;
 
 /// Which estate is served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EstateAnswer {
-    /// [`control::estate_sha256`] of the files as they were when `serve` started.
+    /// [`control::estate_sha256`] of the files that are served.
     pub sha256: String,
 }
 
@@ -82,22 +88,22 @@ pub struct ProofAnswer {
     pub entry: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Served {
-    estate_sha256: String,
+    desk: Arc<Desk>,
     sessions: SessionList,
     ledger: Ledger,
 }
 
-pub(super) fn router(estate_sha256: String, sessions: SessionList, ledger: Ledger) -> Router {
+pub(super) fn router(desk: Arc<Desk>, sessions: SessionList, ledger: Ledger) -> Router {
     Router::new()
-        .route("/estate", get(estate))
+        .route("/estate", get(estate).post(take_up))
         .route("/sessions", get(list))
         .route("/ledger/entries/{from}/{count}", get(entries))
         .route("/ledger/proof/{index}", get(proof))
         .route("/ledger/as-of/{time}", get(as_of))
         .with_state(Served {
-            estate_sha256,
+            desk,
             sessions,
             ledger,
         })
@@ -105,9 +111,34 @@ pub(super) fn router(estate_sha256: String, sessions: SessionList, ledger: Ledge
 
 async fn estate(State(served): State<Served>) -> Response {
     Json(EstateAnswer {
-        sha256: served.estate_sha256,
+        sha256: served.desk.estate_sha256(),
     })
     .into_response()
+}
+
+async fn take_up(State(served): State<Served>) -> Response {
+    let desk = Arc::clone(&served.desk);
+    // Half an exchange would be worse than one nobody waits for.
+    let taken = tokio::spawn(async move { desk.take_up().await }).await;
+    match taken {
+        Ok(Ok(())) => estate(State(served)).await,
+        Ok(Err(failure)) => {
+            let (status, class) = match failure.exit {
+                Exit::Absent => (StatusCode::SERVICE_UNAVAILABLE, Class::Missing),
+                Exit::No => (StatusCode::CONFLICT, Class::No),
+                _ => (StatusCode::BAD_REQUEST, Class::Wrong),
+            };
+            let error = ErrorText {
+                what: failure.line(),
+                place: "POST /estate".to_owned(),
+                right: failure.help.unwrap_or_default(),
+                class,
+                exit_code: class.exit_code(),
+            };
+            (status, Json(ErrorAnswer { error })).into_response()
+        }
+        Err(error) => refused("POST /estate", &error),
+    }
 }
 
 async fn list(State(served): State<Served>) -> Response {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use control::Control;
+use control::Served;
 
 use crate::failure::{Exit, Failure};
 use crate::output::alarm;
@@ -10,11 +10,13 @@ use crate::output::alarm;
 /// Longest wait before what could not be looked at is looked at again.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// Looks at once, and then each time so long after the last look. Never ends by itself.
-pub(super) async fn keep(control: Control) {
-    let every = Duration::from_secs(control.watch().every_seconds.into());
+/// Looks at once, and then each time so long after the last look, and after each `apply`. Never ends by itself.
+pub(super) async fn keep(served: Served) {
+    let mut applications = served.applications();
     let mut broken = false;
     loop {
+        let control = served.standing();
+        let every = Duration::from_secs(control.watch().every_seconds.into());
         let wait = match control.look(&mut |news| alarm(&news.to_string())).await {
             Ok(again) => {
                 broken = false;
@@ -29,6 +31,7 @@ pub(super) async fn keep(control: Control) {
                 every.min(AGAIN)
             }
         };
-        tokio::time::sleep(wait).await;
+        // It can only be over when the process is.
+        let _ = tokio::time::timeout(wait, applications.changed()).await;
     }
 }

@@ -11,7 +11,7 @@ use policy::terms::counted;
 use super::{signature_path, submit};
 use crate::admin::Admin;
 use crate::cli::Approve;
-use crate::commands::apply::served_as_read;
+use crate::commands::apply::taken_up;
 use crate::estate::Loaded;
 use crate::failure::{Exit, Failure};
 use crate::files::{self, Readers};
@@ -41,7 +41,7 @@ pub async fn draw_up_approval(
     wanted: &Approve,
     folder: &Path,
 ) -> Result<Approval, Failure> {
-    served_as_read(admin, loaded).await?;
+    taken_up(admin, loaded).await?;
     let request = ApprovalRequest {
         basis: wanted.basis.clone(),
         hours: Some(wanted.within),
