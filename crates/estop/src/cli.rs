@@ -399,6 +399,25 @@ pub enum Ledger {
         /// Which entry
         index: u64,
     },
+    /// Open one entry: write its private record to a file with which anybody can check that this is what was recorded
+    #[command(
+        after_help = "Whoever has the file can read the record, and show others that it is the true one. No other entry is opened by it."
+    )]
+    Open {
+        /// Which entry
+        index: u64,
+        /// The file, which must not be there yet; left out, `entry-INDEX.opening`
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check an entry that somebody opened: needs no ledger, no network, no estate
+    CheckOpening {
+        /// The opening
+        file: PathBuf,
+        /// The custodian's public key (`name+hash+base64`), or a file that holds it
+        #[arg(long, value_name = "KEY")]
+        key: String,
+    },
 }
 
 /// `estop witness`.

@@ -32,7 +32,10 @@ mod watch;
 
 use desk::Desk;
 
-pub use routes::{ENTRIES_MAX, EntryLine, EstateAnswer, ProofAnswer, SessionLine, read_entries, read_proof};
+pub use routes::{
+    ENTRIES_MAX, EntryLine, EstateAnswer, OpenError, OpeningAnswer, ProofAnswer, SessionLine, read_entries,
+    read_opening, read_proof,
+};
 
 /// Name of the gateway of this process in register and ledger. One process, one gateway, for now.
 const GATEWAY: &str = "gateway-1";

@@ -74,6 +74,56 @@ fn every_step_holds_and_the_certificate_outlives_the_demo() {
         .unwrap();
     assert_eq!(ledger.status.code(), Some(0));
     as_it_was(folder.path());
+    opened(folder.path());
+}
+
+/// One entry, opened to a stranger, who has nothing but the file and the key.
+fn opened(folder: &Path) {
+    let (file, key) = (folder.join("opening"), folder.join("state/custodian.vkey"));
+    let shown = estop()
+        .arg("--estate")
+        .arg(folder)
+        .args(["ledger", "show", "--last", "10000", "--json"])
+        .output()
+        .unwrap();
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let entries = shown["entries"].as_array().unwrap();
+    let text = |line: &Value| line["entry"].as_str().unwrap().to_owned();
+    let first = entries
+        .iter()
+        .find(|line| text(line).contains("\nkind disclosure\n"))
+        .unwrap();
+    let written = estop()
+        .arg("--estate")
+        .arg(folder)
+        .args(["ledger", "open", &first["index"].to_string(), "-o"])
+        .arg(&file)
+        .status()
+        .unwrap();
+    assert_eq!(written.code(), Some(0));
+    let check = || {
+        let output = estop()
+            .args(["ledger", "check-opening", "--json", "--key"])
+            .args([&key, &file])
+            .output()
+            .unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), document)
+    };
+    let (code, document) = check();
+    assert_eq!((code, &document["record"]), (Some(0), &first["record"]));
+    let changed = std::fs::read_to_string(&file)
+        .unwrap()
+        .replacen("\"rows\":", "\"rowz\":", 1);
+    std::fs::write(&file, changed).unwrap();
+    assert_eq!(check().0, Some(1));
+    let nothing = estop()
+        .arg("--estate")
+        .arg(folder)
+        .args(["ledger", "open", "0"])
+        .output()
+        .unwrap();
+    assert_eq!(nothing.status.code(), Some(2));
 }
 
 /// Before its end the partner could read, and since then it cannot: by the ledger alone, which is all that is left.

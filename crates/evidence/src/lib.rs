@@ -11,6 +11,7 @@ pub mod entry;
 pub mod hash;
 pub mod id;
 pub mod note;
+pub mod opening;
 pub mod proof;
 pub mod record;
 pub mod signers;

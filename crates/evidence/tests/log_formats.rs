@@ -18,6 +18,7 @@ use evidence::entry::{Entry, Kind, Place};
 use evidence::hash::{self, Hash};
 use evidence::id::{Custodian, PartnerId, SessionId};
 use evidence::note::{SignerKey, VerifierKey};
+use evidence::opening::Opening;
 use evidence::proof::TlogProof;
 use evidence::record::{self, Disclosure, Outcome, ParameterValue};
 use evidence::tile;
@@ -201,6 +202,16 @@ fn lines<T: ToString>(texts: impl IntoIterator<Item = T>) -> String {
         .collect()
 }
 
+/// The disclosure, opened.
+fn opening(proof: &TlogProof) -> Opening {
+    Opening {
+        key: opening_key(),
+        record: record_bytes(),
+        entry: entries()[2].clone(),
+        proof: proof.clone(),
+    }
+}
+
 /// Every vector, made from its inputs.
 fn vectors() -> BTreeMap<&'static str, String> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -237,6 +248,7 @@ fn vectors() -> BTreeMap<&'static str, String> {
         ("log-checkpoint", main_proof.checkpoint.clone()),
         ("log-checkpoint-partner", partner_proof.checkpoint.clone()),
         ("log-proof", main_proof.to_string()),
+        ("log-opening", text(&opening(&main_proof).encode())),
         ("log-proof-partner", partner_proof.to_string()),
         (
             "log-files",
@@ -292,6 +304,8 @@ fn the_documents_vectors_check_out_against_each_other() {
         main_proof.verify(disclosure.as_bytes(), &main_key).unwrap().size,
         4
     );
+    let opening = Opening::parse(vector("log-opening").as_bytes()).unwrap();
+    assert_eq!(opening.verify(&custodians_key).unwrap().index, 2);
     let partner_proof: TlogProof = vector("log-proof-partner").parse().unwrap();
     assert_eq!(
         partner_proof

@@ -2,18 +2,21 @@
 
 use std::path::Path;
 
+use evidence::opening::{MAX_OPENING_BYTES, Opening};
 use jiff::Timestamp;
 use ledger::{Report, VerifyError};
 use policy::as_of::AsOf;
 
+use super::certificate::public_key;
 use crate::admin::Admin;
 use crate::cli::Ledger as Command;
 use crate::custodian;
 use crate::demo::report::grouped;
 use crate::estate::{self, Loaded, State};
 use crate::failure::{Exit, Failure};
+use crate::files::{self, Readers};
 use crate::output::{Console, Tone};
-use crate::serve::{self, EntryLine, ProofAnswer};
+use crate::serve::{self, EntryLine, OpeningAnswer, ProofAnswer};
 
 /// What the check of a ledger that holds says.
 #[derive(Debug)]
@@ -43,8 +46,21 @@ fn check(state: &State) -> Result<Report, Failure> {
 }
 
 pub(super) async fn run(command: &Command, folder: &Path, console: Console) -> Result<Exit, Failure> {
+    if let Command::CheckOpening { file, key } = command {
+        return check_opening(file, key, console);
+    }
     let loaded = estate::load(folder)?;
     match command {
+        Command::CheckOpening { file, key } => check_opening(file, key, console),
+        Command::Open { index, output } => {
+            let file = output
+                .clone()
+                .unwrap_or_else(|| format!("entry-{index}.opening").into());
+            files::create(&file, &open(&loaded, *index).await?.opening, Readers::Owner)?;
+            console.line(file.display())?;
+            console.document(&serde_json::json!({ "index": index, "file": file }))?;
+            Ok(Exit::Yes)
+        }
         Command::Verify => say_check(&check(&loaded.state())?, console),
         Command::Show { index, last } => show(&loaded, *index, *last, console).await,
         Command::Prove { index } => {
@@ -147,6 +163,45 @@ async fn entries(loaded: &Loaded, from: u64, count: u64) -> Result<Vec<EntryLine
     match served(loaded) {
         Some(admin) => admin.get(&format!("/ledger/entries/{from}/{count}")).await,
         None => serve::read_entries(&opened(loaded)?, from, count).map_err(|error| unreadable(&error)),
+    }
+}
+
+async fn open(loaded: &Loaded, index: u64) -> Result<OpeningAnswer, Failure> {
+    match served(loaded) {
+        Some(admin) => admin.get(&format!("/ledger/opening/{index}")).await,
+        None => serve::read_opening(&opened(loaded)?, index)
+            .map_err(|error| Failure::from_error(Exit::Wrong, &error)),
+    }
+}
+
+fn check_opening(file: &Path, key: &str, console: Console) -> Result<Exit, Failure> {
+    let key = public_key(key)?;
+    let bytes = files::read_bytes(file, MAX_OPENING_BYTES)?;
+    let opening = Opening::parse(&bytes)
+        .map_err(|error| Failure::from_error(Exit::Wrong, &error).help("`estop ledger open` writes them"))?;
+    match opening.verify(&key) {
+        Ok(opened) => {
+            let entry = String::from_utf8_lossy(&opening.entry);
+            let record = String::from_utf8_lossy(&opening.record);
+            console.line(format!("{}\n", console.paint(Tone::Strong, &opened)))?;
+            console.line(entry.trim_end())?;
+            console.line(format!("\n{record}\n"))?;
+            console.line(console.paint(Tone::Good, "this is what was recorded"))?;
+            console.document(&serde_json::json!({
+                "holds": true,
+                "log": opened.checkpoint.origin,
+                "index": opened.index,
+                "entry": entry,
+                "record": serde_json::from_slice::<serde_json::Value>(&opening.record).ok(),
+            }))?;
+            Ok(Exit::Yes)
+        }
+        Err(error) => {
+            let why = Failure::from_error(Exit::No, &error).line();
+            console.line(console.paint(Tone::Bad, format!("does not hold: {why}")))?;
+            console.document(&serde_json::json!({ "holds": false, "why": why }))?;
+            Ok(Exit::No)
+        }
     }
 }
 

@@ -7,8 +7,10 @@
 //! | `GET /sessions` | list of [`SessionLine`] |
 //! | `GET /ledger/entries/{from}/{count}` | list of [`EntryLine`] |
 //! | `GET /ledger/proof/{index}` | [`ProofAnswer`] |
+//! | `GET /ledger/opening/{index}` | [`OpeningAnswer`] |
 //! | `GET /ledger/as-of/{time}` | [`policy::as_of::AsOf`] |
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
@@ -18,6 +20,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use control::Class;
 use control::api::{ErrorAnswer, ErrorText};
+use evidence::opening::Opening;
 use gateway::SessionList;
 use jiff::Timestamp;
 use ledger::{Ledger, ReadError, Stored};
@@ -88,6 +91,19 @@ pub struct ProofAnswer {
     pub entry: String,
 }
 
+/// An entry, opened: see [`Opening`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpeningAnswer {
+    /// Its text.
+    pub opening: String,
+}
+
+impl fmt::Debug for OpeningAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OpeningAnswer(..)")
+    }
+}
+
 #[derive(Clone)]
 struct Served {
     desk: Arc<Desk>,
@@ -101,6 +117,7 @@ pub(super) fn router(desk: Arc<Desk>, sessions: SessionList, ledger: Ledger) -> 
         .route("/sessions", get(list))
         .route("/ledger/entries/{from}/{count}", get(entries))
         .route("/ledger/proof/{index}", get(proof))
+        .route("/ledger/opening/{index}", get(opening))
         .route("/ledger/as-of/{time}", get(as_of))
         .with_state(Served {
             desk,
@@ -155,6 +172,11 @@ async fn proof(State(served): State<Served>, Path(index): Path<u64>) -> Response
     blocking(place, move || read_proof(&served.ledger, index)).await
 }
 
+async fn opening(State(served): State<Served>, Path(index): Path<u64>) -> Response {
+    let place = "GET /ledger/opening";
+    blocking(place, move || read_opening(&served.ledger, index)).await
+}
+
 async fn as_of(State(served): State<Served>, Path(time): Path<Timestamp>) -> Response {
     let place = "GET /ledger/as-of";
     blocking(place, move || control::as_of(&served.ledger, time)).await
@@ -185,6 +207,36 @@ pub fn read_proof(ledger: &Ledger, index: u64) -> Result<ProofAnswer, ReadError>
     Ok(ProofAnswer {
         proof,
         entry: String::from_utf8_lossy(&stored.entry).into_owned(),
+    })
+}
+
+/// Why an entry cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// There is nothing behind it.
+    #[error("entry {0} has no private record: all of it is public")]
+    NoRecord(u64),
+}
+
+/// One entry, opened. Blocks for the disk.
+///
+/// # Errors
+/// There is no such entry, it has no private record, or no checkpoint covers it yet.
+pub fn read_opening(ledger: &Ledger, index: u64) -> Result<OpeningAnswer, OpenError> {
+    let Stored {
+        key, record, entry, ..
+    } = ledger.entry(index)?;
+    let opening = Opening {
+        key: key.ok_or(OpenError::NoRecord(index))?,
+        record,
+        entry,
+        proof: ledger.prove(index)?,
+    };
+    Ok(OpeningAnswer {
+        opening: String::from_utf8_lossy(&opening.encode()).into_owned(),
     })
 }
 
