@@ -36,7 +36,11 @@ async fn script(world: &World) -> Option<String> {
 
 /// A world whose control is the admin role, and nothing applied. None: this PostgreSQL needs a superuser.
 async fn world() -> Option<World> {
-    let mut world = World::new().await;
+    world_with(&[]).await
+}
+
+async fn world_with(settings: &[(&'static str, &'static str)]) -> Option<World> {
+    let mut world = World::with(settings).await;
     let script = script(&world).await?;
     let admin = world.admin().await;
     admin
@@ -204,4 +208,67 @@ async fn without_any_one_of_its_rights_nothing_is_applied() {
     }
     world.control.apply(&[]).await.unwrap();
     assert_eq!(world.drift().await.steps, []);
+}
+
+/// Statements and their parameters are logged to a file in the server's own folder.
+const LOGGED: [(&str, &str); 4] = [
+    ("logging_collector", "on"),
+    ("log_directory", "log"),
+    ("log_filename", "all"),
+    ("log_statement", "all"),
+];
+
+/// What comes with the statement that plants a key, in the server's log: lines that show a parameter, and all of them.
+fn logged(world: &World) -> (usize, usize) {
+    let file = world.server.dir.path().join("data/log/all");
+    let log = std::fs::read_to_string(file).unwrap();
+    let planted = log
+        .lines()
+        .filter(|line| line.contains("execute") && line.contains("INSERT INTO"));
+    let shown = log.lines().filter(|line| line.contains("parameters: $1 = '\\x"));
+    (shown.count(), planted.count())
+}
+
+/// The two rights without which the work is done all the same, but with less: keys in the log, and `pg_hba.conf` unread.
+#[tokio::test]
+async fn without_the_rights_that_can_be_done_without_it_says_what_is_less() {
+    for right in ["log_parameter_max_length", "pg_hba_file_rules", ""] {
+        let Some(world) = world_with(&LOGGED).await else {
+            return;
+        };
+        let superuser = world.admin().await;
+        let take = match right {
+            "" => "select".to_owned(),
+            "pg_hba_file_rules" => format!("revoke select on {right} from estop_admin"),
+            _ => format!("revoke set on parameter {right} from estop_admin"),
+        };
+        superuser.batch_execute(&take).await.unwrap();
+        world.control.apply(&[]).await.unwrap();
+        assert_eq!(world.drift().await.steps, [], "{right}");
+        let (shown, planted) = logged(&world);
+        assert_eq!(planted, 1, "{right}: the key of the pseudonyms");
+        assert_eq!(
+            shown > 0,
+            right == "log_parameter_max_length",
+            "{right}: in the log"
+        );
+
+        let url = format!(
+            "postgresql://estop_admin:geheim@/records?host={}",
+            world.server.socket().display()
+        );
+        let mut files = files(&url);
+        by(&url, &mut files);
+        let desired = Desired::new(&Estate::parse(&files).unwrap(), "main", &[]);
+        let looked = Admin::new("main", &url)
+            .unwrap()
+            .audit(&desired, None)
+            .await
+            .unwrap();
+        let blind = looked
+            .items
+            .iter()
+            .any(|item| item.what.contains("pg_hba.conf cannot be read"));
+        assert_eq!(blind, right == "pg_hba_file_rules", "{right}: {:?}", looked.items);
+    }
 }
