@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Passed on to the demo, as in `make demo ARGS=--once`.
 ARGS ?=
 
-.PHONY: help demo test soak bench bench-isolation fmt lint doc schemas check
+.PHONY: help demo test soak bench bench-proof bench-isolation bench-exposure fmt lint doc schemas check
 
 help:
 	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make bench   the gateway against a direct connection, with pgbench'
 	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
 	@echo 'make bench-isolation   in place against airlock, on a million rows'
+	@echo 'make bench-exposure    who reads what, on 100,000 relations and 10,000 roles'
 	@echo 'make fmt     format the code'
 	@echo 'make schemas write docs/schema anew'
 	@echo 'make check   all that .ci/run checks'
@@ -48,6 +49,11 @@ bench-isolation:
 	@scripts/prerequisites test
 	$(CARGO) build --release --locked --bin estop
 	scripts/bench-isolation
+
+bench-exposure:
+	@scripts/prerequisites test
+	$(CARGO) build --release --locked --bin estop
+	scripts/bench-exposure
 
 fmt:
 	$(CARGO) fmt --all

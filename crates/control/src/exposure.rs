@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use policy::exposure::reading;
-use policy::exposure::snapshot::{Contents, Copied, FORMAT, Job, Snapshot, Unseen};
+use policy::exposure::snapshot::{Contents, Copied, FORMAT, Job, Relation, Snapshot, Unseen};
 use serde::de::DeserializeOwned;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Client, Config, NoTls};
@@ -20,6 +21,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long one query may take: a catalog of a hundred thousand relations is read in a few seconds.
 const STATEMENT_TIMEOUT: &str = "300s";
+
+/// What one step of a query may hold before it writes to disk: with less, a large catalog's columns are sorted there.
+const WORK_MEM: &str = "64MB";
 
 /// As our sessions are named, so that they do not count themselves.
 const APPLICATION: &str = "estop exposure";
@@ -107,7 +111,8 @@ impl Way {
             .map_err(|error| unreachable(Box::new(error)))?;
         let settings = format!(
             "SET search_path = pg_catalog; SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET client_min_messages = error; \
-             SET jit = off; SET standard_conforming_strings = on; SET extra_float_digits = 1; SET timezone = 'UTC'"
+             SET jit = off; SET standard_conforming_strings = on; SET extra_float_digits = 1; SET timezone = 'UTC'; \
+             SET work_mem = '{WORK_MEM}'"
         );
         client
             .batch_execute(&settings)
@@ -248,12 +253,36 @@ async fn document<T: DeserializeOwned>(
     Ok(value)
 }
 
+/// Rows of one document each, taken one after the other: no more of an answer than what is on its way is held beside what is
+/// made of it.
+async fn rows<T: DeserializeOwned>(
+    client: &Client,
+    doing: &'static str,
+    sql: &str,
+) -> Result<Vec<T>, ControlError> {
+    let answer = client
+        .query_raw(sql, std::iter::empty::<&str>())
+        .await
+        .map_err(ControlError::database(doing))?;
+    let mut answer = std::pin::pin!(answer);
+    let mut all = Vec::new();
+    while let Some(row) = answer.try_next().await.map_err(ControlError::database(doing))? {
+        let Json(one): Json<T> = row.try_get(0).map_err(|source| ControlError::Answer {
+            doing,
+            source: Box::new(source),
+        })?;
+        all.push(one);
+    }
+    all.shrink_to_fit();
+    Ok(all)
+}
+
 /// What the whole cluster shares.
 async fn cluster(client: &Client) -> Result<Snapshot, ControlError> {
     let mut snapshot = Snapshot {
         format: FORMAT,
         server: document(client, "reading the server's settings", reading::SERVER).await?,
-        roles: document(client, "reading roles", reading::ROLES).await?,
+        roles: rows(client, "reading roles", reading::ROLES).await?,
         databases: document(client, "reading databases", reading::DATABASES).await?,
         sessions: document(client, "reading sessions", reading::SESSIONS).await?,
         prepared: document(client, "reading prepared transactions", reading::PREPARED).await?,
@@ -267,7 +296,7 @@ async fn cluster(client: &Client) -> Result<Snapshot, ControlError> {
     } else {
         reading::MEMBERSHIPS
     };
-    snapshot.memberships = document(client, "reading memberships", memberships).await?;
+    snapshot.memberships = rows(client, "reading memberships", memberships).await?;
     if version >= 150_000 {
         snapshot.parameters = document(client, "reading rights on parameters", reading::PARAMETERS).await?;
     }
@@ -317,15 +346,18 @@ async fn contents(
     missing: &mut Vec<Unseen>,
 ) -> Result<Contents, ControlError> {
     let [.., statistics] = document::<[bool; 4]>(client, "reading our own rights", reading::MAY).await?;
+    let mut relations: Vec<Relation> =
+        rows(client, "reading relations", &reading::relations(statistics)).await?;
+    relations.sort_unstable_by_key(|relation| relation.oid);
     let contents = Contents {
         database: database.to_owned(),
         schemas: document(client, "reading schemas", reading::SCHEMAS).await?,
-        relations: document(client, "reading relations", &reading::relations(statistics)).await?,
-        inherits: document(client, "reading inheritance", reading::INHERITS).await?,
-        rules: document(client, "reading rules", reading::RULES).await?,
-        policies: document(client, "reading policies", reading::POLICIES).await?,
-        functions: document(client, "reading functions", &reading::functions(version)).await?,
-        triggers: document(client, "reading triggers", reading::TRIGGERS).await?,
+        relations,
+        inherits: rows(client, "reading inheritance", reading::INHERITS).await?,
+        rules: rows(client, "reading rules", reading::RULES).await?,
+        policies: rows(client, "reading policies", reading::POLICIES).await?,
+        functions: rows(client, "reading functions", &reading::functions(version)).await?,
+        triggers: rows(client, "reading triggers", reading::TRIGGERS).await?,
         event_triggers: document(client, "reading event triggers", reading::EVENT_TRIGGERS).await?,
         callers: document(client, "reading what calls functions", reading::CALLERS).await?,
         cascades: document(client, "reading foreign keys", reading::CASCADES).await?,

@@ -40,12 +40,14 @@ mod rules;
 pub mod scan;
 mod server;
 pub mod snapshot;
+mod sorting;
 mod source;
 mod states;
 mod telling;
 mod tree;
 mod values;
 mod views;
+mod walks;
 mod world;
 mod writing;
 

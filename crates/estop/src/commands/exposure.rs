@@ -11,7 +11,7 @@ use policy::exposure::{Class, Finding, Question, Report, Snapshot, scan};
 use crate::cli::{Exposure, FailOn};
 use crate::failure::{Exit, Failure};
 use crate::files::{self, Readers};
-use crate::output::Console;
+use crate::output::{Console, Tone};
 
 mod graph;
 mod html;
@@ -63,7 +63,7 @@ pub(super) async fn run(command: &Exposure, console: Console) -> Result<Exit, Fa
             .map_err(|error| failed(&error))?;
     }
     waiting.done();
-    write(command, &report)?;
+    write(command, &report, console)?;
     let earlier = match &command.diff {
         Some(file) => {
             let earlier = load(file)?;
@@ -175,15 +175,23 @@ fn load(file: &Path) -> Result<Snapshot, Failure> {
     })
 }
 
-fn write(command: &Exposure, report: &Report) -> Result<(), Failure> {
+fn write(command: &Exposure, report: &Report, console: Console) -> Result<(), Failure> {
+    let mut cut = None;
     if let Some(file) = &command.dot {
-        files::create(file, &graph::dot(report), Readers::Owner)?;
+        let drawing = graph::dot(report);
+        files::create(file, &drawing.text, Readers::Owner)?;
+        cut = drawing.cut;
     }
     if let Some(file) = &command.svg {
-        files::create(file, &graph::svg(report)?, Readers::Owner)?;
+        let drawing = graph::svg(report)?;
+        files::create(file, &drawing.text, Readers::Owner)?;
+        cut = drawing.cut;
     }
     if let Some(file) = &command.html {
         files::create(file, &html::page(report), Readers::Owner)?;
+    }
+    if let Some(cut) = cut {
+        console.line(format!("{}: {cut}", console.paint(Tone::Notice, "the drawing")))?;
     }
     Ok(())
 }

@@ -14,6 +14,12 @@ pub(crate) struct Who<'a> {
     pub(crate) has: Option<Has<'a>>,
 }
 
+/// Whether a text may ask who asks: more than do, never fewer.
+pub(crate) fn asks(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    lower.contains("user") || lower.contains("role")
+}
+
 /// What a part of a condition is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {

@@ -3,17 +3,17 @@
 //! Relations with the same owner, schema and rights stand alike, and so do roles ([`super::groups`]): what is looked at is one
 //! way of acting towards one relation of each sort. The numbers are those that looking at each pair would give.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::rc::Rc;
+use std::collections::{BTreeMap, HashMap};
 
-use super::condition::Who;
-use super::groups::{Act, Groups, Partition, Sort};
-use super::kinds::Kind;
+use super::groups::{Act, Groups, Held, Sort};
+use super::parting::{Atom, Cell, Ground, Partition};
 use super::paths::{Search, Target, merged};
 use super::report::{Alike, Class, Looked, Reach, Report};
 use super::scan::FINDINGS;
-use super::snapshot::{Oid, Relation, Unseen};
+use super::snapshot::{Relation, Unseen};
+use super::sorting::{Sort as RelationSort, Sorted, Sorting};
 use super::states::Useful;
+use super::walks::{Outline, Walks};
 use super::world::RoleAt;
 
 /// Findings that are listed as examples where those of all pairs are too many.
@@ -38,66 +38,72 @@ pub struct Work {
 
 /// How all roles stand towards relations of one sort.
 struct Standing {
-    partition: Rc<Partition>,
-    /// The worst class of each cell.
-    classes: Vec<Option<Class>>,
+    ground: u32,
+    /// The worst class of each of the ground's cells, for who is left in it.
+    of_ground: Box<[Option<Class>]>,
+    /// The same of shapes that have a holder, and of roles that stand alone.
+    of_shapes: Box<[(u32, Option<Class>)]>,
+    of_singles: Box<[(RoleAt, Option<Class>)]>,
+    /// One of each cell that has a class, and how many they are.
+    examples: Box<[(Class, RoleAt, u32)]>,
     counts: [u32; 5],
     /// How many relations are of this sort, and the first of them in its place among the targets.
     relations: u32,
     first: usize,
 }
 
-/// What makes relations alike.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Alikeness<'s> {
-    place: usize,
-    schema: Oid,
-    owner: Oid,
-    kind: &'s str,
-    acl: Option<&'s [String]>,
-    columns: &'s [(String, Vec<String>)],
-    flags: [bool; 6],
-    policies: Vec<String>,
-    names: &'s [String],
-    published: Vec<bool>,
+impl Standing {
+    fn of_cell(&self, cell: Option<u32>) -> Option<Class> {
+        self.of_ground.get(cell? as usize).copied().flatten()
+    }
+
+    /// The class of a shape that a holder tells apart from the ground.
+    fn different(&self, shape: u32) -> Option<Option<Class>> {
+        let found = self.of_shapes.binary_search_by_key(&shape, |(at, _)| *at);
+        Some(self.of_shapes.get(found.ok()?)?.1)
+    }
+
+    /// The class of those of a shape who hold nothing themselves.
+    fn of_shape(&self, ground: &Ground, shape: u32) -> Option<Class> {
+        let of_ground = || self.of_cell(ground.cell_of_shape(shape));
+        self.different(shape).unwrap_or_else(of_ground)
+    }
+
+    fn of_role(&self, ground: &Ground, role: RoleAt, shape: u32) -> Option<Class> {
+        let alone = self.of_singles.binary_search_by_key(&role, |(at, _)| *at);
+        match (
+            alone.ok().and_then(|at| self.of_singles.get(at)),
+            ground.single(role),
+        ) {
+            (Some((_, class)), _) => *class,
+            (None, Some(cell)) => self.of_cell(Some(cell)),
+            (None, None) => self.of_shape(ground, shape),
+        }
+    }
 }
-
-/// One of a sort's nodes: its relation's sort, whether facts alone, its kind, and what it asks for.
-type NodeSort = (u32, bool, Option<Kind>, Vec<SortNeed>, Vec<Oid>, Vec<String>);
-
-/// The sort of a relation that is asked for, and its columns.
-type SortNeed = (u32, Option<Vec<String>>);
 
 /// A whole server's roles, and what has been found of them.
 pub(crate) struct Counting<'c, 'w, 's> {
     search: &'c Search<'w, 's>,
     roles: &'c [RoleAt],
     groups: Groups,
-    alike: HashMap<Alikeness<'s>, u32>,
-    relations: HashMap<(usize, Oid), u32>,
-    sorts: HashMap<Vec<NodeSort>, usize>,
+    sorting: Sorting<'s>,
+    walks: Walks,
+    sorts: HashMap<RelationSort, usize>,
     standings: Vec<Standing>,
-    /// Names in the commands of scheduled jobs.
-    jobs: HashSet<String>,
     pub(crate) work: Work,
 }
 
 impl<'c, 'w, 's> Counting<'c, 'w, 's> {
     pub(crate) fn new(search: &'c Search<'w, 's>, roles: &'c [RoleAt]) -> Self {
-        let places = search.rights.world.places.iter();
-        let jobs = places.flat_map(|place| &place.contents.jobs).flat_map(|job| {
-            let reads = super::source::meaning(&job.command).reads.into_iter();
-            reads.map(|named| named.name)
-        });
         Self {
             search,
             roles,
             groups: Groups::new(search, roles),
-            alike: HashMap::new(),
-            relations: HashMap::new(),
+            sorting: Sorting::new(search),
+            walks: Walks::default(),
             sorts: HashMap::new(),
             standings: Vec::new(),
-            jobs: jobs.collect(),
             work: Work {
                 roles: roles.len(),
                 ..Work::default()
@@ -129,64 +135,153 @@ impl<'c, 'w, 's> Counting<'c, 'w, 's> {
 
     /// How all roles stand to a target: the place of that among the standings.
     fn standing(&mut self, target: &Target<'s>, at: usize) -> usize {
-        let sort = self.sort(target);
-        if let Some(known) = sort.as_ref().and_then(|sort| self.sorts.get(sort)).copied() {
+        let sorted = self.sorting.sort(self.search, target);
+        if let Some(known) = sorted.as_ref().and_then(|one| self.sorts.get(&one.sort)).copied() {
             if let Some(standing) = self.standings.get_mut(known) {
                 standing.relations += 1;
             }
             return known;
         }
-        let partition = self
+        let search = self.search;
+        let of_schema = search.rights.schema_holders(target.place, target.relation.schema);
+        let of_schema: Vec<Held> = of_schema.into_iter().map(|role| (target.place, role)).collect();
+        let (partition, ground) = self
             .groups
-            .partition(self.search.rights, self.search.holders(target));
-        let classes = self.classes(target, &partition);
-        let mut counts = [0; 5];
-        for (cell, class) in partition.cells.iter().zip(&classes) {
-            if let Some(count) = class.and_then(|class| counts.get_mut(class as usize)) {
-                *count += cell.count;
+            .partition(search.rights, of_schema, search.holders(target));
+        let (sort, outline) = match sorted {
+            None => (None, None),
+            Some(Sorted { sort, views }) => {
+                let sorting = &mut self.sorting;
+                let framed = |place, relation| sorting.numbered(search, place, relation).framed;
+                (Some(sort), self.walks.outline(search, target, views, framed))
             }
-        }
+        };
+        let new = self.stand(target, outline.as_ref(), &partition, ground, at);
         self.work.sorts += 1;
-        self.work.cells += partition.cells.len();
-        let new = self.standings.len();
-        self.standings.push(Standing {
-            partition,
-            classes,
-            counts,
-            relations: 1,
-            first: at,
-        });
+        self.work.cells += partition.cells.len() + partition.left.iter().flatten().count();
+        let at = self.standings.len();
+        self.standings.push(new);
         if let Some(sort) = sort {
-            self.sorts.insert(sort, new);
+            self.sorts.insert(sort, at);
         }
-        new
+        at
     }
 
-    /// The worst class of each cell.
-    fn classes(&mut self, target: &Target<'s>, partition: &Partition) -> Vec<Option<Class>> {
-        let walked: Vec<Option<Class>> = partition.atoms.iter().map(|act| self.walk(act, target)).collect();
-        self.work.walks += walked.len();
+    /// The classes of a partition's cells.
+    fn stand(
+        &mut self,
+        target: &Target<'s>,
+        outline: Option<&Outline>,
+        partition: &Partition,
+        number: u32,
+        first: usize,
+    ) -> Standing {
+        let ground = &partition.ground;
+        let mut walked: Vec<Option<Option<Class>>> = vec![None; ground.atoms.len()];
+        let mut of_ground = Vec::with_capacity(ground.cells.len());
+        let mut examples = Vec::new();
+        for (cell, left) in ground.cells.iter().zip(&partition.left) {
+            let class = left.and_then(|(role, count)| {
+                for at in &cell.atoms {
+                    let Some(atom) = ground.atoms.get(*at as usize) else {
+                        continue;
+                    };
+                    let class = |own: &mut Self| {
+                        own.class(outline, atom, target, |own| {
+                            own.groups.act_of(own.search.rights, ground, role, atom)
+                        })
+                    };
+                    if let Some(known) = walked.get_mut(*at as usize)
+                        && known.is_none()
+                    {
+                        *known = Some(class(self));
+                    }
+                }
+                let of_atoms = cell
+                    .atoms
+                    .iter()
+                    .filter_map(|at| walked.get(*at as usize).copied()??);
+                let class = self.made(cell, role, of_atoms.min(), target);
+                examples.extend(class.map(|class| (class, role, count)));
+                class
+            });
+            of_ground.push(class);
+        }
+        let mut walked = Vec::with_capacity(partition.atoms.len());
+        for (atom, act) in partition.atoms.iter().zip(&partition.acts) {
+            walked.push(self.class(outline, atom, target, |_| Some(*act)));
+        }
         let mut classes = Vec::with_capacity(partition.cells.len());
         for cell in &partition.cells {
-            let atoms = cell
-                .atoms
-                .iter()
-                .filter_map(|atom| walked.get(*atom as usize).copied().flatten());
-            let mut class = atoms.min();
-            if cell.makes && class.is_none_or(|class| class > Class::Grantable) {
-                // Who makes roles became the strongest of them above; what others are good for here is looked at only now.
-                let useful = self.search.useful(target);
-                class = self
-                    .search
-                    .of_role(cell.role, target, &useful)
-                    .iter()
-                    .map(|one| one.class)
-                    .min();
-                self.work.walks += 1;
-            }
+            let of_atoms = cell.atoms.iter();
+            let of_atoms = of_atoms.filter_map(|atom| walked.get(*atom as usize).copied().flatten());
+            let class = self.made(cell, cell.role, of_atoms.min(), target);
+            examples.extend(class.map(|class| (class, cell.role, cell.count)));
             classes.push(class);
         }
-        classes
+        let class = |cell: u32| classes.get(cell as usize).copied().flatten();
+        let mut counts = [0; 5];
+        for (class, _, roles) in &examples {
+            if let Some(count) = counts.get_mut(*class as usize) {
+                *count += roles;
+            }
+        }
+        examples.retain(|(.., roles)| *roles > 0);
+        let shapes = partition.shapes.iter();
+        let singles = partition.singles.iter();
+        Standing {
+            ground: number,
+            of_ground: of_ground.into(),
+            of_shapes: shapes
+                .map(|(shape, cell)| (*shape, cell.and_then(class)))
+                .collect(),
+            of_singles: singles.map(|(role, cell)| (*role, class(*cell))).collect(),
+            examples: examples.into(),
+            counts,
+            relations: 1,
+            first,
+        }
+    }
+
+    /// A cell's worst class, who makes roles looked at once more.
+    fn made(
+        &mut self,
+        cell: &Cell,
+        role: RoleAt,
+        class: Option<Class>,
+        target: &Target<'s>,
+    ) -> Option<Class> {
+        if !cell.makes || class.is_some_and(|class| class <= Class::Grantable) {
+            return class;
+        }
+        // Who makes roles became the strongest of them above; what others are good for here is looked at only now.
+        let useful = self.search.useful(target);
+        self.work.walks += 1;
+        let found = self.search.of_role(role, target, &useful);
+        found.iter().map(|one| one.class).min()
+    }
+
+    /// The worst class in a way of acting, of which `act` finds an example.
+    fn class(
+        &mut self,
+        outline: Option<&Outline>,
+        atom: &Atom,
+        target: &Target<'s>,
+        act: impl FnOnce(&Self) -> Option<Act>,
+    ) -> Option<Class> {
+        let mut walks = std::mem::take(&mut self.walks);
+        let mut new = 0;
+        let walk = || {
+            new = 1;
+            self.walk(&act(self)?, target)
+        };
+        let class = match outline {
+            Some(outline) => walks.class(&self.groups, outline, atom, walk),
+            None => walk(),
+        };
+        self.walks = walks;
+        self.work.walks += new;
+        class
     }
 
     fn walk(&self, act: &Act, target: &Target<'s>) -> Option<Class> {
@@ -214,87 +309,13 @@ impl<'c, 'w, 's> Counting<'c, 'w, 's> {
         }
     }
 
-    /// What makes a target one of a sort; none where it must be looked at for itself.
-    fn sort(&mut self, target: &Target<'s>) -> Option<Vec<NodeSort>> {
-        let rights = self.search.rights;
-        let mut sort = Vec::with_capacity(target.nodes.list.len());
-        for node in &target.nodes.list {
-            let here = rights.place(node.place)?;
-            let relation = here.relation(node.relation)?;
-            let named = rights
-                .world
-                .places
-                .iter()
-                .any(|place| place.index.is_named(&relation.name));
-            let rules = self.search.reverse.rules.get(&(node.place, node.relation));
-            let acts = rules.into_iter().flatten().any(|rule| rule.event != "1");
-            let told = rights.tells(node.place, node.relation)
-                || !rights.invoked_over(node.place, node.relation).is_empty();
-            if named || acts || told || relation.kind == "f" || self.jobs.contains(&relation.name) {
-                return None;
-            }
-            let mut needs = Vec::new();
-            for (oid, columns) in &node.needs {
-                needs.push((self.alike(node.place, here.relation(*oid)?), columns.clone()));
-            }
-            let own = self.alike(node.place, relation);
-            // A query that does not ask who asks gives rows to all or to none.
-            let views = node.views.iter().map(|(_, text)| match text.to_lowercase() {
-                lower if lower.contains("user") => text.clone(),
-                _ => format!("{:?}", super::condition::view_gives(text, Who::default())),
-            });
-            let views = views.collect();
-            sort.push((own, node.facts, node.kind, needs, node.executes.clone(), views));
-        }
-        Some(sort)
-    }
-
-    /// The number of all relations like this one.
-    fn alike(&mut self, place: usize, relation: &'s Relation) -> u32 {
-        if let Some(known) = self.relations.get(&(place, relation.oid)) {
-            return *known;
-        }
-        let here = self.search.rights.place(place);
-        let policies = here.filter(|_| relation.row_security).into_iter();
-        let policies = policies
-            .flat_map(|here| here.index.policies(relation.oid))
-            .map(|policy| format!("{policy:?}"));
-        let publications = here.into_iter().flat_map(|here| &here.contents.publications);
-        let published = publications.map(|one| one.publishes(relation)).collect();
-        let key = Alikeness {
-            place,
-            schema: relation.schema,
-            owner: relation.owner,
-            kind: &relation.kind,
-            acl: relation.acl.as_deref(),
-            columns: relation.column_acls.as_deref().unwrap_or_default(),
-            flags: [
-                relation.row_security,
-                relation.force,
-                relation.blobs,
-                relation.statistics,
-                relation.temporary,
-                relation.unfilled,
-            ],
-            policies: policies
-                .map(|text| text.replacen(&format!("relation: {}", relation.oid), "", 1))
-                .collect(),
-            names: relation
-                .columns
-                .as_deref()
-                .filter(|_| relation.row_security)
-                .unwrap_or_default(),
-            published,
-        };
-        let next = u32::try_from(self.alike.len()).unwrap_or(u32::MAX);
-        let number = *self.alike.entry(key).or_insert(next);
-        self.relations.insert((place, relation.oid), number);
-        number
-    }
-
     /// To how many relations each role stands how.
     fn reaches(&self) -> Vec<Reach> {
-        let mut by_base: HashMap<u32, [i64; 5]> = HashMap::new();
+        let grounds = self.groups.grounds();
+        let mut by_ground: Vec<Vec<[i64; 5]>> = grounds
+            .iter()
+            .map(|ground| vec![[0; 5]; ground.cells.len()])
+            .collect();
         let mut by_shape: HashMap<u32, [i64; 5]> = HashMap::new();
         let mut by_role: HashMap<RoleAt, [i64; 5]> = HashMap::new();
         let add = |to: &mut [i64; 5], class: Option<Class>, relations: i64| {
@@ -304,45 +325,52 @@ impl<'c, 'w, 's> Counting<'c, 'w, 's> {
         };
         for standing in &self.standings {
             let relations = i64::from(standing.relations);
-            let class = |cell: Option<u32>| {
-                cell.and_then(|cell| standing.classes.get(cell as usize).copied().flatten())
+            let (Some(ground), Some(of_ground)) = (
+                grounds.get(standing.ground as usize),
+                by_ground.get_mut(standing.ground as usize),
+            ) else {
+                continue;
             };
-            let base = |shape: u32| {
-                let base = self.groups.shapes.get(shape as usize).map(|shape| shape.base);
-                class(base.and_then(|base| standing.partition.bases.get(base as usize).copied().flatten()))
-            };
-            for (at, cell) in (0..).zip(&standing.partition.bases) {
-                add(by_base.entry(at).or_default(), class(*cell), relations);
+            for (sums, class) in of_ground.iter_mut().zip(&standing.of_ground) {
+                add(sums, *class, relations);
             }
-            let mut of_shapes = HashMap::new();
-            for (shape, cell) in &standing.partition.shapes {
+            for (shape, class) in &standing.of_shapes {
                 let sums = by_shape.entry(*shape).or_default();
-                add(sums, base(*shape), -relations);
-                add(sums, class(*cell), relations);
-                of_shapes.insert(*shape, class(*cell));
+                add(sums, standing.of_cell(ground.cell_of_shape(*shape)), -relations);
+                add(sums, *class, relations);
             }
-            for (role, cell) in &standing.partition.singles {
+            for (role, class) in &standing.of_singles {
                 let Some(shape) = self.groups.shape_of.get(role) else {
                     continue;
                 };
                 let sums = by_role.entry(*role).or_default();
-                add(
-                    sums,
-                    of_shapes.get(shape).copied().unwrap_or_else(|| base(*shape)),
-                    -relations,
-                );
-                add(sums, class(Some(*cell)), relations);
+                // What it has otherwise in the sums: its shape's, and for a holder on the ground its own there.
+                match ground.single(*role) {
+                    Some(cell) => {
+                        add(sums, standing.of_cell(Some(cell)), -relations);
+                        if let Some(of_shape) = standing.different(*shape) {
+                            add(sums, standing.of_cell(ground.cell_of_shape(*shape)), relations);
+                            add(sums, of_shape, -relations);
+                        }
+                    }
+                    None => add(sums, standing.of_shape(ground, *shape), -relations),
+                }
+                add(sums, *class, relations);
             }
         }
         let world = self.search.rights.world;
         let reach = |role: &RoleAt| {
             let known = world.role(*role)?;
             let shape = *self.groups.shape_of.get(role)?;
-            let base = self.groups.shapes.get(shape as usize)?.base;
-            let sums = [by_base.get(&base), by_shape.get(&shape), by_role.get(role)];
+            let of_grounds = grounds
+                .iter()
+                .zip(&by_ground)
+                .filter_map(|(ground, sums)| sums.get(ground.cell_of(*role, shape)? as usize));
+            let more = [by_shape.get(&shape), by_role.get(role)];
+            let all: Vec<&[i64; 5]> = of_grounds.chain(more.into_iter().flatten()).collect();
             let mut relations = [0; 5];
             for (at, count) in relations.iter_mut().enumerate() {
-                let sum: i64 = sums.iter().flatten().filter_map(|sums| sums.get(at)).sum();
+                let sum: i64 = all.iter().filter_map(|sums| sums.get(at)).sum();
                 *count = u32::try_from(sum).unwrap_or_default();
             }
             Some(Reach {
@@ -356,8 +384,12 @@ impl<'c, 'w, 's> Counting<'c, 'w, 's> {
 
     /// Lists all findings.
     fn list(&self, targets: &[(usize, &'s Relation)], standings: &[usize], report: &mut Report) {
+        let grounds = self.groups.grounds();
         for ((place, relation), standing) in targets.iter().zip(standings) {
             let Some(standing) = self.standings.get(*standing) else {
+                continue;
+            };
+            let Some(ground) = grounds.get(standing.ground as usize) else {
                 continue;
             };
             if standing.counts == [0; 5] {
@@ -365,17 +397,12 @@ impl<'c, 'w, 's> Counting<'c, 'w, 's> {
             }
             let target = self.search.target(*place, relation);
             let useful = self.search.useful(&target);
-            let shapes: HashMap<u32, Option<u32>> = standing.partition.shapes.iter().copied().collect();
-            let singles: HashMap<RoleAt, u32> = standing.partition.singles.iter().copied().collect();
             for role in self.roles {
-                let cell = singles.get(role).copied().or_else(|| {
-                    let at = self.groups.shape_of.get(role)?;
-                    let base = self.groups.shapes.get(*at as usize)?.base;
-                    let of_base = || standing.partition.bases.get(base as usize).copied().flatten();
-                    shapes.get(at).copied().unwrap_or_else(of_base)
-                });
-                let class = cell.and_then(|cell| standing.classes.get(cell as usize).copied().flatten());
-                if class.is_none() {
+                let shape = self.groups.shape_of.get(role);
+                if shape
+                    .and_then(|shape| standing.of_role(ground, *role, *shape))
+                    .is_none()
+                {
                     continue;
                 }
                 let found = self.search.of_role(*role, &target, &useful);
@@ -390,13 +417,11 @@ impl<'c, 'w, 's> Counting<'c, 'w, 's> {
     fn examples(&self, targets: &[(usize, &'s Relation)], pairs: usize, report: &mut Report) {
         let mut by_class: BTreeMap<Class, Vec<(&Standing, RoleAt, u32)>> = BTreeMap::new();
         for standing in &self.standings {
-            for (cell, class) in standing.partition.cells.iter().zip(&standing.classes) {
-                if let Some(class) = class.filter(|_| cell.count > 0) {
-                    by_class
-                        .entry(class)
-                        .or_default()
-                        .push((standing, cell.role, cell.count));
-                }
+            for (class, role, roles) in &standing.examples {
+                by_class
+                    .entry(*class)
+                    .or_default()
+                    .push((standing, *role, *roles));
             }
         }
         let mut listed = 0_usize;

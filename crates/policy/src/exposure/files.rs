@@ -6,7 +6,7 @@ use super::links::{Hold, Link};
 use super::points::{Path, counting};
 use super::report::Class;
 use super::rights::Rights;
-use super::snapshot::{ForeignTable, Relation};
+use super::snapshot::{ForeignTable, Oid, Relation};
 use super::source::{commanded, meaning};
 use super::states::State;
 use super::world::Place;
@@ -63,6 +63,27 @@ impl<'s> Rights<'_, 's> {
                 format!("file {file} is named as the table is: see whether it holds its rows"),
             )
         })
+    }
+
+    /// What the tables over files of all databases give of a target, in their order.
+    pub(crate) fn files_give(&self, home: usize, target: &Relation) -> Vec<Option<Class>> {
+        let Some(home) = self.place(home) else {
+            return Vec::new();
+        };
+        let files = self.world.places.iter().flat_map(|place| &place.index.files);
+        files
+            .map(|table| self.file_gives(table, home, target).map(|(class, _)| class))
+            .collect()
+    }
+
+    /// Tables that may be copies of a target, as nothing says what they hold.
+    pub(crate) fn may_be_copies(&self, place: usize, target: &Relation) -> Vec<Oid> {
+        let here = self.place(place).into_iter();
+        let alike = here.flat_map(|here| here.index.alike(target).iter().take(ALIKE));
+        alike
+            .map(|one| one.oid)
+            .filter(|one| *one != target.oid)
+            .collect()
     }
 
     /// Paths by tables over files.

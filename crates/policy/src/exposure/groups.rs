@@ -2,8 +2,8 @@
 //!
 //! A role's findings depend on whom it can become, and of each of those on what the role's rights are held by. Most roles that
 //! hold one hold nothing that matters to a given relation. So roles are taken together in three steps: by *shape* (the same
-//! memberships and attributes), by *base* (shapes that no holder of a right on the relation tells apart), and, where a holder
-//! does, by which holders each of their states has. All of one cell have the same classes of findings.
+//! memberships and attributes), by which of the holders on the relation's schema each of a shape's states has (the *ground*), and, where
+//! another holder tells them apart, by those too ([`super::parting`]). All of one cell have the same classes of findings.
 //!
 //! Whatever a path's class is made to depend on must stand in [`Groups::signature`], in `watched`, or among the holders of the
 //! target (`counting`); `tests/exposure_groups.rs` holds the numbers against the plain scan.
@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use super::acl::Object;
 use super::links::{Hold, Link};
-use super::parting::Parting;
+use super::parting::{Ground, Partition};
 use super::paths::Search;
 use super::report::Class;
 use super::rights::Rights;
@@ -64,39 +64,7 @@ pub(crate) struct Shape {
     others: Vec<Act>,
     /// How often each manner is among both.
     pub(super) manners: Vec<(u32, u32)>,
-    pub(crate) base: u32,
     pub(super) makes: bool,
-}
-
-/// Shapes that differ in nothing but memberships.
-#[derive(Debug, Default)]
-pub(super) struct Base {
-    pub(super) shapes: Vec<u32>,
-    pub(super) roles: u32,
-}
-
-/// Roles that stand alike.
-#[derive(Debug)]
-pub(crate) struct Cell {
-    pub(crate) atoms: Vec<u32>,
-    /// One of them.
-    pub(crate) role: RoleAt,
-    pub(crate) count: u32,
-    pub(crate) makes: bool,
-}
-
-/// All roles, by how they stand towards what these holders hold.
-#[derive(Debug, Default)]
-pub(crate) struct Partition {
-    /// Ways of acting that the cells are made of, each with one who acts so.
-    pub(crate) atoms: Vec<Act>,
-    pub(crate) cells: Vec<Cell>,
-    /// The cell of each base, for its roles that are in none of the following.
-    pub(crate) bases: Vec<Option<u32>>,
-    /// The cells of shapes that have a holder.
-    pub(crate) shapes: Vec<(u32, Option<u32>)>,
-    /// The cells of roles that are holders themselves.
-    pub(crate) singles: Vec<(RoleAt, u32)>,
 }
 
 /// All roles that are asked about.
@@ -104,21 +72,22 @@ pub(crate) struct Partition {
 pub(crate) struct Groups {
     pub(crate) manners: Vec<Manner>,
     pub(crate) shapes: Vec<Shape>,
-    pub(super) bases: Vec<Base>,
     /// Where a role's rights are had: shapes, and the place of the act among the shape's own and others.
     pub(super) reach: HashMap<RoleAt, Vec<(u32, u32)>>,
     pub(crate) shape_of: HashMap<RoleAt, u32>,
     watched: Vec<bool>,
     /// Roles of which a condition asks who is a member, by whatever membership.
     asked: Vec<RoleAt>,
-    partitions: RefCell<HashMap<Vec<Held>, Rc<Partition>>>,
+    grounds: RefCell<HashMap<Vec<Held>, u32>>,
+    /// In their order, for sums over all of them.
+    made: RefCell<Vec<Rc<Ground>>>,
 }
 
 /// A role that holds something in a database.
 pub(crate) type Held = (usize, RoleAt);
 
-/// Partitions that are kept at a time.
-const PARTITIONS: usize = 2_048;
+/// Numbers that are kept with all grounds: beyond, all roles are told apart anew for each relation.
+const GROUNDED: usize = 4_000_000;
 
 /// Roles whose names or rights matter to every relation.
 fn watched(search: &Search<'_, '_>) -> Vec<bool> {
@@ -252,7 +221,6 @@ struct Making {
     list: Vec<Manner>,
     namings: HashMap<BTreeSet<u32>, u32>,
     shapes: HashMap<ShapeKey, u32>,
-    bases: HashMap<(Vec<u32>, bool), u32>,
 }
 
 impl Groups {
@@ -261,12 +229,12 @@ impl Groups {
         let mut new = Self {
             manners: Vec::new(),
             shapes: Vec::new(),
-            bases: Vec::new(),
             reach: HashMap::new(),
             shape_of: HashMap::new(),
             watched: watched(search),
             asked: super::holders::asked(rights),
-            partitions: RefCell::default(),
+            grounds: RefCell::default(),
+            made: RefCell::default(),
         };
         let strong = Useful::strong(rights);
         let mut making = Making::default();
@@ -341,13 +309,8 @@ impl Groups {
             .filter(|one| *one != role)
             .collect();
         inherits.sort_unstable();
-        let manners: BTreeSet<u32> = acts.iter().map(|(manner, _)| *manner).collect();
-        let base = numbered(&mut making.bases, (manners.into_iter().collect(), becoming.makes));
         let key = (own.clone(), inherits.clone(), others.clone(), becoming.makes);
         let shape = numbered(&mut making.shapes, key);
-        if self.bases.len() <= base as usize {
-            self.bases.push(Base::default());
-        }
         if self.shapes.len() <= shape as usize {
             let acts = others.iter().map(|(manner, user)| Act {
                 manner: *manner,
@@ -377,18 +340,11 @@ impl Groups {
                 own,
                 others,
                 manners: counts.into_iter().collect(),
-                base,
                 makes: becoming.makes,
             });
-            if let Some(base) = self.bases.get_mut(base as usize) {
-                base.shapes.push(shape);
-            }
         }
         if let Some(shape) = self.shapes.get_mut(shape as usize) {
             shape.roles.push(role);
-        }
-        if let Some(base) = self.bases.get_mut(base as usize) {
-            base.roles += 1;
         }
         self.shape_of.insert(role, shape);
     }
@@ -414,7 +370,7 @@ impl Groups {
                 role.is_some_and(|role| role.replication) && rights.streams(user),
             );
         let tree = rights.tree(place, user);
-        let is_watched = |role: &RoleAt| self.watched.get(*role as usize).copied().unwrap_or_default();
+        let is_watched = |role: &RoleAt| self.is_watched(*role);
         let mut has: Vec<u64> = tree
             .roles()
             .filter(is_watched)
@@ -451,21 +407,50 @@ impl Groups {
         self.manners.get(manner as usize).map_or(0, |one| one.place)
     }
 
-    /// How all roles stand towards what these holders hold.
-    pub(crate) fn partition(&self, rights: &Rights<'_, '_>, mut holders: Vec<Held>) -> Rc<Partition> {
-        holders.retain(|(_, role)| !self.watched.get(*role as usize).copied().unwrap_or_default());
+    pub(super) fn is_watched(&self, role: RoleAt) -> bool {
+        self.watched.get(role as usize).copied().unwrap_or_default()
+    }
+
+    fn telling_apart(&self, mut holders: Vec<Held>) -> Vec<Held> {
+        holders.retain(|(_, role)| !self.is_watched(*role));
         holders.sort_unstable();
         holders.dedup();
-        if let Some(known) = self.partitions.borrow().get(&holders) {
-            return Rc::clone(known);
+        holders
+    }
+
+    /// How all roles stand towards what these holders hold, some of them on the schema: and the ground's number.
+    pub(crate) fn partition(
+        &self,
+        rights: &Rights<'_, '_>,
+        of_schema: Vec<Held>,
+        holders: Vec<Held>,
+    ) -> (Partition, u32) {
+        let mut of_schema = self.telling_apart(of_schema);
+        let known = |of: &Vec<Held>| self.grounds.borrow().get(of).copied();
+        if known(&of_schema).is_none() {
+            let sizes = self
+                .made
+                .borrow()
+                .iter()
+                .map(|ground| ground.size())
+                .sum::<usize>();
+            if sizes > GROUNDED {
+                of_schema.clear();
+            }
         }
-        let made = Rc::new(Parting::new(self, rights, &holders).made());
-        let mut kept = self.partitions.borrow_mut();
-        if kept.len() >= PARTITIONS {
-            kept.clear();
-        }
-        kept.insert(holders, Rc::clone(&made));
-        made
+        let at = known(&of_schema).unwrap_or_else(|| {
+            let new = Rc::new(self.ground(rights, of_schema.clone()));
+            self.made.borrow_mut().push(new);
+            numbered(&mut self.grounds.borrow_mut(), of_schema)
+        });
+        let ground = self.made.borrow().get(at as usize).map(Rc::clone);
+        let ground = ground.unwrap_or_default();
+        (self.parted(rights, &ground, self.telling_apart(holders)), at)
+    }
+
+    /// All grounds, by their numbers.
+    pub(crate) fn grounds(&self) -> Vec<Rc<Ground>> {
+        self.made.borrow().clone()
     }
 
     /// A state in which one acts so.

@@ -1,4 +1,5 @@
-//! The queries that fill a [`super::snapshot::Snapshot`], each giving one JSON document. For PostgreSQL 13 to 18.
+//! The queries that fill a [`super::snapshot::Snapshot`]: each gives one JSON document, or, where there can be many, one for each
+//! role, membership, relation and the like, row by row. For PostgreSQL 13 to 18.
 //!
 //! They are meant for a REPEATABLE READ, READ ONLY transaction with `search_path = pg_catalog`. Every role may run them, but
 //! for those whose comment says otherwise.
@@ -18,13 +19,14 @@ select json_build_object(
   'max_senders', current_setting('max_wal_senders')::int,
   'lo_compat', current_setting('lo_compat_privileges')::bool)";
 
-/// Fills `roles`, without what is known of passwords.
+/// Fills `roles`, a row for each, without what is known of passwords.
 pub const ROLES: &str = "
-select coalesce(json_agg(json_build_object(
+select json_build_object(
   'oid', oid::int8, 'name', rolname, 'login', rolcanlogin, 'inherit', rolinherit, 'superuser', rolsuper,
   'create_role', rolcreaterole, 'create_db', rolcreatedb, 'replication', rolreplication, 'bypass_rls', rolbypassrls,
   'connection_limit', rolconnlimit, 'valid_until', rolvaliduntil::text,
-  'expired', coalesce(rolvaliduntil < now(), false)) order by oid), '[]') from pg_roles";
+  'expired', coalesce(rolvaliduntil < now(), false)) from pg_roles
+order by oid";
 
 /// What kind of password each role has, never the verifier: role, kind. Needs SELECT on `pg_authid`.
 pub const PASSWORDS: &str = "
@@ -32,16 +34,18 @@ select coalesce(json_agg(json_build_array(oid::int8,
   case when rolpassword is null then 'none' when rolpassword ~ '^SCRAM-' then 'scram' else 'md5' end)), '[]')
 from pg_authid";
 
-/// Fills `memberships` up to PostgreSQL 15.
+/// Fills `memberships` up to PostgreSQL 15, a row for each.
 pub const MEMBERSHIPS: &str = "
-select coalesce(json_agg(json_build_object('role', roleid::int8, 'member', member::int8, 'grantor', grantor::int8,
-  'admin', admin_option, 'inherit', null, 'set', null) order by roleid, member), '[]') from pg_auth_members";
+select json_build_object('role', roleid::int8, 'member', member::int8, 'grantor', grantor::int8,
+  'admin', admin_option, 'inherit', null, 'set', null) from pg_auth_members
+order by roleid, member";
 
-/// Fills `memberships` from PostgreSQL 16.
+/// Fills `memberships` from PostgreSQL 16, a row for each.
 pub const MEMBERSHIPS_16: &str = "
-select coalesce(json_agg(json_build_object('role', roleid::int8, 'member', member::int8, 'grantor', grantor::int8,
-  'admin', admin_option, 'inherit', inherit_option, 'set', set_option) order by roleid, member, grantor), '[]')
-from pg_auth_members";
+select json_build_object('role', roleid::int8, 'member', member::int8, 'grantor', grantor::int8,
+  'admin', admin_option, 'inherit', inherit_option, 'set', set_option)
+from pg_auth_members
+order by roleid, member, grantor";
 
 /// Fills `databases`.
 pub const DATABASES: &str = "
@@ -98,7 +102,8 @@ pub const SCHEMAS: &str = "
 select coalesce(json_agg(json_build_object('oid', oid::int8, 'name', nspname, 'owner', nspowner::int8, 'acl', nspacl::text[])
   order by oid), '[]') from pg_namespace";
 
-/// Fills a database's `relations`. `$STATISTICS` is put in by [`relations`].
+/// Fills a database's `relations`, a row for each, in no order: sorting rows that wide takes longer than reading them.
+/// `$STATISTICS` is put in by [`relations`].
 const RELATIONS: &str = "
 with c as materialized (
   select c.*, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -112,12 +117,12 @@ a as (
     bool_or(a.atttypid = 'oid'::regtype or t.typname = 'lo') as blobs
   from pg_attribute a join pg_type t on t.oid = a.atttypid
   where a.attnum > 0 and not a.attisdropped and a.attrelid in (select oid from c) group by a.attrelid)
-select coalesce(json_agg(json_build_object('oid', c.oid::int8, 'schema', c.relnamespace::int8, 'name', c.relname,
+select json_build_object('oid', c.oid::int8, 'schema', c.relnamespace::int8, 'name', c.relname,
   'kind', c.relkind, 'owner', c.relowner::int8, 'acl', c.relacl::text[], 'column_acls', a.acls,
   'row_security', c.relrowsecurity, 'force', c.relforcerowsecurity, 'options', c.reloptions, 'columns', a.names,
   'blobs', coalesce(a.blobs, false), 'toast', c.reltoastrelid::int8, 'statistics', $STATISTICS,
   'temporary', c.relpersistence = 't',
-  'unknown', c.relkind in ('r','m') and c.reltuples <= 0 and pg_relation_size(c.oid) > 0, 'unfilled', not c.relispopulated) order by c.oid), '[]')
+  'unknown', c.relkind in ('r','m') and c.reltuples <= 0 and pg_relation_size(c.oid) > 0, 'unfilled', not c.relispopulated)
 from c left join a on a.attrelid = c.oid";
 
 /// The query for a database's `relations`; a reader of `pg_statistic` knows of which relations there are statistics.
@@ -131,12 +136,13 @@ pub fn relations(reads_statistics: bool) -> String {
     RELATIONS.replace("$STATISTICS", statistics)
 }
 
-/// Fills a database's `inherits`.
+/// Fills a database's `inherits`, a row for each.
 pub const INHERITS: &str = "
-select coalesce(json_agg(json_build_array(inhrelid::int8, inhparent::int8) order by inhrelid), '[]')
-from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind in ('r','p','f')";
+select json_build_array(inhrelid::int8, inhparent::int8)
+from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind in ('r','p','f')
+order by inhrelid";
 
-/// Fills a database's `rules`.
+/// Fills a database's `rules`, a row for each.
 pub const RULES: &str = "
 with w as materialized (
   select w.oid, w.ev_class, w.rulename, w.ev_type, w.ev_enabled, w.ev_action
@@ -167,21 +173,22 @@ f as (
     union all select d.objid, o.oprcode from pg_depend d join w on w.oid = d.objid join pg_operator o on o.oid = d.refobjid
     where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_operator'::regclass) called
   join pg_proc p on p.oid = fn group by objid)
-select coalesce(json_agg(json_build_object('relation', w.ev_class::int8, 'name', w.rulename, 'event', w.ev_type,
+select json_build_object('relation', w.ev_class::int8, 'name', w.rulename, 'event', w.ev_type,
   'enabled', w.ev_enabled <> 'D', 'reads', r.reads, 'calls', f.calls,
   'text', case when w.ev_type <> '1' then pg_get_ruledef(w.oid)
                when f.connects or strpos(left(w.ev_action::text, 400), ':hasAggs true') > 0
                  or w.ev_action::text ~ '(SQLVALUEFUNCTION|:limitCount [{]|[{]CONST :consttype 16 |:args [(][{]CONST [^{}]*[}] [{]CONST )' then pg_get_viewdef(w.ev_class) end)
-  order by w.oid), '[]')
-from w left join r on r.objid = w.oid left join f on f.objid = w.oid";
+from w left join r on r.objid = w.oid left join f on f.objid = w.oid
+order by w.oid";
 
-/// Fills a database's `policies`.
+/// Fills a database's `policies`, a row for each.
 pub const POLICIES: &str = "
-select coalesce(json_agg(json_build_object('relation', polrelid::int8, 'name', polname, 'command', polcmd,
+select json_build_object('relation', polrelid::int8, 'name', polname, 'command', polcmd,
   'permissive', polpermissive, 'roles', polroles::int8[], 'condition', pg_get_expr(polqual, polrelid))
-  order by oid), '[]') from pg_policy";
+from pg_policy
+order by oid";
 
-/// Fills a database's `functions`.
+/// Fills a database's `functions`, a row for each.
 const FUNCTIONS: &str = "
 with p as materialized (
   select p.*, l.lanname, l.lanpltrusted, n.nspname
@@ -204,7 +211,7 @@ f as (
 e as (
   select d.objid, min(x.extname) as extension from pg_depend d join pg_extension x on x.oid = d.refobjid
   where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' group by d.objid)
-select coalesce(json_agg(json_build_object('oid', p.oid::int8, 'schema', p.pronamespace::int8, 'name', p.proname,
+select json_build_object('oid', p.oid::int8, 'schema', p.pronamespace::int8, 'name', p.proname,
   'arguments', pg_get_function_identity_arguments(p.oid),
   'takes', (select array_agg(format_type(t, null) order by o) from unnest(p.proargtypes::oid[]) with ordinality u(t, o)),
   'kind', p.prokind, 'owner', p.proowner::int8, 'acl', p.proacl::text[], 'definer', p.prosecdef, 'language', p.lanname,
@@ -212,8 +219,9 @@ select coalesce(json_agg(json_build_object('oid', p.oid::int8, 'schema', p.prona
   'returns', format_type(p.prorettype, null),
   'source', case when p.lanname = 'c' and not p.prosecdef or p.lanname = 'internal' and p.nspname = 'pg_catalog' then null
      else left($BODY, 200000) end,
-  'parsed', $PARSED, 'reads', r.reads, 'calls', f.calls, 'extension', e.extension) order by p.oid), '[]')
-from p left join r on r.objid = p.oid left join f on f.objid = p.oid left join e on e.objid = p.oid";
+  'parsed', $PARSED, 'reads', r.reads, 'calls', f.calls, 'extension', e.extension)
+from p left join r on r.objid = p.oid left join f on f.objid = p.oid left join e on e.objid = p.oid
+order by p.oid";
 
 /// The first version with bodies that are parsed when they are made.
 pub const PARSED_BODIES_SINCE: u32 = 140_000;
@@ -233,10 +241,11 @@ pub fn functions(version: u32) -> String {
     }
 }
 
-/// Fills a database's `triggers`.
+/// Fills a database's `triggers`, a row for each.
 pub const TRIGGERS: &str = "
-select coalesce(json_agg(json_build_object('relation', tgrelid::int8, 'name', tgname, 'function', tgfoid::int8,
-  'bits', tgtype, 'transition', tgoldtable is not null or tgnewtable is not null, 'enabled', tgenabled in ('O', 'A')) order by oid), '[]') from pg_trigger where not tgisinternal";
+select json_build_object('relation', tgrelid::int8, 'name', tgname, 'function', tgfoid::int8,
+  'bits', tgtype, 'transition', tgoldtable is not null or tgnewtable is not null, 'enabled', tgenabled in ('O', 'A')) from pg_trigger where not tgisinternal
+order by oid";
 
 /// Fills a database's `event_triggers`.
 pub const EVENT_TRIGGERS: &str = "

@@ -49,6 +49,16 @@ impl Rights {
         )
     }
 
+    /// These and others.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// As two numbers, for a key.
+    pub(crate) fn words(self) -> [u64; 2] {
+        [self.0 >> 64, self.0 & u128::from(u64::MAX)].map(|half| u64::try_from(half).unwrap_or_default())
+    }
+
     pub(crate) fn has(self, letter: char) -> bool {
         u8::try_from(letter).is_ok_and(|letter| letter.is_ascii() && self.0 & 1 << letter != 0)
     }

@@ -331,6 +331,30 @@ impl Making {
         }
     }
 
+    /// Relations that differ in rights, owner and schema alone: each has those of one that there is.
+    fn twins(&mut self) {
+        for at in 0..NAMES.len() {
+            let number = self.number();
+            let contents = &mut self.document["contents"][0];
+            let mut twin = contents["relations"][at].clone();
+            let policies: Vec<Value> = contents["policies"].as_array().unwrap().clone();
+            let of_it = policies
+                .into_iter()
+                .filter(|policy| policy["relation"] == twin["oid"]);
+            for mut policy in of_it {
+                policy["relation"] = json!(number);
+                push(&mut contents["policies"], policy);
+            }
+            twin["oid"] = json!(number);
+            twin["name"] = json!(format!("twin{at}"));
+            twin["kind"] = json!("r");
+            twin["schema"] = contents["relations"][(at * 2 + 1) % NAMES.len()]["schema"].clone();
+            twin["statistics"] = json!(false);
+            twin["blobs"] = json!(false);
+            push(&mut contents["relations"], twin);
+        }
+    }
+
     fn membership(&mut self, [_, a, b, c, d]: [u8; 5]) {
         let (one, other) = (any_role(a), own(b));
         if one >= other {
@@ -366,6 +390,7 @@ impl Making {
         let text = match d % 7 {
             0 => Some("SELECT count(*) FROM t0"),
             1 => Some(" SELECT id FROM t0 WHERE (CURRENT_USER = 'carol'::name);"),
+            2 => Some(" SELECT id FROM t0 WHERE (CURRENT_ROLE = 'dave'::name);"),
             _ => None,
         };
         let rule = json!({"relation": view, "name": "_RETURN", "event": "1", "enabled": true,
@@ -426,5 +451,6 @@ pub(crate) fn snapshot(version: u32, steps: &[[u8; 5]]) -> Snapshot {
     for step in steps {
         making.step(*step);
     }
+    making.twins();
     serde_json::from_value(making.document).unwrap()
 }

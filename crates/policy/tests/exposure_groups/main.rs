@@ -14,6 +14,7 @@ mod made_more;
 use std::collections::BTreeMap;
 
 use policy::exposure::scan::Named;
+use policy::exposure::snapshot::{Reference, Rule};
 use policy::exposure::{Class, Question, Report, Snapshot, scan};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -124,6 +125,37 @@ fn a_role_that_a_policy_names_stands_alone() {
         [0; 5],
     ];
     let snapshot = made::snapshot(140_000, &steps);
+    assert_eq!(agree(&snapshot), Ok(()));
+}
+
+/// `CURRENT_ROLE` in a view asks who asks as `CURRENT_USER` does: tables that are alike but for such views do not stand alike.
+#[test]
+fn views_that_ask_for_the_current_role_are_told_apart() {
+    let mut snapshot = made::snapshot(150_000, &[]);
+    let contents = &mut snapshot.contents[0];
+    let like = contents.relations[0].clone();
+    for (oid, who) in [(2_000, "dave"), (2_002, "erin")] {
+        let mut table = like.clone();
+        (table.oid, table.name) = (oid, format!("t{oid}"));
+        let mut view = like.clone();
+        (view.oid, view.name, view.kind) = (oid + 1, format!("v{oid}"), "v".to_owned());
+        view.acl = Some(vec!["=r/owner".to_owned()]);
+        contents.rules.push(Rule {
+            relation: view.oid,
+            name: "_RETURN".to_owned(),
+            event: "1".to_owned(),
+            enabled: true,
+            reads: Some(vec![Reference {
+                relation: oid,
+                columns: None,
+            }]),
+            text: Some(format!(
+                " SELECT id FROM public.t{oid} WHERE (CURRENT_ROLE = '{who}'::name);"
+            )),
+            ..Rule::default()
+        });
+        contents.relations.extend([table, view]);
+    }
     assert_eq!(agree(&snapshot), Ok(()));
 }
 

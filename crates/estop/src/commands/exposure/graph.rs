@@ -9,11 +9,17 @@ use policy::exposure::{Class, Report};
 
 use crate::failure::Failure;
 
-/// Edges that are drawn: more is a carpet.
+/// Steps that are drawn: more is a carpet.
 const EDGES: usize = 2_000;
 
+/// A drawing, and what it says of itself where it is not whole.
+pub(super) struct Drawing {
+    pub(super) text: String,
+    pub(super) cut: Option<String>,
+}
+
 /// The report as a directed graph. Blocked paths are left out.
-pub(super) fn dot(report: &Report) -> String {
+pub(super) fn dot(report: &Report) -> Drawing {
     let mut text = String::from(
         "digraph exposure {\n  rankdir=LR; node [shape=box, fontname=\"sans-serif\"]; edge [fontname=\"sans-serif\", fontsize=9];\n",
     );
@@ -44,8 +50,21 @@ pub(super) fn dot(report: &Report) -> String {
     for (from, to, by, colour) in edges.iter().take(EDGES) {
         let _ = writeln!(text, "  {from} -> {to} [label={by}, color={colour}];");
     }
+    let cut = (edges.len() > EDGES).then(|| {
+        format!(
+            "only {EDGES} of {} steps are drawn, the first by name: name a relation or a role, or take --json",
+            edges.len()
+        )
+    });
+    if let Some(cut) = &cut {
+        let _ = writeln!(
+            text,
+            "  labelloc=t; fontname=\"sans-serif\"; label={};",
+            quoted(cut)
+        );
+    }
     text.push_str("}\n");
-    text
+    Drawing { text, cut }
 }
 
 fn colour(class: Class) -> &'static str {
@@ -69,7 +88,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The graph as Graphviz draws it.
-pub(super) fn svg(report: &Report) -> Result<String, Failure> {
+pub(super) fn svg(report: &Report) -> Result<Drawing, Failure> {
     let absent = || {
         Failure::absent("Graphviz' `dot` is not there")
             .help("install it (Debian: apt-get install graphviz), or take --dot FILE or --html FILE")
@@ -81,7 +100,7 @@ pub(super) fn svg(report: &Report) -> Result<String, Failure> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| absent().because(&error))?;
-    let text = dot(report);
+    let Drawing { text, cut } = dot(report);
     let input = drawing.stdin.take();
     // Written beside the reading, so that neither waits for the other.
     let writer = std::thread::spawn(move || input.map(|mut input| input.write_all(text.as_bytes())));
@@ -94,6 +113,7 @@ pub(super) fn svg(report: &Report) -> Result<String, Failure> {
             Failure::absent("Graphviz' `dot` failed").help("take --dot FILE and see what it says of that")
         );
     }
-    String::from_utf8(output.stdout)
-        .map_err(|error| Failure::absent("Graphviz' `dot` gave no text").because(&error))
+    let text = String::from_utf8(output.stdout)
+        .map_err(|error| Failure::absent("Graphviz' `dot` gave no text").because(&error))?;
+    Ok(Drawing { text, cut })
 }
