@@ -29,6 +29,10 @@ mod exposure_decoys;
 #[cfg(test)]
 mod exposure_docs;
 #[cfg(test)]
+mod exposure_hidden;
+#[cfg(test)]
+mod exposure_hidden_ways;
+#[cfg(test)]
 mod exposure_nasty;
 #[cfg(test)]
 mod exposure_nasty_ways;

@@ -18,6 +18,7 @@ impl<'s> Rights<'_, 's> {
         }
         let Some(here) = self.place(place) else { return };
         self.lo_compat_by_setting(state, here, target, found);
+        self.lo_by_functions(state, here, target, found);
         for objects in &here.contents.large_objects {
             let numbers: Vec<String> = match objects.oids.as_slice() {
                 [] => vec![objects.first.to_string()],
@@ -74,6 +75,35 @@ impl<'s> Rights<'_, 's> {
                     tries: Some((counting(&tries), true)),
                     ..self.simple(state, class, Kind::LargeObject, links, Some(why))
                 });
+            }
+        }
+    }
+
+    /// Definer functions that read large objects which their owner may read, and give them.
+    fn lo_by_functions(&self, state: &State, here: &Place<'s>, target: &Relation, found: &mut Vec<Path>) {
+        let (place, user) = (state.place, state.user);
+        for function in &here.index.blob_readers {
+            let Some(owner) = self.world.at(function.owner).filter(|owner| *owner != user) else {
+                continue;
+            };
+            let mut objects = here.contents.large_objects.iter();
+            let reads = objects.any(|one| {
+                let object = self.other(&one.acl, Object::Blob, one.owner, String::new(), String::new());
+                self.may(place, owner, &object, 'r')
+            });
+            if !reads
+                || self.out(here, function) != super::functions::Out::Result
+                || !self.usage(place, user, function.schema)
+            {
+                continue;
+            }
+            let class = if target.blobs { Class::Rows } else { Class::Latent };
+            let object = self.function(place, function);
+            for way in self.ways(place, user, &object, 'X') {
+                let mut links = way.links;
+                let by = format!("reads large objects, as {}", self.world.name(owner));
+                links.push(Link::new(&object.title, &here.title(target), &by, Hold::Fixed));
+                found.push(self.simple(state, class, Kind::LargeObject, links, None));
             }
         }
     }

@@ -242,8 +242,15 @@ impl<'s> Rights<'_, 's> {
                 self.world
                     .at(called.owner)
                     .is_some_and(|of| of != owner && tree.has(of))
+                    && self.replaces(place, user, called)
             })
             .map(|called| here.function_title(called))
+    }
+
+    /// Whether the owner of a function may put another body into it: that takes CREATE on its schema.
+    pub(crate) fn replaces(&self, place: usize, user: RoleAt, function: &Function) -> bool {
+        let schema = self.schema(place, function.schema);
+        schema.is_some_and(|schema| self.may(place, user, &schema, 'C'))
     }
 
     /// Whether a definer function looks up names where `user` can put something.

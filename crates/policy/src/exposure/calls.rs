@@ -415,7 +415,9 @@ fn changed_row() -> (Class, Option<String>) {
 /// A call with made-up arguments, for functions whose text we can read.
 pub(crate) fn call(target: &Target, function: &Function) -> Option<String> {
     let source = function.source.as_deref()?;
-    if function.kind == "p"
+    // A call that returns nothing shows nothing by running.
+    if function.returns == "void"
+        || function.kind == "p"
         || !["sql", "plpgsql"].contains(&function.language.as_str())
         || source.contains("dblink")
     {

@@ -5,7 +5,7 @@ use super::links::{Hold, Link};
 use super::nodes::{Node, Nodes, resolve};
 use super::rights::Rights;
 use super::row_security::RowSecurity;
-use super::snapshot::Function;
+use super::snapshot::{Function, Relation};
 use super::source::{Dynamic, Meaning, Named};
 use super::world::{Place, RoleAt};
 
@@ -265,7 +265,10 @@ impl<'s> Rights<'_, 's> {
                     let runner = match (function.definer, copy) {
                         (true, _) => function.owner,
                         (false, true) => view.owner,
-                        (false, false) => continue,
+                        (false, false) => {
+                            found.extend(self.through_invoked(nodes, (place, here), view, function));
+                            continue;
+                        }
                     };
                     let Some(yielded) = self
                         .world
@@ -293,6 +296,75 @@ impl<'s> Rights<'_, 's> {
                         executes: if copy { Vec::new() } else { vec![asked] },
                         why: yielded.why,
                     });
+                }
+            }
+        }
+        found
+    }
+
+    /// A view that calls a function with the rights of who asks and a parsed body: who asks needs the rights, and no USAGE.
+    fn through_invoked(
+        &self,
+        nodes: &Nodes,
+        (place, here): (usize, &Place<'s>),
+        view: &Relation,
+        function: &'s Function,
+    ) -> Vec<Node> {
+        let mut found = Vec::new();
+        let mut chains: Vec<Vec<&'s Function>> = vec![vec![function]];
+        while let Some(chain) = chains.pop() {
+            let Some(last) = chain.last().copied().filter(|one| one.parsed && !one.definer) else {
+                continue;
+            };
+            let by = |to: &str| {
+                let from = here.title(view);
+                Link::new(&from, to, "calls, with the rights of who asks,", Hold::Fixed)
+            };
+            let title = here.function_title(last);
+            let node = |links: Vec<Link>| Node {
+                place,
+                relation: view.oid,
+                links,
+                columns: None,
+                facts: false,
+                kind: Some(Kind::View),
+                needs: Vec::new(),
+                views: Vec::new(),
+                executes: chain.iter().map(|one| one.oid).collect(),
+                why: None,
+            };
+            for read in last.reads.iter().flatten() {
+                for of in nodes.of(place, read.relation) {
+                    let mut links = vec![by(&title)];
+                    links.extend(of.links.iter().cloned());
+                    let mut next = node(links);
+                    next.facts = of.facts;
+                    next.needs = of.needs.clone();
+                    next.needs.push((read.relation, read.columns.clone()));
+                    next.executes.extend(of.executes.iter().copied());
+                    next.views = of.views.clone();
+                    next.why = of.why.clone();
+                    found.push(next);
+                }
+            }
+            for called in last.calls.iter().flatten().filter_map(|oid| here.function(*oid)) {
+                if called.definer {
+                    let owner = self.world.at(called.owner);
+                    let yielded = owner.and_then(|owner| self.yields(nodes, place, called, owner, 0));
+                    if let Some(yielded) = yielded {
+                        let mut links = vec![by(&title)];
+                        links.extend(yielded.links);
+                        let mut next = node(links);
+                        next.executes.push(called.oid);
+                        next.facts = yielded.facts;
+                        next.columns = yielded.columns;
+                        next.why = yielded.why;
+                        found.push(next);
+                    }
+                } else if chain.len() < usize::from(DEPTH) && !chain.iter().any(|one| one.oid == called.oid) {
+                    let mut longer = chain.clone();
+                    longer.push(called);
+                    chains.push(longer);
                 }
             }
         }

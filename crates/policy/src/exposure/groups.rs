@@ -150,6 +150,7 @@ fn watched(search: &Search<'_, '_>) -> Vec<bool> {
             .iter()
             .chain(lending.clone())
             .chain(files.iter())
+            .chain(here.index.blob_readers.iter())
         {
             all.extend(rights.function_holders(place, function));
         }

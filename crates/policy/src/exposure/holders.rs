@@ -219,6 +219,12 @@ impl<'s> Search<'_, 's> {
             .iter()
             .filter_map(|code| rights.world.at(code.function.owner));
         all.extend(target.place, owners);
+        for code in &target.code {
+            all.extend(
+                target.place,
+                rights.schema_holders(target.place, code.function.schema),
+            );
+        }
         if let Some(here) = rights.place(target.place) {
             let own = here
                 .contents

@@ -6,6 +6,9 @@ use super::snapshot::{Caller, CallerKind, Contents, ForeignTable, Function, Oid,
 use super::source::{Dynamic, Meaning};
 use super::world::Place;
 
+/// Functions that read large objects.
+const BLOB_READERS: &[&str] = &["lo_get", "loread", "lo_open"];
+
 /// A function's place among the contents' functions.
 type FunctionAt = usize;
 
@@ -24,6 +27,8 @@ pub(crate) struct Index<'s> {
     callers: HashMap<FunctionAt, Vec<FunctionAt>>,
     /// Relations of unknown contents, by their columns' names.
     unknown: HashMap<&'s [String], Vec<&'s Relation>>,
+    /// Definer functions that read large objects.
+    pub(crate) blob_readers: Vec<&'s Function>,
     /// Foreign tables over files and programs of the server.
     pub(crate) files: Vec<&'s ForeignTable>,
     /// What calls functions with a relation's rows, by the relation.
@@ -167,6 +172,15 @@ impl<'s> Index<'s> {
             }
             if function.definer && meaning.is_some() {
                 new.lending.push(function);
+            }
+            let reads = |meaning: &Meaning| {
+                meaning
+                    .calls
+                    .iter()
+                    .any(|one| BLOB_READERS.contains(&one.name.as_str()))
+            };
+            if function.definer && meaning.is_some_and(reads) {
+                new.blob_readers.push(function);
             }
         }
         while let Some(at) = queue.pop() {

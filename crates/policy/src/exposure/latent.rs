@@ -198,8 +198,8 @@ impl<'s> Rights<'_, 's> {
                 &by,
                 hold,
             )];
-            // A grant changes catalogs, and so holds locks on them; who prepared it may commit it.
-            let grants = prepared.locks.iter().any(|oid| *oid < FIRST_OWN);
+            // A grant keeps no lock on a relation, and what writes rows does. Who prepared it may commit it.
+            let grants = prepared.locks.is_empty() || prepared.locks.iter().any(|oid| *oid < FIRST_OWN);
             let path = self.latent_path(
                 state,
                 Kind::PreparedTransaction,

@@ -102,7 +102,8 @@ impl<'s> Rights<'_, 's> {
         let Some(here) = self.place(place) else { return };
         let tree = self.tree(place, user);
         for one in code {
-            let Some(owner) = self.world.at(one.function.owner).filter(|owner| tree.has(*owner)) else {
+            let owner = self.world.at(one.function.owner).filter(|owner| tree.has(*owner));
+            let Some(owner) = owner.filter(|_| self.replaces(place, user, one.function)) else {
                 continue;
             };
             let object = self.function(place, one.function);

@@ -146,7 +146,8 @@ impl<'s> Scan<'_, 's> {
         // pg_class, pg_proc, pg_attribute, pg_auth_members, pg_authid: where rights are.
         const RIGHTS: [u32; 5] = [1259, 1255, 1249, 1261, 1260];
         for prepared in &self.world().snapshot.prepared {
-            if prepared.locks.iter().any(|lock| RIGHTS.contains(lock)) {
+            // A GRANT keeps no lock on a relation.
+            if prepared.locks.is_empty() || prepared.locks.iter().any(|lock| RIGHTS.contains(lock)) {
                 report.unseen.push(Unseen {
                     what: format!(
                         "prepared transaction `{}` in database {}",

@@ -57,6 +57,8 @@ pub(crate) struct Meaning {
     /// It uses a name without its schema, of a relation or of a function or operator.
     pub(crate) bare_relation: bool,
     pub(crate) bare_call: bool,
+    /// It casts to a type that is not one of the server's, without its schema.
+    pub(crate) bare_type: bool,
     /// It sets its own `search_path` as it runs.
     pub(crate) sets_path: bool,
     /// It names the row that a trigger or rule is about.
@@ -202,7 +204,8 @@ pub(crate) fn meaning(text: &str) -> Meaning {
         .writes
         .iter()
         .any(|written| found.grants.iter().any(|granted| granted.name == written.name));
-    found.bare_relation = found.reads.iter().chain(&found.writes).any(bare);
+    // Types are looked up where relations are, temporary ones first.
+    found.bare_relation = found.bare_type || found.reads.iter().chain(&found.writes).any(bare);
     found
         .reads
         .retain(|named| named.schema.is_some() || !found.ctes.contains(&named.name));
@@ -276,6 +279,8 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                     found.reads.append(&mut changed.rows);
                 }
                 found.sets_path |= token.is("search_path");
+                found.bare_type |=
+                    runs::is_type(&previous) && named.schema.is_none() && !runs::builtin(&named.name);
                 found.shows_row |= token.name().is_some_and(|name| ["new", "old"].contains(&name));
                 if token.is("raise") || token.is("assert") {
                     let rest = tokens.get(at..).unwrap_or_default();

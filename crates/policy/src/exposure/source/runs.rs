@@ -211,3 +211,116 @@ pub(in crate::exposure) fn of_symbol(symbol: &str) -> Meaning {
         ..Meaning::default()
     }
 }
+
+/// Whether a type comes next: after `::`.
+pub(super) fn is_type(previous: &[&Token]) -> bool {
+    previous
+        .iter()
+        .rev()
+        .take(2)
+        .filter(|token| token.sign(':'))
+        .count()
+        == 2
+}
+
+/// Types of the server's own, as they are written in casts.
+const TYPES: &[&str] = &[
+    "aclitem",
+    "bigint",
+    "bit",
+    "bool",
+    "boolean",
+    "box",
+    "bpchar",
+    "bytea",
+    "char",
+    "character",
+    "cid",
+    "cidr",
+    "circle",
+    "date",
+    "daterange",
+    "decimal",
+    "double",
+    "float",
+    "float4",
+    "float8",
+    "inet",
+    "int",
+    "int2",
+    "int4",
+    "int4range",
+    "int8",
+    "int8range",
+    "integer",
+    "interval",
+    "json",
+    "jsonb",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "name",
+    "national",
+    "numeric",
+    "numrange",
+    "oid",
+    "oidvector",
+    "path",
+    "pg_lsn",
+    "point",
+    "polygon",
+    "real",
+    "record",
+    "refcursor",
+    "regclass",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regoperator",
+    "regproc",
+    "regprocedure",
+    "regrole",
+    "regtype",
+    "serial",
+    "smallint",
+    "text",
+    "tid",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "timetz",
+    "tsquery",
+    "tsrange",
+    "tstzrange",
+    "tsvector",
+    "txid_snapshot",
+    "unknown",
+    "uuid",
+    "varbit",
+    "varchar",
+    "xid",
+    "xid8",
+    "xml",
+    "anyarray",
+    "anyelement",
+    "void",
+    "cstring",
+    "int4multirange",
+    "int8multirange",
+    "nummultirange",
+    "tsmultirange",
+    "tstzmultirange",
+    "datemultirange",
+    "bigserial",
+    "pg_snapshot",
+];
+
+/// Whether a name is a type of the server's own.
+pub(super) fn builtin(name: &str) -> bool {
+    TYPES.contains(&name)
+}
