@@ -159,6 +159,9 @@ impl<'s> Rights<'_, 's> {
         found: &mut Vec<Path>,
     ) {
         let (place, user) = (state.place, state.user);
+        if caller.kind == CallerKind::Index {
+            self.by_maintenance(state, here, source, caller, found);
+        }
         if caller.schema != 0 && !self.usage(place, user, caller.schema) {
             return;
         }
@@ -241,6 +244,50 @@ impl<'s> Rights<'_, 's> {
             let by = format!("is called by {} {}", kind.as_str().replace('_', " "), caller.name);
             links.push(Link::new(&function.title, &function.title, &by, Hold::Fixed));
             self.push(state, source, kind, links, (outcome.clone(), None), found);
+        }
+    }
+
+    /// Who may maintain a table (from PostgreSQL 17) has its owner compute the expressions of its indexes.
+    fn by_maintenance(
+        &self,
+        state: &State,
+        here: &Place<'s>,
+        source: &Source<'s>,
+        caller: &Caller,
+        found: &mut Vec<Path>,
+    ) {
+        let (place, user) = (state.place, state.user);
+        let Some(relation) = here.relation(caller.relation) else {
+            return;
+        };
+        let outcome = self.outcome(state, here, source, false);
+        let Some(outcome) = outcome.filter(|_| self.usage(place, user, relation.schema)) else {
+            return;
+        };
+        let target = self.relation(place, relation);
+        let tree = self.tree(place, user);
+        let all = self
+            .world
+            .by_name
+            .get("pg_maintain")
+            .filter(|role| tree.has(**role));
+        let all = all.map(|role| Way {
+            kind: Kind::PredefinedRole,
+            links: self.chain(&tree, *role),
+        });
+        for way in self.ways(place, user, &target, 'm').into_iter().chain(all) {
+            let mut links = way.links;
+            let by = format!("REINDEX and ANALYZE compute index {} by", caller.name);
+            let title = here.function_title(source.function);
+            links.push(Link::new(&target.title, &title, &by, Hold::Fixed));
+            self.push(
+                state,
+                source,
+                Kind::CheckConstraint,
+                links,
+                (outcome.clone(), None),
+                found,
+            );
         }
     }
 
@@ -393,6 +440,10 @@ impl<'s> Rights<'_, 's> {
         );
         let temporary = self.ways(place, user, &database, 'T').into_iter().next();
         let links = if event == "login" {
+            // As who logs in, before any role is set.
+            if state.sets.is_some() {
+                return;
+            }
             vec![fires]
         } else if let Some(way) = temporary {
             let mut links = vec![fires];

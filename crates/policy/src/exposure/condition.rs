@@ -209,7 +209,11 @@ impl Reader<'_, '_> {
     /// `pg_has_role([user,] 'role', 'USAGE')`, where the user is who asks.
     fn has_role(&mut self, depth: u8) -> Value {
         let mut asked = Vec::new();
-        while depth < DEPTH {
+        if depth >= DEPTH {
+            self.skip();
+            return Value::Unknown;
+        }
+        loop {
             asked.push(self.operand(depth + 1));
             if !self.sign(',') {
                 break;
