@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Passed on to the demo, as in `make demo ARGS=--once`.
 ARGS ?=
 
-.PHONY: help demo test soak bench bench-proof bench-isolation bench-exposure fmt lint doc schemas check
+.PHONY: help demo test soak bench bench-accounting bench-proof bench-isolation bench-exposure fmt lint doc schemas check
 
 help:
 	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
@@ -12,6 +12,7 @@ help:
 	@echo 'make soak    what takes longer: all PostgreSQL versions, non-interference, random policy sets (ESTOP_SEEDS)'
 	@echo 'make bench   the gateway against a direct connection, with pgbench'
 	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
+	@echo 'make bench-accounting  one subject among 100 million disclosed rows (MILLIONS=n)'
 	@echo 'make bench-isolation   in place against airlock, on a million rows'
 	@echo 'make bench-exposure    who reads what, on 100,000 relations and 10,000 roles'
 	@echo 'make fmt     format the code'
@@ -44,6 +45,9 @@ bench:
 bench-proof:
 	@scripts/prerequisites test
 	$(CARGO) run --release --locked -p proof --example thousand
+
+bench-accounting:
+	$(CARGO) run --release --locked -p ledger --example accounting_bench -- $${MILLIONS:-100}
 
 bench-isolation:
 	@scripts/prerequisites test

@@ -48,12 +48,15 @@ fn main() {
     // Half as many people as rows: each was disclosed twice on the mean.
     let people = records * ROWS / 2;
 
+    let before = processor_seconds();
     let took = timed(|| write(&folder, &custodian, &key, &tagger, records, people));
+    let busy = processor_seconds() - before;
     let log = size(&folder.join("ledger"));
     println!(
-        "{} rows in {records} records: written in {took:.1} s, ledger of {} MB",
+        "{} rows in {records} records: written in {took:.1} s, ledger of {} MB; {:.0} ns of processor time a row",
         records * ROWS,
-        log / 1_000_000
+        log / 1_000_000,
+        busy * 1_000.0 / millions_of(records * ROWS)
     );
 
     let dir = folder.join("accounting");
@@ -180,6 +183,18 @@ fn timed(work: impl FnOnce()) -> f64 {
     let began = std::time::Instant::now();
     work();
     began.elapsed().as_secs_f64()
+}
+
+/// What this process has used of processors so far, by the kernel's clock of 100 ticks a second.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+    let ticks = fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap());
+    ticks.sum::<f64>() / 100.0
+}
+
+fn millions_of(rows: u64) -> f64 {
+    bytes(rows, 1_000_000)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

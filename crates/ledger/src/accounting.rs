@@ -20,7 +20,7 @@ use crate::disk::{Disk, LockError, RealDisk};
 use crate::index::Index;
 use crate::payload::Appended;
 use crate::read::{ReadError, Stored, stored};
-use crate::wal::{Position, ReadFault, Reader, ScanFault, scan, sequenced};
+use crate::wal::{HEADER_BYTES, Position, ReadFault, Reader, ScanFault, scan, sequenced};
 
 mod merge;
 mod run;
@@ -174,7 +174,7 @@ impl Accounts {
             Ok(())
         });
         match scanned {
-            Ok(_) => {}
+            Ok(scanned) => building.cut(scanned.end(), true)?,
             Err(ScanFault::Refused(error)) => return Err(error),
             Err(ScanFault::Read(ReadFault::Io { source, .. })) => return Err(source.into()),
             Err(ScanFault::Read(fault)) => return Err(AccountsError::Log(Box::new(fault))),
@@ -309,9 +309,13 @@ fn fits(index: Option<&Index>, runs: &[Run]) -> io::Result<bool> {
     if index.count()? < to {
         return Ok(false);
     }
-    Ok(index
-        .find(to)?
-        .is_none_or(|found| (found.segment, found.offset, found.chain) == (at.segment, at.offset, at.chain)))
+    let Some(found) = index.find(to)? else {
+        return Ok(true);
+    };
+    let same = (found.segment, found.offset) == (at.segment, at.offset);
+    // The next frame had no room where the last one ended.
+    let next = found.segment == at.segment.saturating_add(1) && found.offset == HEADER_BYTES;
+    Ok(found.chain == at.chain && (same || next))
 }
 
 /// The log being read behind the runs.

@@ -422,3 +422,31 @@ fn runs_of_another_past_are_made_anew() {
     wait_indexed(&world);
     world.agrees();
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// Many blocks, with tags that fill several of them, and with gaps where nothing is.
+    #[test]
+    fn a_run_is_searched_as_if_it_were_read_whole(
+        groups in prop::collection::vec((any::<u64>(), 1_u64..700), 0..12),
+        asked in prop::collection::vec(any::<u64>(), 6),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rows: Vec<Row> = groups
+            .iter()
+            .flat_map(|(tag, count)| (0..*count).map(|entry| Row { tag: *tag, entry }))
+            .collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let mut meta = Stretch::beginning(Position::start("origin")).meta(Position::start("origin"), 0);
+        meta.to = 1;
+        let run = Built::begin(folder.path(), meta).unwrap().all(rows.iter().copied()).unwrap();
+        let near = groups.iter().flat_map(|(tag, _)| [*tag, tag.wrapping_add(1), tag.wrapping_sub(1)]);
+        for tag in near.chain(asked).chain([0, u64::MAX]) {
+            let mut found = BTreeSet::new();
+            run.find(tag, &mut found).unwrap();
+            let wanted = rows.iter().filter(|row| row.tag == tag).map(|row| row.entry);
+            prop_assert_eq!(found, wanted.collect::<BTreeSet<_>>(), "tag {}", tag);
+        }
+    }
+}

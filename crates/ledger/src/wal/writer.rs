@@ -29,6 +29,13 @@ pub(crate) struct Scanned {
     begun: bool,
 }
 
+impl Scanned {
+    /// Where the log ends.
+    pub(crate) fn end(&self) -> Position {
+        self.end
+    }
+}
+
 /// Why a log could not be scanned.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScanFault<E> {
