@@ -109,11 +109,12 @@ pub fn account(
         .help("`estop serve` makes it; disclosures from before then are recorded without subjects")
     })?;
     let name = &estate.custodian().name;
-    let accounts = Accounts::open(&state.ledger(), &state.accounting(), name, news).map_err(failed)?;
+    let accounts =
+        Accounts::open(&state.ledger(), &state.accounting(), name, news).map_err(|error| failed(&error))?;
     let entries = accounts
         .find(key.tagger(&dataset.id).tag(canonical.as_bytes()))
-        .map_err(failed)?;
-    let told = accounts.told(&entries).map_err(failed)?;
+        .map_err(|error| failed(&error))?;
+    let told = accounts.told(&entries).map_err(|error| failed(&error))?;
     let totals = accounts.totals();
     let other_keys = totals.attributed.iter().filter(|(known, _)| **known != key.id());
     Ok(Account {
@@ -236,8 +237,8 @@ fn covers(dataset: &DatasetId, totals: Totals) -> Covers {
     }
 }
 
-fn failed(error: AccountsError) -> Failure {
-    let failure = Failure::from_error(Exit::Absent, &error);
+fn failed(error: &AccountsError) -> Failure {
+    let failure = Failure::from_error(Exit::Absent, error);
     match error {
         AccountsError::Damaged { .. } => failure.help("remove that folder; it is made anew from the ledger"),
         _ => failure,

@@ -110,7 +110,7 @@ pub struct Tagger(SipHasher24);
 impl Tagger {
     /// The tag of a key, by its canonical text.
     pub fn tag(&self, canonical: &[u8]) -> Tag {
-        let mut hasher = self.0.clone();
+        let mut hasher = self.0;
         hasher.write(canonical);
         Tag(hasher.finish())
     }

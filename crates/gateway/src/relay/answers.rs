@@ -222,8 +222,7 @@ impl Relay {
         let Some(question) = self.pending.described() else {
             return Ok((Fate::Pass, None));
         };
-        // Described before: the same statement has the same columns.
-        let _ = question.columns.set(Arc::new(shape));
+        question.columns.set(shape);
         let fate = if question.hidden { Fate::Drop } else { Fate::Pass };
         Ok((fate, None))
     }

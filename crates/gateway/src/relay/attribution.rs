@@ -1,18 +1,39 @@
 //! Whom the rows of one statement are about: the subject keys in them, tagged, or why there are none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use evidence::record::{Subjects, Unattributed, Why};
 use evidence::subject::{Tag, TagSet};
 use wire::frontend::Format;
-use wire::value::Sort;
 
 use crate::say::Say;
 use crate::views::{KeyColumn, Reads, Shape, ViewNumber, Views};
 
 /// Where the columns of a prepared statement's result, or of a portal's, will stand once upstream has described them.
-pub(crate) type Cell = Arc<OnceLock<Arc<Shape>>>;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Columns(Arc<Mutex<Option<Arc<Shape>>>>);
+
+impl Columns {
+    pub(crate) fn get(&self) -> Option<Arc<Shape>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// They are these from now on, unless they were known before: the same statement has the same columns.
+    pub(crate) fn set(&self, shape: Shape) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get_or_insert_with(|| Arc::new(shape));
+    }
+}
+
+/// The same place, whatever stands there.
+impl PartialEq for Columns {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Columns {}
 
 /// The formats in which a portal gives its columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +62,7 @@ enum Source {
     /// A simple query: each result brings its description.
     Results,
     /// A portal.
-    Portal(Cell, Formats),
+    Portal(Columns, Formats),
 }
 
 /// What is known of one statement's rows, and not recorded yet.
@@ -59,7 +80,7 @@ pub(crate) struct Attribution {
 #[derive(Debug, Default)]
 struct Plan {
     /// Subject keys by view.
-    keys: Vec<(ViewNumber, Vec<(usize, Option<Sort>, Format)>)>,
+    keys: Vec<(ViewNumber, Vec<KeyColumn>)>,
     /// What the rows are drawn from without a key.
     keyless: Vec<(Option<ViewNumber>, Why)>,
 }
@@ -95,9 +116,9 @@ impl Attribution {
     }
 
     /// Of a portal.
-    pub(crate) fn of_portal(reads: Arc<Reads>, cell: Cell, formats: Formats) -> Self {
+    pub(crate) fn of_portal(reads: Arc<Reads>, columns: Columns, formats: Formats) -> Self {
         Self {
-            source: Source::Portal(cell, formats),
+            source: Source::Portal(columns, formats),
             ..Self::of_results(reads)
         }
     }
@@ -122,7 +143,10 @@ impl Attribution {
             let Some(view) = views.view(*number) else { continue };
             let counted = self.counted.entry(*number).or_default();
             let (mut found, mut why) = (false, Why::NullKey);
-            for &(place, sort, format) in columns {
+            for &KeyColumn {
+                place, sort, format, ..
+            } in columns
+            {
                 let value = match field(body, place) {
                     Field::Null => continue,
                     Field::Beyond if whole => Err(Why::Unreadable),
@@ -202,7 +226,7 @@ impl Attribution {
         let unknown = Shape::unknown();
         let (shape, formats) = match &self.source {
             Source::Results => (None, None),
-            Source::Portal(cell, formats) => (cell.get().cloned(), Some(formats.clone())),
+            Source::Portal(columns, formats) => (columns.get(), Some(formats.clone())),
         };
         let shape = shape.as_deref().unwrap_or(&unknown);
         views.demand(&self.reads, shape)?;
@@ -217,7 +241,10 @@ impl Attribution {
     fn plan_of(&mut self, shape: &Shape, format: impl Fn(&KeyColumn) -> Format) -> Plan {
         let mut plan = Plan::default();
         for key in &shape.keys {
-            let column = (key.place, key.sort, format(key));
+            let column = KeyColumn {
+                format: format(key),
+                ..*key
+            };
             match plan.keys.iter_mut().find(|(view, _)| *view == key.view) {
                 Some((_, columns)) => columns.push(column),
                 None => plan.keys.push((key.view, vec![column])),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use evidence::record::Parameter;
 
-use super::attribution::{Cell, Formats};
+use super::attribution::{Columns, Formats};
 use crate::limits::{NAMED, NAMED_BYTES};
 use crate::views::Reads;
 
@@ -25,7 +25,7 @@ pub(crate) struct Prepared {
     /// What it may read.
     pub(crate) reads: Arc<Reads>,
     /// The columns of its result.
-    pub(crate) columns: Cell,
+    pub(crate) columns: Columns,
 }
 
 /// A portal: a prepared statement with parameters.
@@ -34,7 +34,7 @@ pub(crate) struct Portal {
     pub(crate) prepared: Arc<Prepared>,
     pub(crate) parameters: Arc<[Parameter]>,
     /// The columns of its result: those of its statement, or, where these can be others each time, its own.
-    pub(crate) columns: Cell,
+    pub(crate) columns: Columns,
     pub(crate) formats: Formats,
 }
 

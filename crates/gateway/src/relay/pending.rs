@@ -1,9 +1,8 @@
 //! What the answers to `Parse`, `Bind` and `Close` will mean for the names, in the order they were sent.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use super::attribution::Cell;
+use super::attribution::Columns;
 use super::names::Serial;
 
 /// One message that changes what a name means.
@@ -19,7 +18,7 @@ pub(super) enum Change {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Question {
     /// Where they will stand.
-    pub(super) columns: Cell,
+    pub(super) columns: Columns,
     /// It is the gateway's own: the client does not see the answer.
     pub(super) hidden: bool,
 }
@@ -48,9 +47,8 @@ impl Pending {
     }
 
     /// Whether these columns are asked for already.
-    pub(super) fn asks_for(&self, columns: &Cell) -> bool {
-        let asks =
-            |item: &Item| matches!(item, Item::Describe(asked) if Arc::ptr_eq(&asked.columns, columns));
+    pub(super) fn asks_for(&self, columns: &Columns) -> bool {
+        let asks = |item: &Item| matches!(item, Item::Describe(asked) if asked.columns == *columns);
         self.0.iter().rev().any(asks)
     }
 

@@ -10,7 +10,7 @@ use wire::frame::{self, Part};
 use wire::frontend::{self, Bind, Execute, Format, Message, Parse, Target};
 use wire::reply::{Refusal, Sent};
 
-use super::attribution::{Attribution, Cell};
+use super::attribution::{Attribution, Columns};
 use super::names::{Portal, Prepared, Renames};
 use super::pending::{Change, Question};
 use super::recorder::{Ends, StatementNumber};
@@ -140,15 +140,12 @@ impl Relay {
                 let prepared = self.statements.meaning(name);
                 // Where they can be others each time, the statement's are nobody's.
                 let prepared = prepared.filter(|prepared| !prepared.reads.more);
-                let columns = prepared.map(|prepared| Arc::clone(&prepared.columns));
+                let columns = prepared.map(|prepared| prepared.columns.clone());
                 (Sent::DescribeStatement, columns)
             }
             Target::Portal(name) => {
                 let portal = self.portals.meaning(name);
-                (
-                    Sent::DescribePortal,
-                    portal.map(|portal| Arc::clone(&portal.columns)),
-                )
+                (Sent::DescribePortal, portal.map(|portal| portal.columns.clone()))
             }
         };
         self.ask_for(sent, columns.unwrap_or_default(), false, message, out);
@@ -158,7 +155,7 @@ impl Relay {
     fn ask_for(
         &mut self,
         sent: Sent<StatementNumber>,
-        columns: Cell,
+        columns: Columns,
         hidden: bool,
         message: &[u8],
         out: &mut Out<'_>,
@@ -240,9 +237,9 @@ impl Relay {
         let parameters: Arc<[Parameter]> = record::parameters(bind.parameters().map(value)).into();
         let text = Arc::clone(&prepared.text);
         let columns = if prepared.reads.more {
-            Cell::default()
+            Columns::default()
         } else {
-            Arc::clone(&prepared.columns)
+            prepared.columns.clone()
         };
         let portal = Portal {
             prepared,
@@ -294,14 +291,14 @@ impl Relay {
             return match shape.columns {
                 // Nothing comes of it.
                 0 => Ok(()),
-                _ => views.demand(&portal.prepared.reads, shape),
+                _ => views.demand(&portal.prepared.reads, &shape),
             };
         }
         if !self.pending.asks_for(&portal.columns) {
             let mut message = BytesMut::new();
             // A name that upstream was given in a Bind can be written again.
             if frontend::describe_portal(&mut message, name).is_ok() {
-                let columns = Arc::clone(&portal.columns);
+                let columns = portal.columns.clone();
                 self.ask_for(Sent::DescribePortal, columns, true, &message, out);
             }
         }
@@ -375,7 +372,7 @@ impl Relay {
                         passed.reads_more(),
                         passed.copies(),
                     )),
-                    columns: Cell::default(),
+                    columns: Columns::default(),
                 };
                 Ok((prepared, passed))
             }

@@ -22,8 +22,9 @@ fn numeric(negative: bool, whole: &str, fraction: &str) -> Vec<u8> {
     let padded = format!("{}{whole}", "0".repeat((4 - whole.len() % 4) % 4));
     let behind = format!("{fraction}{}", "0".repeat((4 - fraction.len() % 4) % 4));
     let groups = |text: &str| -> Vec<u16> {
-        (0..text.len() / 4)
-            .map(|at| text[at * 4..at * 4 + 4].parse().unwrap())
+        let groups = text.as_bytes().chunks(4);
+        groups
+            .map(|group| std::str::from_utf8(group).unwrap().parse().unwrap())
             .collect()
     };
     let mut digits = groups(&padded);
