@@ -7,7 +7,7 @@ ARGS ?=
 .PHONY: help demo test soak bench bench-accounting bench-proof bench-isolation bench-exposure fmt lint doc schemas check
 
 help:
-	@echo 'make demo    a custodian, three partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
+	@echo 'make demo    a custodian, four partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
 	@echo 'make test    all tests'
 	@echo 'make soak    what takes longer: all PostgreSQL versions, non-interference, random policy sets (ESTOP_SEEDS)'
 	@echo 'make bench   the gateway against a direct connection, with pgbench'

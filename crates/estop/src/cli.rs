@@ -34,7 +34,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show everything on this machine: a database, three partners, a termination in mid-result, its certificate
+    /// Show everything on this machine: a database, four partners, a termination in mid-result, its certificate
     Demo(Demo),
     /// Read a database and write a first estate that describes it and shares nothing
     Init(Init),

@@ -32,7 +32,7 @@ pub async fn run(demo: &Demo, console: Console) -> Result<Exit, Failure> {
     let mut report = Report::new(console);
     console.line(console.paint(
         Tone::Strong,
-        "A records office shares with three partners, and cuts one of them off",
+        "A records office shares with four partners, and cuts one of them off",
     ))?;
     let played = async {
         let stage = Stage::set(demo.dir.as_deref(), demo.isolation.as_deref(), &mut report).await?;

@@ -48,6 +48,8 @@ fn every_step_holds_and_the_certificate_outlives_the_demo() {
     assert_eq!(output.status.code(), Some(0));
     assert!(document["seconds"].as_f64().unwrap() < 60.0);
     assert!(step(&document, "cut")["rows"].as_u64().unwrap() >= 100_000);
+    let counts = step(&document, "public-health-query");
+    assert!(counts["groups"].as_u64().unwrap() > 600 && counts["small"].as_u64().unwrap() > 40);
     let findings = step(&document, "drafted")["findings"].as_array().unwrap();
     assert_eq!(findings[0]["forbids"][0]["guardrail"], "youth-records");
     assert_eq!(findings[0]["permits"]["agreement"], "federal-2019");
@@ -177,7 +179,7 @@ fn as_it_was(folder: &Path) {
         others
             .filter(|one| one["purposes"][0]["readable"] == true)
             .count(),
-        2
+        3
     );
 }
 

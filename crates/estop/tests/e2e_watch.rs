@@ -186,7 +186,7 @@ fn what_is_changed_behind_its_back_shows_and_cuts_until_it_is_applied() {
     apply(&office);
     assert!(psql_on(&police, "select count(*) from people").is_ok());
     let after = json(&office, &["status"]);
-    assert_eq!(after["watch"]["places"].as_array().unwrap().len(), 4, "{after}");
+    assert_eq!(after["watch"]["places"].as_array().unwrap().len(), 5, "{after}");
 
     let worked = others.end();
     let errors = worked["errors"].as_array().unwrap();

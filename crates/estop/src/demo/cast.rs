@@ -15,6 +15,9 @@ pub const UNIVERSITY: &str = "m.ibekwelu";
 /// The federal agency's.
 pub const FEDERAL: &str = "r.northcote";
 
+/// The public health institute's, who sees counts.
+pub const HEALTH: &str = "s.okonjoro";
+
 /// Who may sign directives: the names of their keys.
 pub const AUTHORITIES: [&str; 2] = ["mayor", "counsel"];
 
@@ -45,7 +48,7 @@ impl Passwords {
     /// The system gives no random bytes.
     pub fn draw() -> Result<Self, Failure> {
         let mut all = BTreeMap::new();
-        for officer in [POLICE, UNIVERSITY, FEDERAL] {
+        for officer in [POLICE, UNIVERSITY, FEDERAL, HEALTH] {
             let mut bytes = Zeroizing::new([0_u8; PASSWORD_CHARS]);
             getrandom::fill(bytes.as_mut())
                 .map_err(|_| Failure::absent("the system gave no random bytes"))?;
@@ -101,6 +104,12 @@ impl Passwords {
         self.login(FEDERAL, "federal-2019", Some("immigration-enforcement"), None)
     }
 
+    /// The public health institute, for its one purpose.
+    #[must_use]
+    pub fn health(&self) -> Login {
+        self.login(HEALTH, "public-health-2021", None, None)
+    }
+
     fn login(
         &self,
         officer: &'static str,
@@ -136,7 +145,7 @@ pub fn federal_sees(person: &Person) -> bool {
     person.country_of_birth != "Canada" && person.role == "suspect" && !person.is_juvenile
 }
 
-/// An incident with exactly one person whom all three partners see, and one at least whom none of them does.
+/// An incident with exactly one person whom all partners see who see rows, and one at least whom none of them does.
 ///
 /// `people` are in the order of their incidents.
 #[must_use]

@@ -31,10 +31,11 @@ pub(super) fn verdict(console: Console, report: &Report) -> Result<(), Failure> 
 }
 
 /// Who may still connect, and how.
-fn logins(stage: &Stage) -> [(&'static str, Login); 3] {
+fn logins(stage: &Stage) -> [(&'static str, Login); 4] {
     [
         ("state-police", stage.passwords.police()),
         ("university", stage.passwords.university()),
+        ("public-health", stage.passwords.health()),
         ("federal-agency (cut off)", stage.passwords.federal()),
     ]
 }
@@ -47,7 +48,7 @@ pub(super) fn invitation(console: Console, stage: &Stage, number: &DirectiveNumb
         console.line(format!("  {who}"))?;
         console.line(format!("    psql '{}'", login.uri(stage.port(), &authority)))?;
     }
-    console.line("  two views in each: `people` and `incidents`\n")?;
+    console.line("  views: `people` and `incidents`; for public-health counts, in `incidents`\n")?;
     for line in next(stage, number) {
         console.line(format!("  {line}"))?;
     }

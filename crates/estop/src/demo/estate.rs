@@ -9,7 +9,7 @@ use policy::estate::Files;
 use crate::files::{self, FileError, Readers};
 
 /// The files, by their path in the estate. Between two `@` stands what is filled in.
-const TEMPLATE: [(&str, &str); 11] = [
+const TEMPLATE: [(&str, &str); 13] = [
     ("estop.toml", include_str!("../../demo-estate/estop.toml")),
     (
         "datasets/incidents.toml",
@@ -24,6 +24,10 @@ const TEMPLATE: [(&str, &str); 11] = [
         include_str!("../../demo-estate/partners/federal-agency.toml"),
     ),
     (
+        "partners/public-health.toml",
+        include_str!("../../demo-estate/partners/public-health.toml"),
+    ),
+    (
         "partners/state-police.toml",
         include_str!("../../demo-estate/partners/state-police.toml"),
     ),
@@ -34,6 +38,10 @@ const TEMPLATE: [(&str, &str); 11] = [
     (
         "agreements/federal-2019.toml",
         include_str!("../../demo-estate/agreements/federal-2019.toml"),
+    ),
+    (
+        "agreements/public-health-2021.toml",
+        include_str!("../../demo-estate/agreements/public-health-2021.toml"),
     ),
     (
         "agreements/state-police-2018.toml",
@@ -122,7 +130,7 @@ mod tests {
     use policy::estate::Estate;
 
     fn filled() -> Files {
-        let officers = ["d.achterberg", "m.ibekwelu", "r.northcote"];
+        let officers = ["d.achterberg", "m.ibekwelu", "r.northcote", "s.okonjoro"];
         let verifier = |officer| {
             (
                 officer,
@@ -151,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn the_estate_is_right_and_has_three_partners() {
+    fn the_estate_is_right_and_has_four_partners() {
         let files = filled();
         let estate = Estate::parse(&files).unwrap_or_else(|errors| panic!("{:?}", errors.findings()));
-        assert_eq!(estate.partners().len(), 3);
-        assert_eq!(estate.agreements().len(), 3);
+        assert_eq!(estate.partners().len(), 4);
+        assert_eq!(estate.agreements().len(), 4);
         let signers = AllowedSigners::parse(estate.signers().unwrap()).unwrap();
         assert_eq!(signers.people().len(), 2);
     }

@@ -2,6 +2,7 @@
 //! tells.
 
 mod account;
+mod counts;
 mod cut;
 mod law;
 mod partners;
@@ -18,8 +19,9 @@ use crate::failure::Failure;
 /// # Errors
 /// Something needed was not there. A step that did not do what it must is in the report, and no error.
 pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<DirectiveNumber, Failure> {
-    report.heading("Three partners, one database")?;
+    report.heading("Four partners, one database")?;
     partners::queries(stage, report).await?;
+    counts::query(stage, report).await?;
     report.heading("What is refused")?;
     partners::refusals(stage, report).await?;
     report.heading("Whose record it was")?;

@@ -91,7 +91,7 @@ impl Stage {
         self.folder.path().join("demo")
     }
 
-    /// The login of a partner: `state-police`, `university` or `federal-agency`.
+    /// The login of a partner: `state-police`, `university`, `public-health` or `federal-agency`.
     pub fn login(&self, who: &str) -> Login {
         let found = self.facts["connections"].as_array().unwrap().iter();
         let mut found = found.filter(|login| login["who"].as_str().unwrap().starts_with(who));

@@ -153,6 +153,7 @@ impl Office {
         let login = match who {
             "state-police" => self.passwords.police(),
             "university" => self.passwords.university(),
+            "public-health" => self.passwords.health(),
             _ => self.passwords.federal(),
         };
         let settings = [("purpose", login.purpose), ("case", login.case)];

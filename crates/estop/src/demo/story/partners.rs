@@ -11,14 +11,14 @@ use crate::failure::Failure;
 use policy::estate::Isolation;
 
 /// One row, as names and texts.
-type Row = Vec<(String, String)>;
+pub(super) type Row = Vec<(String, String)>;
 
 /// The same query by each partner: how many rows, and which of them in one incident.
 pub(super) async fn queries(stage: &Stage, report: &mut Report) -> Result<(), Failure> {
     let people = &stage.people;
     let Some(group) = telling_incident(people) else {
         return Err(Failure::no(
-            "the sample has no incident in which every partner sees somebody",
+            "the sample has no incident in which every partner who sees rows sees somebody",
         ));
     };
     let asks = [
@@ -137,7 +137,7 @@ fn field<'r>(row: &'r Row, name: &str) -> Option<&'r str> {
         .map(|(_, value)| value.as_str())
 }
 
-async fn rows(session: &Session, sql: &str) -> Result<Vec<Row>, Refused> {
+pub(super) async fn rows(session: &Session, sql: &str) -> Result<Vec<Row>, Refused> {
     let messages = session.client.simple_query(sql).await?;
     let row = |message: SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => {
@@ -160,7 +160,7 @@ async fn count(session: &Session) -> Result<u64, Refused> {
     Ok(u64::try_from(found).unwrap_or_default())
 }
 
-fn broken(id: &'static str, who: &'static str, refused: &Refused) -> Step {
+pub(super) fn broken(id: &'static str, who: &'static str, refused: &Refused) -> Step {
     Step::new(id, who, "must be let in").must(
         false,
         format!("refused with {}: {}", refused.sqlstate, refused.message),
@@ -210,10 +210,11 @@ impl Refusal {
 }
 
 fn all(stage: &Stage) -> Vec<Refusal> {
-    let (police, university, federal) = (
+    let (police, university, federal, health) = (
         stage.passwords.police(),
         stage.passwords.university(),
         stage.passwords.federal(),
+        stage.passwords.health(),
     );
     let connect = |id, who, what, login, sqlstate| Refusal {
         id,
@@ -292,6 +293,14 @@ fn all(stage: &Stage) -> Vec<Refusal> {
             university,
             "select name from records.people",
             no_table,
+        ),
+        ask(
+            "refused-rows",
+            "public-health",
+            "asks for the rows behind its counts",
+            health,
+            "select incident_id from incidents",
+            "42703",
         ),
         ask(
             "refused-statement",
