@@ -112,7 +112,8 @@ impl History {
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(StandingClock(AtomicI64::new(1_764_000_000)));
-        let ledger = ledger_with(dir.path(), clock.clone());
+        let shared: Arc<dyn Clock> = clock.clone();
+        let ledger = ledger_with(dir.path(), &shared);
         let register = Arc::new(SqliteRegister::open(&dir.path().join("register.db")).unwrap());
         let mut files = files(&server.url("records"));
         files

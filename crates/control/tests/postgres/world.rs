@@ -351,14 +351,15 @@ fn control_of(files: Files, ledger: &Ledger, register: &Arc<SqliteRegister>) -> 
 
 /// The ledger in a folder of state.
 pub(crate) fn ledger_in(state: &Path) -> Ledger {
-    ledger_with(state, Arc::new(WallClock))
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    ledger_with(state, &clock)
 }
 
 /// The same, by another clock.
-pub(crate) fn ledger_with(state: &Path, clock: Arc<dyn Clock>) -> Ledger {
+pub(crate) fn ledger_with(state: &Path, clock: &Arc<dyn Clock>) -> Ledger {
     let config = || {
         let custodian: Custodian = "records.example.org".parse().unwrap();
-        let mut config = ledger::Config::new(state.join("ledger"), custodian, signer(), Arc::clone(&clock));
+        let mut config = ledger::Config::new(state.join("ledger"), custodian, signer(), Arc::clone(clock));
         // Room for what tests write; these folders are copied.
         config.segment_bytes = 4 << 20;
         config
