@@ -6,18 +6,20 @@
 //! What a schema fixes is left alone: actions, and types whose ids it lists.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use cedar_policy::Policy;
 use serde_json::{Map, Value};
+
+use crate::said::Said;
 
 /// Ids by type and id.
 pub(crate) type Ids = BTreeSet<(String, String)>;
 
 /// The ids that policies name. `None`: one of them cannot be looked into.
-pub(crate) fn named<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Option<Ids> {
+pub(crate) fn named(policies: impl IntoIterator<Item = Option<Arc<Said>>>) -> Option<Ids> {
     let mut ids = Ids::new();
     for policy in policies {
-        let mut json = policy.to_json().ok()?;
+        let mut json = policy?.json.clone()?;
         each_entity(&mut json, &mut |entity| {
             if let Some(id) = type_and_id(entity) {
                 ids.insert(id);
@@ -40,13 +42,11 @@ pub(crate) fn exchangeable(schema: &Value) -> bool {
 
 /// What policies say, with each id that is free written as a number, in the order in which they come. Lists of policies with
 /// one form differ in nothing but free ids, one for one. `None`: one of them cannot be looked into.
-pub(crate) fn form<'a>(policies: impl IntoIterator<Item = &'a Policy>, fixed: &Ids) -> Option<String> {
+pub(crate) fn form(policies: impl IntoIterator<Item = Option<Arc<Said>>>, fixed: &Ids) -> Option<String> {
     let mut numbers: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut form = String::new();
     for policy in policies {
-        let mut json = policy.to_json().ok()?;
-        // Annotations, ids among them, have no say.
-        json.as_object_mut()?.remove("annotations");
+        let mut json = policy?.json.clone()?;
         each_entity(&mut json, &mut |entity| {
             let Some(id) = type_and_id(entity) else {
                 return;
@@ -110,14 +110,16 @@ fn each_entity(json: &mut Value, visit: &mut impl FnMut(&mut Map<String, Value>)
 
 #[cfg(test)]
 mod tests {
+    use cedar_policy::Policy;
+
     use super::*;
 
-    fn policy(text: &str) -> Policy {
-        Policy::parse(None, text).unwrap()
+    fn policy(text: &str) -> Arc<Said> {
+        Arc::new(Said::of(&Policy::parse(None, text).unwrap()))
     }
 
     fn forms(fixed: &Ids, texts: [&str; 2]) -> [String; 2] {
-        texts.map(|text| form([&policy(text)], fixed).unwrap())
+        texts.map(|text| form([Some(policy(text))], fixed).unwrap())
     }
 
     #[test]
@@ -175,7 +177,7 @@ mod tests {
     #[test]
     fn a_name_that_the_rules_name_is_not_exchanged() {
         let rule = policy(r#"forbid (principal, action, resource) when { principal.p == P::"k" };"#);
-        let fixed = named([&rule]).unwrap();
+        let fixed = named([Some(rule)]).unwrap();
         let [a, b] = forms(
             &fixed,
             [

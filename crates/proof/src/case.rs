@@ -1,12 +1,14 @@
 //! What is to be proved: texts, and claims over them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cedar_policy::{Effect, PolicyId, PolicySet, Schema, SchemaFragment};
 use serde::{Deserialize, Serialize};
 
 use crate::alike;
-use crate::symbolic::{Asks, Model, SymbolicError};
+use crate::said::{Apart, OfText, Sayings};
+use crate::symbolic::{Asks, Environment, Model, SymbolicError};
 
 /// The schema's name among the texts.
 pub const SCHEMA: &str = "schema.cedarschema";
@@ -64,6 +66,8 @@ pub struct Prepared {
     pub claims: Vec<(Claim, PolicySet, PolicySet)>,
     /// Whether ids of entities may be exchanged for others: the schema lists none.
     pub(crate) exchangeable: bool,
+    /// The same sets taken apart, by the names of their texts.
+    pub(crate) apart: BTreeMap<Vec<String>, Apart>,
 }
 
 impl Case {
@@ -105,15 +109,28 @@ impl Case {
             }
             Ok::<_, CaseError>(whole)
         };
-        let claims = self
+        let claims: Vec<(Claim, PolicySet, PolicySet)> = self
             .claims
             .iter()
             .map(|claim| Ok((claim.clone(), joined(&claim.left)?, joined(&claim.right)?)))
             .collect::<Result<_, CaseError>>()?;
+        let of_texts: BTreeMap<&str, Arc<OfText>> =
+            (read.iter().map(|(name, set)| (*name, Arc::new(OfText::new(set))))).collect();
+        let mut apart = BTreeMap::new();
+        for (claim, left, right) in &claims {
+            for (names, set) in [(&claim.left, left), (&claim.right, right)] {
+                let of_names = names.iter().filter_map(|name| of_texts.get(name.as_str()));
+                apart.entry(names.clone()).or_insert_with(|| Apart {
+                    relevant: Environment::all_relevant(model.environments(), set),
+                    said: Sayings(of_names.cloned().collect()),
+                });
+            }
+        }
         Ok(Prepared {
             model,
             claims,
             exchangeable,
+            apart,
         })
     }
 }

@@ -5,8 +5,9 @@
 //! not there. The constructors here have constant texts, which validation looks at; entities are there in what the encoder
 //! calls a request. What is left is arithmetic.
 
-use cedar_policy::Policy;
 use serde_json::Value;
+
+use crate::said::Said;
 
 /// Operators that cannot err on what strict validation lets through. All others are put to solvers.
 const TOTAL: [&str; 24] = [
@@ -41,11 +42,8 @@ const MAKERS: [&str; 3] = ["datetime", "decimal", "duration"];
 
 /// Whether a policy has an operator of which validation alone does not say that it cannot err. What cannot be looked into
 /// has one.
-pub(crate) fn computes(policy: &Policy) -> bool {
-    let Ok(json) = policy.to_json() else {
-        return true;
-    };
-    let Some(Value::Array(conditions)) = json.get("conditions") else {
+pub(crate) fn computes(said: &Said) -> bool {
+    let Some(Value::Array(conditions)) = said.json.as_ref().and_then(|json| json.get("conditions")) else {
         return true;
     };
     !conditions
@@ -86,11 +84,13 @@ fn total(expression: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use cedar_policy::Policy;
+
     use super::*;
 
     fn of(condition: &str) -> bool {
         let text = format!("permit (principal, action, resource) when {{ {condition} }};");
-        computes(&Policy::parse(None, text).unwrap())
+        computes(&Said::of(&Policy::parse(None, text).unwrap()))
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod offence;
 pub mod properties;
 pub mod recheck;
 pub mod run;
+mod said;
 pub mod script;
 mod slice;
 pub mod solver;

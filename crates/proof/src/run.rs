@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::{CaseError, Prepared};
 use crate::computes::computes;
 use crate::deep;
+use crate::said::Sayings;
 use crate::script;
 use crate::slice::{slices, slices_of_both};
 use crate::solver::{Fault, Run, SolverName, Solvers};
@@ -254,17 +255,29 @@ fn pose(prepared: &Prepared, index: usize) -> Result<PosedAll, RunError> {
         return Ok(PosedAll::default());
     };
     let (mut posed, mut validated) = (Vec::new(), Vec::new());
-    for (claim_index, (claim, left, right)) in prepared.claims.iter().enumerate() {
+    for (claim_index, (claim, ..)) in prepared.claims.iter().enumerate() {
+        let (Some(of_left), Some(of_right)) =
+            (prepared.apart.get(&claim.left), prepared.apart.get(&claim.right))
+        else {
+            return Err(RunError::Broken(format!(
+                "the policies of `{}` are not there",
+                claim.name
+            )));
+        };
+        let none = PolicySet::new();
+        let left = of_left.relevant.get(index).unwrap_or(&none);
+        let right = of_right.relevant.get(index).unwrap_or(&none);
         if claim.asks == Asks::NeverErrs {
-            let (asked, count) = never_errs(prepared, index, environment, claim_index, left)?;
+            let (asked, count) =
+                never_errs(prepared, index, environment, claim_index, (left, &of_left.said))?;
             posed.extend(asked);
             validated.push((claim_index, index, count));
             continue;
         }
-        let (left, right) = (environment.relevant(left), environment.relevant(right));
+        let (left, right) = ((left, &of_left.said), (right, &of_right.said));
         let parts = match claim.asks {
-            Asks::Implies | Asks::Disjoint => slices(&left, &right, prepared.exchangeable),
-            Asks::Equivalent | Asks::NeverErrs => slices_of_both(&left, &right, prepared.exchangeable),
+            Asks::Implies | Asks::Disjoint => slices(left, right, prepared.exchangeable),
+            Asks::Equivalent | Asks::NeverErrs => slices_of_both(left, right, prepared.exchangeable),
         };
         for part in parts {
             let query = Query {
@@ -291,13 +304,12 @@ fn never_errs(
     index: usize,
     environment: &Environment,
     claim: usize,
-    policies: &PolicySet,
+    (relevant, said): (&PolicySet, &Sayings),
 ) -> Result<(Vec<Posing>, usize), RunError> {
-    let relevant = environment.relevant(policies);
-    prepared.model.validate(environment, &relevant)?;
+    prepared.model.validate(environment, relevant)?;
     let (mut asked, mut validated) = (Vec::new(), 0);
     for policy in relevant.policies() {
-        if !computes(policy) {
+        if !said.get(policy.id()).is_none_or(|said| computes(&said)) {
             validated += 1;
         } else if let Some(posed) = prepared.model.never_errs(environment, policy)? {
             asked.push(Posing {

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
-use serde_json::Value;
 
 use crate::alike;
 use crate::case::only;
+use crate::said::Sayings;
 
 /// Permits of a slice: about where both solvers take as long to start as to answer.
 pub(crate) const PERMITS: usize = 24;
@@ -29,13 +29,17 @@ pub(crate) struct Slice {
 }
 
 /// The slices of a claim. `exchangeable`: names may be exchanged for others.
-pub(crate) fn slices(left: &PolicySet, right: &PolicySet, exchangeable: bool) -> Vec<Slice> {
+pub(crate) fn slices(
+    (left, of_left): (&PolicySet, &Sayings),
+    (right, of_right): (&PolicySet, &Sayings),
+    exchangeable: bool,
+) -> Vec<Slice> {
     let permits = permits(left);
     if permits.len() <= PERMITS {
         return vec![whole(left, right)];
     }
-    let right = Right::of(right);
-    let groups = groups(left, &right, &permits, exchangeable);
+    let right = Right::of(right, of_right);
+    let groups = groups((left, of_left), &right, &permits, exchangeable);
     groups
         .chunks(PERMITS)
         .map(|chunk| {
@@ -52,17 +56,22 @@ pub(crate) fn slices(left: &PolicySet, right: &PolicySet, exchangeable: bool) ->
 
 /// The slices of a claim that two sets decide alike. With the same permits and other forbids they do exactly if each slice of the
 /// permits does, with the forbids of either side; other sets are one slice.
-pub(crate) fn slices_of_both(left: &PolicySet, right: &PolicySet, exchangeable: bool) -> Vec<Slice> {
+pub(crate) fn slices_of_both(
+    (left, of_left): (&PolicySet, &Sayings),
+    (right, of_right): (&PolicySet, &Sayings),
+    exchangeable: bool,
+) -> Vec<Slice> {
     let permits = permits(left);
     if permits.len() <= PERMITS || permits != self::permits(right) {
         return vec![whole(left, right)];
     }
     let forbids = Right {
         whole: right,
+        said: of_right,
         common: forbids(right).collect(),
         pinned: BTreeMap::new(),
     };
-    let groups = groups(left, &forbids, &permits, exchangeable);
+    let groups = groups((left, of_left), &forbids, &permits, exchangeable);
     groups
         .chunks(PERMITS)
         .map(|chunk| {
@@ -93,6 +102,7 @@ fn forbids(set: &PolicySet) -> impl Iterator<Item = &Policy> {
 /// The right, by what its permits are about.
 struct Right<'a> {
     whole: &'a PolicySet,
+    said: &'a Sayings,
     /// What may matter to whatever is on the left.
     common: Vec<&'a Policy>,
     /// Permits that have a say under one agreement only, by that, in the order of their names.
@@ -100,14 +110,15 @@ struct Right<'a> {
 }
 
 impl<'a> Right<'a> {
-    fn of(whole: &'a PolicySet) -> Self {
+    fn of(whole: &'a PolicySet, said: &'a Sayings) -> Self {
         let mut right = Self {
             whole,
+            said,
             common: forbids(whole).collect(),
             pinned: BTreeMap::new(),
         };
         for permit in permits(whole) {
-            match pinned_to(permit) {
+            match said.get(permit.id()).and_then(|said| said.pin.clone()) {
                 Some(agreement) => right.pinned.entry(agreement).or_default().push(permit),
                 None => right.common.push(permit),
             }
@@ -151,22 +162,29 @@ struct Group<'a> {
 /// The permits in groups, in the order of their first names. A permit goes by what it says together with what the right says
 /// under its agreement; ids that nothing else names are free.
 fn groups<'a>(
-    left: &PolicySet,
+    (left, of_left): (&PolicySet, &Sayings),
     right: &Right<'_>,
     permits: &[&'a Policy],
     exchangeable: bool,
 ) -> Vec<Group<'a>> {
+    let of_right = right.said;
     let fixed = match exchangeable {
-        true => alike::named(forbids(left).chain(right.common.iter().copied())),
+        true => alike::named(
+            forbids(left)
+                .map(|policy| of_left.get(policy.id()))
+                .chain(right.common.iter().map(|policy| of_right.get(policy.id()))),
+        ),
         false => None,
     };
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
     for permit in permits {
-        let pin = pinned_to(permit);
+        let said = of_left.get(permit.id());
+        let pin = said.as_ref().and_then(|said| said.pin.clone());
         let form = fixed.as_ref().and_then(|fixed| {
             let companions = right.companions(pin.as_deref())?;
-            alike::form([*permit].into_iter().chain(companions.iter().copied()), fixed)
+            let beside = companions.iter().map(|policy| of_right.get(policy.id()));
+            alike::form(std::iter::once(said.clone()).chain(beside), fixed)
         });
         let known = form.as_ref().and_then(|form| places.get(form)).copied();
         match known.and_then(|place| groups.get_mut(place)) {
@@ -184,33 +202,6 @@ fn groups<'a>(
         }
     }
     groups
-}
-
-/// The one agreement under which a policy can have a say: `context.agreement == Agreement::".."` stands in one of its `when`
-/// clauses, alone or joined to others by `&&`.
-fn pinned_to(policy: &Policy) -> Option<String> {
-    let json = policy.to_json().ok()?;
-    let conditions = json.get("conditions")?.as_array()?;
-    conditions
-        .iter()
-        .filter(|condition| condition.get("kind").and_then(Value::as_str) == Some("when"))
-        .find_map(|condition| pins(condition.get("body")?))
-}
-
-fn pins(expression: &Value) -> Option<String> {
-    if let Some(both) = expression.get("&&") {
-        return pins(both.get("left")?).or_else(|| pins(both.get("right")?));
-    }
-    let equal = expression.get("==")?;
-    let access = equal.get("left")?.get(".")?;
-    let of_context = access.get("left")?.get("Var")?.as_str()? == "context";
-    let entity = equal.get("right")?.get("Value")?.get("__entity")?;
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    (of_context
-        && text(access, "attr").as_deref() == Some("agreement")
-        && text(entity, "type").as_deref() == Some("Agreement"))
-    .then(|| text(entity, "id"))
-    .flatten()
 }
 
 fn permits(set: &PolicySet) -> Vec<&Policy> {
@@ -231,34 +222,20 @@ fn named(chunk: &[PolicyId]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
-    fn pinned_of(condition: &str) -> Option<String> {
-        let text = format!("permit (principal, action, resource) {condition};");
-        pinned_to(&Policy::parse(None, text).unwrap())
+    use crate::said::OfText;
+
+    fn sayings(set: &PolicySet) -> Sayings {
+        Sayings(vec![Arc::new(OfText::new(set))])
     }
 
-    #[test]
-    fn only_what_must_hold_pins_a_policy_to_an_agreement() {
-        let pin = "context.agreement == Agreement::\"a\"";
-        for pinning in [
-            format!("when {{ {pin} }}"),
-            format!(
-                "when {{ context.masked }} when {{ context.n < 1 && ({pin} && context.masked) && true }}"
-            ),
-        ] {
-            assert_eq!(pinned_of(&pinning).as_deref(), Some("a"), "{pinning}");
-        }
-        for loose in [
-            format!("unless {{ {pin} }}"),
-            format!("when {{ {pin} || context.masked }}"),
-            format!("when {{ !({pin}) }}"),
-            format!("when {{ if {pin} then true else true }}"),
-            "when { context.other == Agreement::\"a\" }".to_owned(),
-            "when { resource.agreement == Agreement::\"a\" }".to_owned(),
-            "when { context.agreement != Agreement::\"a\" }".to_owned(),
-        ] {
-            assert_eq!(pinned_of(&loose), None, "{loose}");
-        }
+    fn cut(left: &PolicySet, right: &PolicySet, exchangeable: bool) -> Vec<Slice> {
+        slices((left, &sayings(left)), (right, &sayings(right)), exchangeable)
+    }
+
+    fn cut_both(left: &PolicySet, right: &PolicySet) -> Vec<Slice> {
+        slices_of_both((left, &sayings(left)), (right, &sayings(right)), true)
     }
 
     fn set(text: &str) -> PolicySet {
@@ -289,13 +266,13 @@ mod tests {
         let right = set(
             "@id(\"r\") permit (principal, action, resource) when { context.agreement != Agreement::\"077\" };",
         );
-        let parts = slices(&left, &right, true);
+        let parts = cut(&left, &right, true);
         let asked: Vec<String> = parts.iter().flat_map(|part| ids(&part.left)).collect();
         assert_eq!(asked.len(), 31, "{asked:?}");
         assert!(asked.contains(&"p-077".to_owned()));
         let alike: usize = parts.iter().map(|part| part.alike).sum();
         assert_eq!(asked.len() + alike, 100);
-        let none: usize = slices(&left, &right, false)
+        let none: usize = cut(&left, &right, false)
             .iter()
             .map(|part| ids(&part.left).len())
             .sum();
@@ -310,7 +287,7 @@ mod tests {
             "{}{loose}",
             (0..60).map(|id| permit(id, 99)).collect::<String>()
         ));
-        let parts = slices(&left, &right, true);
+        let parts = cut(&left, &right, true);
         assert_eq!(parts.len(), 3);
         for part in &parts {
             let mut expected = ids(&part.left);
@@ -326,7 +303,7 @@ mod tests {
         let right = set(&(0..49)
             .map(|id| permit(id, if id < 25 { 6 } else { 4 }))
             .collect::<String>());
-        let parts = slices(&left, &right, true);
+        let parts = cut(&left, &right, true);
         let asked: Vec<String> = parts.iter().flat_map(|part| ids(&part.left)).collect();
         assert_eq!(asked, ["p-000", "p-025", "p-049"]);
         assert_eq!(parts.iter().map(|part| part.alike).sum::<usize>(), 47);
@@ -341,7 +318,7 @@ mod tests {
             (0..30).map(|id| permit(id, id)).collect::<String>()
         ));
         let right = set(&(0..60).map(|id| permit(id, 99)).collect::<String>());
-        let parts = slices(&left, &right, true);
+        let parts = cut(&left, &right, true);
         assert_eq!(ids(&parts[1].left).last().unwrap(), "z");
         assert_eq!(ids(&parts[1].right).len(), 60);
         assert_eq!(ids(&parts[0].right).len(), 24);
@@ -352,7 +329,7 @@ mod tests {
         let text: String = (0..60).map(|id| permit(id, id % 30)).collect();
         let forbid = "@id(\"f\") forbid (principal, action, resource) when { context.agreement == Agreement::\"007\" };";
         let (left, right) = (set(&text), set(&format!("{text}{forbid}")));
-        let parts = slices_of_both(&left, &right, true);
+        let parts = cut_both(&left, &right);
         assert_eq!(parts.len(), 2);
         for part in &parts {
             assert_eq!(ids(&part.left), ids(&part.right));
@@ -364,7 +341,7 @@ mod tests {
         assert_eq!(asked.len(), 31);
         assert!(asked.contains(&"p-007".to_owned()) && asked.contains(&"p-037".to_owned()));
         let other = set(&format!("{text}{}", permit(60, 3)));
-        let parts = slices_of_both(&left, &other, true);
+        let parts = cut_both(&left, &other);
         assert!(matches!(
             parts.as_slice(),
             [Slice {

@@ -110,19 +110,33 @@ impl Environment {
 
     /// Whether the head of a policy leaves room for this environment. What it leaves out would be folded to `false`.
     fn concerns(&self, policy: &Policy) -> bool {
-        let action = match policy.action_constraint() {
+        self.is_in(&Head::of(policy))
+    }
+
+    fn is_in(&self, head: &Head) -> bool {
+        let action = match &head.action {
             ActionConstraint::Any => true,
-            ActionConstraint::Eq(action) => action == self.action,
+            ActionConstraint::Eq(action) => *action == self.action,
             ActionConstraint::In(actions) => actions.contains(&self.action),
         };
-        let resource = match policy.resource_constraint() {
-            ResourceConstraint::Is(kind) | ResourceConstraint::IsIn(kind, _) => {
-                kind.to_string() == self.resource
+        action && head.resource.as_ref().is_none_or(|kind| *kind == self.resource)
+    }
+
+    /// For each environment the policies of a set that can have a say in it: each policy's head is looked at once.
+    pub(crate) fn all_relevant(environments: &[Self], policies: &PolicySet) -> Vec<PolicySet> {
+        let mut all: Vec<Vec<Policy>> = vec![Vec::new(); environments.len()];
+        for policy in policies.policies() {
+            let head = Head::of(policy);
+            for (environment, of_it) in environments.iter().zip(&mut all) {
+                if environment.is_in(&head) {
+                    of_it.push(policy.clone());
+                }
             }
-            ResourceConstraint::Eq(uid) => uid.type_name().to_string() == self.resource,
-            _ => true,
-        };
-        action && resource
+        }
+        // Ids within one set differ already.
+        all.into_iter()
+            .map(|of_it| PolicySet::from_policies(of_it).unwrap_or_default())
+            .collect()
     }
 
     /// The policies of a set that can have a say in this environment.
@@ -131,6 +145,26 @@ impl Environment {
         let relevant = policies.policies().filter(|policy| self.concerns(policy));
         // Ids within one set differ already.
         PolicySet::from_policies(relevant.cloned()).unwrap_or_default()
+    }
+}
+
+/// What a policy's head leaves room for.
+struct Head {
+    action: ActionConstraint,
+    /// The type of resource, if there is but one.
+    resource: Option<String>,
+}
+
+impl Head {
+    fn of(policy: &Policy) -> Self {
+        Self {
+            action: policy.action_constraint(),
+            resource: match policy.resource_constraint() {
+                ResourceConstraint::Is(kind) | ResourceConstraint::IsIn(kind, _) => Some(kind.to_string()),
+                ResourceConstraint::Eq(uid) => Some(uid.type_name().to_string()),
+                _ => None,
+            },
+        }
     }
 }
 
