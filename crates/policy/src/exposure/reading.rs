@@ -355,11 +355,12 @@ pub fn publications(version: u32) -> String {
     PUBLICATIONS.replace("$SCHEMAS", schemas)
 }
 
-/// Fills a database's `subscriptions`: columns that every role may read.
+/// Fills a database's `subscriptions`: columns that every role may read, which up to PostgreSQL 13 their numbers are not among.
 pub const SUBSCRIPTIONS: &str = "
 select coalesce(json_agg(json_build_object('name', s.subname, 'owner', s.subowner::int8, 'enabled', s.subenabled,
   'publications', s.subpublications,
-  'relations', (select array_agg(r.srrelid::int8) from pg_subscription_rel r where r.srsubid = s.oid)) order by s.oid), '[]')
+  'relations', (select array_agg(r.srrelid::int8) from pg_subscription_rel r
+    where r.srsubid in (select t.subid from pg_stat_subscription t where t.subname = s.subname))) order by s.subname), '[]')
 from pg_subscription s where s.subdbid = (select oid from pg_database where datname = current_database())";
 
 /// Fills a database's `large_objects`.
