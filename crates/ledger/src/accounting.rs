@@ -1,6 +1,6 @@
 //! Whom disclosures were about: an index over the subjects' tags in the private records.
 //!
-//! It is made from the write-ahead log and can be made again: [`Run`]s of sorted tags, each over an unbroken stretch of the
+//! It is made from the write-ahead log and can be made again: runs of sorted tags, each over an unbroken stretch of the
 //! log, and what stands behind the last of them, which is read whole each time. So an answer covers every record that is on
 //! the disk, whether or not somebody is writing the log at the time, and however the last process ended.
 
