@@ -162,7 +162,7 @@ fn partner(at: usize) -> String {
 /// The failure's words, to be handed on.
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn plain(failure: Failure) -> Box<dyn Error> {
-    failure.one_line().into()
+    failure.line().into()
 }
 
 impl Field {

@@ -276,7 +276,7 @@ impl Reading<'_> {
                 Err(why) => document::unreadable(&why),
                 Ok(()) => match files::read_bytes(&path, document::MAX_DOCUMENT_BYTES) {
                     Ok(bytes) => document::found(&sha256(&bytes)),
-                    Err(error) => document::unreadable(&Failure::from(error).one_line()),
+                    Err(error) => document::unreadable(&Failure::from(error).line()),
                 },
             },
         };

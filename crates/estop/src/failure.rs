@@ -96,16 +96,6 @@ impl Failure {
         failure
     }
 
-    /// Message and causes in one line.
-    #[must_use]
-    pub fn one_line(&self) -> String {
-        std::iter::once(&self.message)
-            .chain(&self.causes)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(": ")
-    }
-
     fn of(exit: Exit, message: String) -> Self {
         Self {
             exit,

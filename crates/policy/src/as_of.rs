@@ -27,7 +27,7 @@ pub struct Fold {
     begins: Option<Timestamp>,
     last: Option<Timestamp>,
     epoch: Epoch,
-    /// What approved estates say.
+    /// What approved estates say, of those that can still count: the last, the one in force, the one being applied.
     approvals: BTreeMap<DirectiveNumber, Terms>,
     /// What terminations are to end.
     orders: BTreeMap<DirectiveNumber, EndedScope>,
@@ -182,6 +182,9 @@ impl Fold {
         let directive = Directive::parse(record.text.as_bytes())?;
         if let Some(estate) = &record.estate {
             let terms = serde_json::from_str(&estate.terms)?;
+            let counts = [&self.in_force, &self.under_way];
+            self.approvals
+                .retain(|number, _| counts.iter().any(|one| one.as_ref() == Some(number)));
             self.approvals.insert(directive.number.clone(), terms);
         }
         if let Some(scope) = directive.scope() {

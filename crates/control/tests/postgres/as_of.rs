@@ -15,7 +15,7 @@ use policy::in_force::InForce;
 use tempfile::TempDir;
 
 use crate::server::Server;
-use crate::world::{DATA, approve, control_with, files, ledger_with, request, submit};
+use crate::world::{approve, control_with, files, ledger_with, request, server_with_data, submit};
 
 /// Events of an ordinary run; `make soak` has thousands.
 const EVENTS: u32 = 24;
@@ -101,15 +101,7 @@ fn of_policy(policy: &InForce, now: Timestamp) -> Readable {
 
 impl History {
     async fn begin(seed: u64) -> Self {
-        let server = Server::start(&[]).await;
-        let postgres = server.superuser("postgres").await;
-        postgres.batch_execute("create database records").await.unwrap();
-        server
-            .superuser("records")
-            .await
-            .batch_execute(DATA)
-            .await
-            .unwrap();
+        let server = server_with_data(&[]).await;
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(StandingClock(AtomicI64::new(1_764_000_000)));
         let shared: Arc<dyn Clock> = clock.clone();

@@ -144,6 +144,20 @@ pub(crate) fn investigation() -> String {
     role("police-2018", "investigation")
 }
 
+/// A server with database `records`, and [`DATA`] in it.
+pub(crate) async fn server_with_data(settings: &[(&'static str, &'static str)]) -> Server {
+    let server = Server::start(settings).await;
+    let admin = server.superuser("postgres").await;
+    admin.batch_execute("create database records").await.unwrap();
+    server
+        .superuser("records")
+        .await
+        .batch_execute(DATA)
+        .await
+        .unwrap();
+    server
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         Self::with(&[]).await
@@ -158,19 +172,7 @@ impl World {
 
     /// The same, and nobody has approved the estate.
     pub(crate) async fn unapproved(settings: &[(&'static str, &'static str)]) -> Self {
-        let server = Server::start(settings).await;
-        server
-            .superuser("postgres")
-            .await
-            .batch_execute("create database records")
-            .await
-            .unwrap();
-        server
-            .superuser("records")
-            .await
-            .batch_execute(DATA)
-            .await
-            .unwrap();
+        let server = server_with_data(settings).await;
         let dir = tempfile::tempdir().unwrap();
         let ledger = ledger_in(dir.path());
         let register = Arc::new(SqliteRegister::open(&dir.path().join("register.db")).unwrap());

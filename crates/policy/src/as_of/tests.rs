@@ -103,6 +103,15 @@ impl Told {
         });
     }
 
+    /// One estate, approved and put in force.
+    fn with_an_estate() -> Self {
+        let mut told = Self::new();
+        told.approve(1);
+        told.applied(1, 1);
+        told.epoch(1, Some(1), None);
+        told
+    }
+
     fn drift(&mut self, held: &[&str]) {
         self.take(&DriftRecord {
             at: at(self.index),
@@ -132,10 +141,7 @@ impl Told {
 
 /// The partner of the fixture that reads first, and all that do.
 fn fixture_readers() -> (String, BTreeSet<String>) {
-    let mut told = Told::new();
-    told.approve(1);
-    told.applied(1, 1);
-    told.epoch(1, Some(1), None);
+    let mut told = Told::with_an_estate();
     let all = told.readers();
     (all.first().unwrap().clone(), all)
 }
@@ -165,10 +171,7 @@ fn nothing_is_in_force_until_an_epoch_says_so() {
 #[test]
 fn an_application_that_died_is_under_way_until_it_is_done() {
     let (_, all) = fixture_readers();
-    let mut told = Told::new();
-    told.approve(1);
-    told.applied(1, 1);
-    told.epoch(1, Some(1), None);
+    let mut told = Told::with_an_estate();
     told.approve(2);
     // It dies here; what comes next with the same number is a hold, of the estate that was in force.
     told.applied(2, 2);
@@ -195,10 +198,7 @@ fn an_application_that_died_is_under_way_until_it_is_done() {
 #[test]
 fn what_a_directive_ended_stays_ended_and_a_hold_is_lifted() {
     let (first, all) = fixture_readers();
-    let mut told = Told::new();
-    told.approve(1);
-    told.applied(1, 1);
-    told.epoch(1, Some(1), None);
+    let mut told = Told::with_an_estate();
     let others: BTreeSet<String> = all.iter().filter(|one| **one != first).cloned().collect();
     // Recorded, and not in force yet.
     told.drift(&[&first]);
@@ -243,10 +243,7 @@ fn what_a_directive_ended_stays_ended_and_a_hold_is_lifted() {
 
 #[test]
 fn time_alone_changes_what_stands() {
-    let mut told = Told::new();
-    told.approve(1);
-    told.applied(1, 1);
-    told.epoch(1, Some(1), None);
+    let mut told = Told::with_an_estate();
     let standing = |time: &str| {
         let answer = told.fold.answer(time.parse().unwrap());
         answer

@@ -39,7 +39,7 @@ pub(super) async fn play(stage: &Stage, report: &mut Report) -> Result<Directive
     let answered = submitted.elapsed();
     if let Err(failure) = &taken {
         report.add(
-            Step::new("submitted", "custodian", "must carry the order out").must(false, failure.one_line()),
+            Step::new("submitted", "custodian", "must carry the order out").must(false, failure.line()),
         )?;
     }
     let ended = match download {
@@ -129,7 +129,7 @@ async fn sign(stage: &Stage, report: &mut Report, drawn: &Drawn) -> Result<Vec<P
         }
         let step = match submit(&stage.admin(), &drawn.file, &signatures).await {
             Ok(_) => step.must(false, "one signature must not be enough, and was"),
-            Err(failure) => step.show(format!("alone it is refused: {}", failure.one_line())),
+            Err(failure) => step.show(format!("alone it is refused: {}", failure.line())),
         };
         report.add(step)?;
     }

@@ -20,9 +20,8 @@ pub(super) async fn play(
 ) -> Result<(), Failure> {
     let file = stage.folder().join(format!("{number}.certificate"));
     if let Err(failure) = issue(&stage.admin(), number, &file).await {
-        return report.add(
-            Step::new("certificate", "custodian", "must certify the end").must(false, failure.one_line()),
-        );
+        return report
+            .add(Step::new("certificate", "custodian", "must certify the end").must(false, failure.line()));
     }
     let text = files::read(&file, CERTIFICATE_BYTES_MAX)?;
     report.add(
@@ -51,7 +50,7 @@ pub(super) async fn play(
             format!("{} entries, every hash recomputed", grouped(verified.entries)),
         )
         .fact("entries", verified.entries),
-        Err(failure) => Step::new("ledger", "ledger", "must hold").must(false, failure.one_line()),
+        Err(failure) => Step::new("ledger", "ledger", "must hold").must(false, failure.line()),
     })
 }
 
