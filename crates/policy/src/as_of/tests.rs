@@ -141,7 +141,7 @@ impl Told {
 
 /// The partner of the fixture that reads first, and all that do.
 fn fixture_readers() -> (String, BTreeSet<String>) {
-    let mut told = Told::with_an_estate();
+    let told = Told::with_an_estate();
     let all = told.readers();
     (all.first().unwrap().clone(), all)
 }
@@ -243,7 +243,7 @@ fn what_a_directive_ended_stays_ended_and_a_hold_is_lifted() {
 
 #[test]
 fn time_alone_changes_what_stands() {
-    let mut told = Told::with_an_estate();
+    let told = Told::with_an_estate();
     let standing = |time: &str| {
         let answer = told.fold.answer(time.parse().unwrap());
         answer
