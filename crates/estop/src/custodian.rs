@@ -53,7 +53,7 @@ pub fn accounting_key(state: &State) -> Result<AccountingKey, Failure> {
     getrandom::fill(&mut bytes).map_err(|_| Failure::absent("the system gave no random bytes for a key"))?;
     let key = AccountingKey::new(bytes);
     bytes.zeroize();
-    let text = Zeroizing::new(format!("{}\n", hexadecimal(key.reveal())));
+    let text = Zeroizing::new(format!("{}\n", hexadecimal(key.reveal()).as_str()));
     files::create(&path, &text, Readers::Owner)?;
     // Records are made with it from now on: it must not be lost where they are not.
     fs::File::open(state.folder())
@@ -72,16 +72,17 @@ pub fn known_accounting_key(state: &State) -> Result<Option<AccountingKey>, Fail
         return Ok(None);
     }
     let text = private(&path)?;
-    let digits: Option<Vec<u8>> = text
+    let digits: Option<Zeroizing<Vec<u8>>> = text
         .trim()
         .as_bytes()
         .as_chunks::<2>()
         .0
         .iter()
         .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())
-        .collect();
-    let bytes = digits.and_then(|digits| <[u8; KEY_BYTES]>::try_from(digits).ok());
-    match bytes.filter(|bytes| hexadecimal(bytes) == text.trim()) {
+        .collect::<Option<Vec<u8>>>()
+        .map(Zeroizing::new);
+    let bytes = digits.and_then(|digits| <[u8; KEY_BYTES]>::try_from(digits.as_slice()).ok());
+    match bytes.filter(|bytes| hexadecimal(bytes).as_str() == text.trim()) {
         Some(bytes) => Ok(Some(AccountingKey::new(bytes))),
         None => Err(Failure::wrong(format!(
             "`{}` does not hold an accounting key: 32 hexadecimal digits",
@@ -90,8 +91,16 @@ pub fn known_accounting_key(state: &State) -> Result<Option<AccountingKey>, Fail
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hexadecimal(bytes: &[u8]) -> Zeroizing<String> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |at: u8| DIGITS.get(usize::from(at)).copied().map_or(' ', char::from);
+    // As long as it gets, so that no copy is left where it was shorter.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(2)));
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0xf));
+    }
+    text
 }
 
 /// The text of a file that nobody else may read.
