@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Passed on to the demo, as in `make demo ARGS=--once`.
 ARGS ?=
 
-.PHONY: help demo test soak bench bench-accounting bench-proof bench-isolation bench-exposure fmt lint doc schemas check
+.PHONY: help demo test soak bench bench-accounting bench-ledger bench-proof bench-isolation bench-exposure fmt lint doc schemas check
 
 help:
 	@echo 'make demo    a custodian, four partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make bench   the gateway against a direct connection, with pgbench'
 	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
 	@echo 'make bench-accounting  one subject among 100 million disclosed rows (MILLIONS=n)'
+	@echo 'make bench-ledger      appends beside a plain group commit; ten million entries published, reopened, verified'
 	@echo 'make bench-isolation   in place against airlock, on a million rows'
 	@echo 'make bench-exposure    who reads what, on 100,000 relations and 10,000 roles'
 	@echo 'make fmt     format the code'
@@ -35,6 +36,10 @@ soak:
 	ESTOP_SEEDS=$${ESTOP_SEEDS:-200} $(CARGO) test --locked -p control --test postgres -- random_catalogs
 	$(CARGO) test --locked -p policy --test condition_differential -- --ignored --nocapture
 	$(CARGO) test --locked -p evidence --test people -- --ignored
+	$(CARGO) test --locked -p estop --test e2e_ledger -- --ignored --nocapture
+	$(CARGO) test --locked -p estop --test e2e_cut -- --ignored --nocapture
+	$(CARGO) test --locked -p estop --test e2e_limits -- --ignored --nocapture
+	$(CARGO) test --locked -p estop --test e2e_logins -- --ignored --nocapture
 	$(CARGO) test --locked -p ledger --test inject -- --ignored --nocapture every_fault
 
 bench:
@@ -48,6 +53,10 @@ bench-proof:
 
 bench-accounting:
 	$(CARGO) run --release --locked -p ledger --example accounting_bench -- $${MILLIONS:-100}
+
+bench-ledger:
+	$(CARGO) run --release --locked -p ledger --example append_bench
+	$(CARGO) run --release --locked -p ledger --example log_bench -- $${MILLIONS:-10}
 
 bench-isolation:
 	@scripts/prerequisites test

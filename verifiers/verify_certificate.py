@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks a certificate of termination, offline: a second program, written from docs/formats.md and not from the first.
+"""Checks a certificate of termination or suspension, offline: a second program, written from docs/formats.md and not from the first.
 
     verify_certificate.py KEY CERTIFICATE...
 
@@ -28,7 +28,7 @@ NUMBER, COUNT = r"D-[0-9]{4}-(?:[0-9]{4}|[1-9][0-9]{4,8})", r"0|[1-9][0-9]{0,19}
 HASH, TIME = r"[A-Za-z0-9+/]{43}=", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 PERSON = r"""(?=.{1,255}\Z)[!$%&(-+\-./0-9:;<=>@A-Z\[\]^_`a-z{|}~]+"""
 DECEPTIVE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
-KINDS = "applied|carried-out|census|closed|continuation|cut|directive|disclosure|drained|drift|ended|epoch|genesis|opened|outcome|refusal|session"
+KINDS = "acknowledged|applied|carried-out|census|closed|continuation|correction|cut|directive|disclosure|drained|drift|ended|epoch|erased|genesis|opened|outcome|refusal|session"
 IN_PARTNER_LOG = {"closed", "continuation", "cut", "disclosure", "opened", "outcome"}
 # The y coordinates of Ed25519's points of small order: under such a key a signature fits many messages.
 SMALL_ORDER = {0, 1, 2**255 - 20, 2**255 - 19, 2**255 - 18,
@@ -186,7 +186,7 @@ ROLE = {"role": TEXT, "agreement": SLUG, "purpose": SLUG, "can_login": FLAG, "ha
 RECORDS = {
     "directive": {"number": DIRECTIVE, "text": TEXT, "signatures": [TEXT], "signers_file": TEXT, "people": [TEXT],
                   "estate?": {"signers_file": TEXT, "terms": TEXT}},
-    "epoch": {"epoch": U64, "directive?": DIRECTIVE, "at": AT, "gateways": [WORDS], "approval?": DIRECTIVE},
+    "epoch": {"epoch": U64, "directive?": DIRECTIVE, "at": AT, "gateways": [WORDS], "approval?": DIRECTIVE, "lifted?": [DIRECTIVE]},
     "cut": {"session": r"[0-9a-f]{16}", "directive": DIRECTIVE, "at": AT, "statements": U64, "rows": U64, "bytes": U64,
             "in_statement?": U64},
     "drained": {"gateway": WORDS, "epoch": U64, "directive": DIRECTIVE, "sessions_cut": U64, "at": AT},
@@ -213,6 +213,7 @@ def typed(value, form):
             name = key.rstrip("?")
             needed = key == name
             need(name in value or not needed, f"a record lacks `{name}`")
+            need(not (isinstance(of, list) and value.get(name, of) is None), "a record's list")
             given = value.pop(name, None)
             read[name] = None if given is None and not needed else typed(given, of)
         need(not value, "a record has fields that are not known")
@@ -247,11 +248,17 @@ def record(kind, text):
 def directive(text):
     need(len(text.encode()) <= 4096 and text.startswith("estop/directive/v1\n") and text.endswith("\n"), "the directive's form")
     read = fields(text.split("\n")[1:-1], {
-        "custodian": CUSTODIAN, "number": NUMBER, "kind": "terminate", "partner": SLUG, "agreement?": SLUG, "purpose?": SLUG,
-        "basis": r".+", "issued": TIME, "expires": TIME, "nonce": r"[A-Za-z0-9+/]{22}==", "ledger-size": COUNT,
+        "custodian": CUSTODIAN, "number": NUMBER, "kind": "terminate|suspend", "partner": SLUG, "agreement?": SLUG,
+        "purpose?": SLUG, "until?": TIME, "basis": r".+", "services?": r".+", "grounds?": r".+", "hearing?": TIME, "contact?": r".+",
+        "notice?": r".+", "preview?": HASH, "issued": TIME, "expires": TIME, "nonce": r"[A-Za-z0-9+/]{22}==", "ledger-size": COUNT,
         "ledger-root": HASH}, "the directive")
-    basis, lifetime = read["basis"], moment(read["expires"]) - moment(read["issued"])
-    need(len(basis.encode()) <= 500 and basis.strip(" ") == basis and not DECEPTIVE.search(basis), "the directive's basis")
+    lifetime = moment(read["expires"]) - moment(read["issued"])
+    for key, most in (("basis", 500), ("services", 500), ("grounds", 500), ("contact", 500), ("notice", 1000)):
+        said = read.get(key, "-")
+        need(len(said.encode()) <= most and said.strip(" ") == said and not DECEPTIVE.search(said), f"the directive's {key}")
+    need(("until" in read) == (read["kind"] == "suspend"), "the end of a suspension")
+    need("until" not in read or moment(read["until"]) > moment(read["issued"]), "a suspension that is over when it begins")
+    need("hearing" not in read or moment(read["hearing"]), "the hearing")
     need(timedelta(0) < lifetime <= timedelta(days=31) and unbase64(read["nonce"], 16), "the directive's times")
     return read
 
@@ -355,7 +362,7 @@ def sshsig(armored, message, namespace):
 HEADER, MARKER = "estop/certificate/v1\n", "\n=== machine part ===\n"
 LIMITS = """That {partner} has deleted, or not passed on, what it had received before it was cut off.
 Anything after {until}, the time of the count that it rests on. A later certificate can say that the log is still closed.
-Ways to the data that do not lead through this custodian's gateways: copies, backups, replicas, exports, other systems, and people who administer the database itself.
+{lasts}Ways to the data that do not lead through this custodian's gateways: copies, backups, replicas, exports, other systems, and people who administer the database itself.
 More of the database than it said of itself: what its catalog answered was read and signed by the custodian, and seen by no one else.
 {same}
 {clocks}"""
@@ -392,12 +399,19 @@ def prose(order, told, main, partner_log, cosigners):
         out.append("  " + plain(text) if text else "")
     def title(text):
         out.extend(["", text, ""])
-    out += ["estop/certificate/v1", "", "CERTIFICATE OF TERMINATION", ""]
+    until = order.get("until")
+    out += ["estop/certificate/v1", "", "CERTIFICATE OF " + ("SUSPENSION" if until else "TERMINATION"), ""]
     line(f"Custodian   {order['custodian']}"), line(f"Partner     {order['partner']}"), line(f"Directive   {order['number']}")
-    line(f"Ended       {closed['time']}"), line(f"Counted     {census['time']}")
+    line(f"{'Suspended' if until else 'Ended    '}   {closed['time']}"), line(f"Counted     {census['time']}")
+    if until:
+        line(f"Until       {until}")
     title("WHAT WAS ORDERED")
-    out.extend(wrapped("", f"All access of {order['partner']} to the data of {order['custodian']} ends."))
-    line(f"Basis      {order['basis']}"), line(f"Signed by  {', '.join(d['record']['people'])}")
+    out.extend(wrapped("", f"All access of {order['partner']} to the data of {order['custodian']} "
+                       + (f"is suspended until {until}." if until else "ends.")))
+    for key in ("basis", "services", "grounds", "hearing", "contact", "notice"):
+        if key in order:
+            line(f"{key.title():<11}{order[key]}")
+    line(f"Signed by  {', '.join(d['record']['people'])}")
     line(f"Issued     {order['issued']}, to be carried out before {order['expires']}")
     line(f"Recorded   {d['time']}, as entry {d['index']}")
     line(f"In force   {e['time']}, as policy {e['record']['epoch']}, entry {e['index']}")
@@ -443,7 +457,8 @@ def prose(order, told, main, partner_log, cosigners):
                            "`estop certificate verify --witnesses POLICY` (C2SP tlog-cosignature, tlog-policy)."))
     title("WHAT THIS CERTIFICATE DOES NOT SHOW")
     same, clocks = WITNESSED if cosigners else ALONE
-    for limit in LIMITS.format(partner=order["partner"], until=census["time"], same=same, clocks=clocks).split("\n"):
+    lasts = f"That the suspension lasts: it lapses by itself at {until}, and two authorities can lift it before.\n" if until else ""
+    for limit in LIMITS.format(partner=order["partner"], until=census["time"], lasts=lasts, same=same, clocks=clocks).split("\n"):
         out.extend(wrapped("- ", limit))
     title("HOW TO CHECK IT")
     out.extend(wrapped("", "`estop certificate verify` needs this file and the custodian's public key, nothing else. By hand:"))
@@ -517,7 +532,7 @@ def verify(name, point, data):
     for before, after in zip(way, way[1:]):
         need(before["index"] < after["index"] and before["time"] <= after["time"], "an order that cannot be")
     epoch = e["record"]["epoch"]
-    need(e["record"]["directive"] == order["number"], "a policy of another directive")
+    need(e["record"]["directive"] == order["number"] and not e["record"]["lifted"], "a policy of another directive, or one that lifts")
     for read in [*told["drained"], c, closed]:
         need(read["record"]["directive"] == order["number"] and read["record"]["epoch"] >= epoch, "an entry under another directive or policy")
     for read in told["cut"]:
@@ -542,7 +557,7 @@ def verify(name, point, data):
               for key, of in (("checkpoint", f"{name}/audit"), ("partner-checkpoint", origin))]
     cosigners = [signer for signer in dict.fromkeys(beside[0]) if signer in beside[1]]
     need(people_text == prose(order, told, main, partner_log, cosigners), "the text for people says something else than the machine part")
-    return f"{name}: {order['number']} ended all access of {order['partner']}; the log closed {closed['time']}, counted {census['time']}"
+    return f"{name}: {order['number']} {'suspended' if 'until' in order else 'ended'} all access of {order['partner']}; the log closed {closed['time']}, counted {census['time']}"
 
 def main():
     if len(sys.argv) < 3:

@@ -8,18 +8,19 @@
 //! | `GET /plan` | [`PlanAnswer`]: before applying the plan, afterwards drift |
 //! | `POST /apply` [`ApplyRequest`] | [`AppliedPlans`](crate::AppliedPlans) |
 //! | `POST /directive/draft` [`DraftRequest`] | [`DirectiveDraft`] |
+//! | `POST /reinstatement/draft` [`ReinstatementRequest`] | [`DirectiveDraft`] |
 //! | `POST /approval/draft` [`ApprovalRequest`] | [`ApprovalDraft`] |
 //! | `POST /directive` [`Submission`] | [`Outcome`] |
 //! | `GET /directives` | list of [`DirectiveSummary`] |
-//! | `POST /certificate/{number}` | [`CertificateAnswer`] |
+//! | `POST /certificate/{number}` [`CertificateRequest`] | [`CertificateAnswer`] |
 //!
 //! An error is [`ErrorAnswer`], with a status of 409 (the answer is no), 400 (the call or a file is wrong) or 503
 //! (something needed is not there).
 
-use evidence::directive::OrderKind;
+use evidence::directive::{OrderKind, Particulars};
 use evidence::hash::Hash;
 use evidence::id::{AgreementId, Custodian, DatasetId, DirectiveNumber, Epoch, Origin, PartnerId, PurposeId};
-use evidence::record::{Cut, Drained, RoleEvidence, Step};
+use evidence::record::{Cut, Drained, RoleEvidence, Step, Unfinished};
 use jiff::Timestamp;
 use policy::terms::Change;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,9 @@ pub struct Status {
     pub directives: Vec<DirectiveSummary>,
     /// How the watch over the databases stands.
     pub watch: WatchState,
+    /// The application that was begun last, if it was not finished.
+    #[serde(default)]
+    pub unfinished: Option<Unfinished>,
 }
 
 /// A gateway.
@@ -116,9 +120,12 @@ pub struct PurposeLine {
     pub role: String,
     /// The directive that ended it, if one has.
     pub ended_by: Option<DirectiveNumber>,
+    /// When that lapses, if it is a suspension.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
 }
 
-/// What to draw up: a termination.
+/// What to draw up: a termination, or a suspension.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DraftRequest {
@@ -130,8 +137,30 @@ pub struct DraftRequest {
     /// Only for this purpose.
     #[serde(default)]
     pub purpose: Option<PurposeId>,
+    /// Of a suspension: when it lapses by itself. Left out, it is a termination.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
     /// The legal basis, one line.
     pub basis: String,
+    /// What else the law asks the order to say.
+    #[serde(default)]
+    pub particulars: Particulars,
+    /// Hours until it expires; 24 if nothing is said.
+    #[serde(default)]
+    pub hours: Option<u32>,
+}
+
+/// What to draw up: the reinstatement of what a directive has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReinstatementRequest {
+    /// That directive.
+    pub lifts: DirectiveNumber,
+    /// The legal basis, one line.
+    pub basis: String,
+    /// What else the law asks the order to say.
+    #[serde(default)]
+    pub particulars: Particulars,
     /// Hours until it expires; 24 if nothing is said.
     #[serde(default)]
     pub hours: Option<u32>,
@@ -148,6 +177,26 @@ pub struct DirectiveDraft {
     pub namespace: String,
     /// What it would cut.
     pub would_cut: Vec<ScopeLine>,
+    /// What it would give back, if it is a reinstatement; what another directive has ended too, that one keeps closed.
+    #[serde(default)]
+    pub would_open: Vec<ScopeLine>,
+    /// What it would do, as text: its SHA-256 is part of what is signed.
+    #[serde(default)]
+    pub preview: String,
+    /// What the partner had of late in what would be cut.
+    #[serde(default)]
+    pub used: Option<Used>,
+}
+
+/// What a partner had of late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// Since when is counted: 30 days ago, or later in a ledger that has grown fast.
+    pub since: Timestamp,
+    /// Statements that gave rows, or counts.
+    pub statements: u64,
+    /// Rows that went out.
+    pub rows: u64,
 }
 
 /// How to draw up the approval of the estate served.
@@ -212,6 +261,9 @@ pub struct Submission {
     pub text: String,
     /// The armored OpenSSH signatures.
     pub signatures: Vec<String>,
+    /// SHA-256 of the preview, in hexadecimal, that whoever hands it in has seen, if it is another by now than the one signed for.
+    #[serde(default)]
+    pub despite: Option<String>,
 }
 
 /// What came of a directive.
@@ -221,8 +273,14 @@ pub struct Outcome {
     pub number: DirectiveNumber,
     /// What it orders.
     pub order: OrderKind,
-    /// Whose access it ended, if it is a termination.
+    /// Whose access it ended or gave back.
     pub partner: Option<PartnerId>,
+    /// When what it ended comes back by itself, if it is a suspension.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// The directive that it lifts, if it is a reinstatement.
+    #[serde(default)]
+    pub lifts: Option<DirectiveNumber>,
     /// SHA-256 of the estate that it approves, if it is an approval.
     pub estate_sha256: Option<String>,
     /// Whether all of it was done. If not, the steps say what was not; submit it again to take it up.
@@ -252,8 +310,17 @@ pub struct DirectiveSummary {
     pub number: DirectiveNumber,
     /// What it orders.
     pub order: OrderKind,
-    /// Whose access, if it is a termination.
+    /// Whose access it ended or gave back.
     pub partner: Option<PartnerId>,
+    /// When what it ended comes back by itself, if it is a suspension.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// The directive that it lifts, if it is a reinstatement.
+    #[serde(default)]
+    pub lifts: Option<DirectiveNumber>,
+    /// What it had ended has been given back.
+    #[serde(default)]
+    pub lifted: bool,
     /// SHA-256 of the estate that it approves, if it is an approval.
     pub estate_sha256: Option<String>,
     /// Of an approval: whether it is the last one, so that its estate may be put in force.
@@ -272,6 +339,25 @@ pub struct DirectiveSummary {
     pub epoch: Option<Epoch>,
     /// Whether all of it was done.
     pub complete: bool,
+}
+
+/// Up to when a certificate shall reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Until {
+    /// Up to now.
+    Now,
+    /// Up to this time at least; it must be past.
+    Time(Timestamp),
+}
+
+/// Which certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateRequest {
+    /// Up to when it shall reach; left out, to the count that was made when the directive had been carried out.
+    #[serde(default)]
+    pub until: Option<Until>,
 }
 
 /// A certificate.
@@ -297,8 +383,14 @@ pub struct ApplyRequest {
 pub struct PlanAnswer {
     /// One for each.
     pub plans: Vec<UpstreamPlan>,
+    /// What the estate gives and takes relative to the one that is in force: to whom, which columns, which rows.
+    #[serde(default)]
+    pub access: Vec<Change>,
     /// Whether they may be applied.
     pub approval: ApprovalState,
+    /// The application that was begun last, if it was not finished: what is to be done can be what it left.
+    #[serde(default)]
+    pub unfinished: Option<Unfinished>,
 }
 
 /// An error, as an answer.

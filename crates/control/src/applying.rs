@@ -1,6 +1,7 @@
 //! Planning, applying, drift: from the estate to the databases and to the policy in force.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 
 use evidence::entry::Kind;
 use evidence::hash::Hash;
@@ -8,6 +9,7 @@ use evidence::id::{Epoch, PartnerId};
 use evidence::record::{Applied, Clipped, EpochRecord};
 use ledger::{Draft, Status};
 use policy::desired::Desired;
+use policy::estate::Estate;
 use policy::harden::Finding;
 use policy::in_force::InForce;
 use policy::plan::{Difference, Noted, Plan, Step, differences};
@@ -19,6 +21,7 @@ use crate::approving::ApprovedEstate;
 use crate::database::reading::Credentials;
 use crate::error::ControlError;
 use crate::store::{GatewayState, Side};
+use crate::unfinished::AtWork;
 use crate::{Control, Credential};
 
 /// The plan of one upstream's database.
@@ -64,6 +67,8 @@ pub(crate) struct Coming {
     epoch: Epoch,
     /// The evidence of the proof it rests on.
     proof: Hash,
+    /// It is kept that something is about to be changed.
+    pub(crate) begun: AtomicBool,
 }
 
 impl UpstreamPlan {
@@ -79,6 +84,12 @@ impl UpstreamPlan {
 }
 
 impl Control {
+    /// The estate served.
+    #[must_use]
+    pub fn estate(&self) -> &Estate {
+        &self.0.estate
+    }
+
     /// [`crate::estate_sha256`] of the estate served.
     #[must_use]
     pub fn estate_sha256(&self) -> String {
@@ -116,8 +127,18 @@ impl Control {
         let held = self.held().await?;
         self.know_servers().await;
         let _work = self.begin_work().await;
+        self.apply_held(&held, shown).await
+    }
+
+    /// The same, by whoever holds the work, with the proof.
+    pub(crate) async fn apply_held(
+        &self,
+        held: &Held,
+        shown: &[(String, String)],
+    ) -> Result<AppliedPlans, ControlError> {
+        let _at_work = AtWork::new(&self.0.applying);
         let approved = self.approved_estate()?;
-        let coming = self.coming(&held)?;
+        let coming = self.coming(held)?;
         let (mut plans, mut renewed) = (Vec::new(), 0_usize);
         for (name, admin) in &self.0.admins {
             let (desired, credentials) = self.wanted(name)?;
@@ -131,6 +152,9 @@ impl Control {
             let uncommitted = admin
                 .prepare(&desired, &credentials, &kept, seen, renewing)
                 .await?;
+            if uncommitted.changes_anything() {
+                self.begin_applying(&approved, &coming)?;
+            }
             // First where gateways find them: a login that comes too early fails and is tried again; one that has no
             // password to try would fail for good.
             for (role, credential) in &uncommitted.passwords {
@@ -182,6 +206,7 @@ impl Control {
             moved: !same,
             epoch: if same { epoch } else { next_epoch },
             proof: held.manifest(),
+            begun: AtomicBool::new(false),
         })
     }
 
@@ -196,6 +221,7 @@ impl Control {
         if statements.is_empty() {
             return Ok(());
         }
+        self.begin_applying(approved, coming)?;
         let record = self.applied_record(approved, coming, statements);
         let appended = self.0.ledger.append(vec![draft(&record)?]).await;
         appended.map_err(ControlError::ledger("recording what is applied"))?;
@@ -270,6 +296,7 @@ impl Control {
             at: coming.policy.made_at,
             gateways: self.gateway_names()?,
             approval: Some(approved.number().clone()),
+            lifted: Vec::new(),
         };
         let undone = self.undone(coming.policy.made_at);
         for record in &undone {
@@ -279,6 +306,7 @@ impl Control {
             drafts.push(draft(&record)?);
         }
         if !drafts.is_empty() {
+            self.begin_applying(approved, &coming)?;
             self.0
                 .ledger
                 .append(drafts)
@@ -293,6 +321,9 @@ impl Control {
         if coming.moved {
             self.known().moved(record.clone());
             self.0.store.publish(&coming.policy)?;
+        }
+        self.end_applying()?;
+        if coming.moved {
             // So that who is told "applied" can log in. A gateway that is not there takes it up when it is.
             let at_work = |state: &GatewayState| state.epoch >= coming.epoch;
             self.wait_until_gateways(&record, self.0.patience.first, at_work)
@@ -324,7 +355,7 @@ impl Control {
     }
 
     /// Partners that have something in force and no log that is open.
-    fn to_be_opened(&self, policy: &InForce) -> Vec<PartnerId> {
+    pub(crate) fn to_be_opened(&self, policy: &InForce) -> Vec<PartnerId> {
         let in_force = policy.agreements.iter().filter(|agreement| {
             agreement
                 .purposes

@@ -4,12 +4,12 @@
 //! estate served. Who may approve is what the estate approved last says (the ledger holds it), so that nobody edits the list
 //! of signers and approves himself; only the first estate is approved by its own.
 
-use evidence::directive::{Approved, Directive, EstateTerms, Order};
+use evidence::directive::{Approved, Directive, EstateTerms, Order, Particulars};
 use evidence::hash::{Hash, sha256};
 use evidence::id::DirectiveNumber;
 use evidence::record::EstateRecord;
 use evidence::signers::AllowedSigners;
-use policy::terms::{Terms, changes, summary};
+use policy::terms::{Change, Terms, changes, summary};
 use proof::hold::Held;
 
 use crate::api::{ApprovalDraft, ApprovalRequest, ApprovalState};
@@ -42,7 +42,9 @@ impl Control {
         let before = self.terms_before()?;
         let summary = self.summary(&terms, before.as_ref());
         let order = Order::Approve(self.estate_terms(&summary));
-        let directive = self.drawn_up(order, request.basis, request.hours).await?;
+        let directive = self
+            .drawn_up(order, request.basis, Particulars::default(), request.hours)
+            .await?;
         let nothing = Terms::default();
         let changes = changes(before.as_ref().map_or(&nothing, |(_, before)| before), &terms);
         let signers = self.signers()?;
@@ -55,6 +57,21 @@ impl Control {
             may_sign: signers.people().iter().map(ToString::to_string).collect(),
             first: before.is_none(),
         })
+    }
+
+    /// What the estate served gives and takes relative to the one that is in force; to nothing, if none is.
+    ///
+    /// # Errors
+    /// The record of the approval that is in force cannot be read.
+    pub fn gives_and_takes(&self) -> Result<Vec<Change>, ControlError> {
+        let in_force = {
+            let known = self.known();
+            let number = known.rests_on.as_ref();
+            number.and_then(|number| known.directives.get(number)).cloned()
+        };
+        let before = in_force.as_ref().map(approved_terms).transpose()?;
+        let before = before.map(|(_, terms)| terms).unwrap_or_default();
+        Ok(changes(&before, &self.terms()))
     }
 
     /// Whether the estate served may be put in force, and by which directive.
@@ -166,12 +183,7 @@ impl Control {
     /// The terms of the estate approved last, and by which directive.
     fn terms_before(&self) -> Result<Option<(DirectiveNumber, Terms)>, ControlError> {
         let last = self.known().approval().cloned();
-        let read = |last: Accepted| {
-            let terms = serde_json::from_str(&approved_estate_record(&last)?.terms)
-                .map_err(ControlError::ledger("reading the terms of an approved estate"))?;
-            Ok((last.directive.number.clone(), terms))
-        };
-        last.map(read).transpose()
+        last.as_ref().map(approved_terms).transpose()
     }
 
     fn summary(&self, terms: &Terms, before: Option<&(DirectiveNumber, Terms)>) -> String {
@@ -191,6 +203,13 @@ impl Control {
 
 fn signers_hash(file: &str) -> Hash {
     sha256(file.as_bytes())
+}
+
+/// The number of an approval, and the terms of what it approves.
+fn approved_terms(approval: &Accepted) -> Result<(DirectiveNumber, Terms), ControlError> {
+    let terms = serde_json::from_str(&approved_estate_record(approval)?.terms)
+        .map_err(ControlError::ledger("reading the terms of an approved estate"))?;
+    Ok((approval.directive.number.clone(), terms))
 }
 
 /// What the record says of the estate, once it is what was signed.

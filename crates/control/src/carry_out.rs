@@ -12,6 +12,7 @@ use evidence::record::{self, CarriedOut, Clipped, Closed, EpochRecord};
 use ledger::Status;
 use policy::estate::Share;
 use policy::in_force::{EndedScope, InForce};
+use proof::hold::Held;
 
 use crate::Control;
 use crate::api::Outcome;
@@ -22,6 +23,9 @@ use crate::known::Accepted;
 use crate::store::GatewayState;
 
 mod acceptance;
+mod lifting;
+
+pub use lifting::Lapsed;
 
 /// How often the register is looked at even if nobody says that it changed.
 const LOOK: Duration = Duration::from_millis(200);
@@ -32,13 +36,25 @@ impl Control {
     /// cancel safe: dropped half-way, it is to be done again.
     ///
     /// # Errors
-    /// It cannot be accepted (number, nonce, scope, ledger), or the ledger or register fail.
-    pub(crate) async fn carry_out(&self, approved: Approved<Directive>) -> Result<Outcome, ControlError> {
-        let accepted = self.accept(&approved).await?;
-        let Some(scope) = accepted.scope().filter(|_| !accepted.complete) else {
+    /// It cannot be accepted (number, nonce, scope, ledger, preview), or the ledger or register fail.
+    pub(crate) async fn carry_out(
+        &self,
+        approved: Approved<Directive>,
+        held: Option<Held>,
+        despite: Option<&str>,
+    ) -> Result<Outcome, ControlError> {
+        let accepted = self.accept(&approved, despite).await?;
+        if approved.reinstates().is_some() && !accepted.complete {
+            return self.reinstate(&approved, &accepted, held).await;
+        }
+        let number = accepted.directive.number.clone();
+        let lifted = self.known().lifted.contains(&number);
+        let Some(scope) = accepted.scope().filter(|_| !accepted.complete && !lifted) else {
             return self.finish(&accepted, false).await;
         };
-        let number = accepted.directive.number.clone();
+        if let (Some(until), None) = (scope.until, &accepted.epoch) {
+            self.check_not_over(&number, until)?;
+        }
         let epoch = self.move_epoch(&accepted, &scope).await?;
         let mut done = Done::default();
         let clock = &*self.0.clock;
@@ -71,12 +87,17 @@ impl Control {
             };
             done.step(clock, "gateways say that no session is left", result);
         }
-        self.record_carried_out(scope, epoch.epoch, done).await?;
+        self.record_carried_out(scope.directive, scope.partner, epoch.epoch, done)
+            .await?;
         self.finish(&self.accepted(&number)?, true).await
     }
 
     /// Records the directive, unless it is in the ledger.
-    async fn accept(&self, approved: &Approved<Directive>) -> Result<Accepted, ControlError> {
+    async fn accept(
+        &self,
+        approved: &Approved<Directive>,
+        despite: Option<&str>,
+    ) -> Result<Accepted, ControlError> {
         let number = &approved.number;
         let before = self.known().directives.get(number).cloned();
         if let Some(before) = before {
@@ -87,14 +108,14 @@ impl Control {
                 Err(ControlError::NumberTaken(number.clone()))
             };
         }
-        self.check_acceptable(approved).await?;
+        self.check_acceptable(approved, despite).await?;
         let record = match &approved.order {
             Order::Approve(_) => approved.record(Some(self.estate_record()?)),
-            Order::Terminate(_) => approved.record(None),
+            Order::Terminate(_) | Order::Suspend(_) | Order::Reinstate(_) => approved.record(None),
         };
         let entry = draft(&record)?;
-        let entry = match approved.scope() {
-            Some(scope) => entry.with_partner(scope.partner.clone()),
+        let entry = match approved.partner() {
+            Some(partner) => entry.with_partner(partner.clone()),
             None => entry,
         };
         let receipt = self
@@ -134,6 +155,7 @@ impl Control {
             at: now,
             gateways: self.gateway_names()?,
             approval,
+            lifted: Vec::new(),
         };
         let entry = draft(&record)?.with_partner(scope.partner.clone());
         self.0
@@ -153,6 +175,11 @@ impl Control {
         if !ended.iter().any(|known| known.directive == scope.directive) {
             ended.push(scope.clone());
         }
+        self.policy_made_anew(ended, epoch)
+    }
+
+    /// The policy of the estate served, as far as it is approved, and the approval.
+    fn policy_made_anew(&self, ended: Vec<EndedScope>, epoch: Epoch) -> (InForce, Option<DirectiveNumber>) {
         let policy = InForce {
             held: self.known().held(),
             ..InForce::from_estate(&self.0.estate, ended, epoch, self.0.clock.now())
@@ -251,11 +278,11 @@ impl Control {
 
     async fn record_carried_out(
         &self,
-        scope: EndedScope,
+        directive: DirectiveNumber,
+        partner: PartnerId,
         epoch: Epoch,
         done: Done,
     ) -> Result<(), ControlError> {
-        let directive = scope.directive;
         let at = self.0.clock.now();
         let record = CarriedOut {
             directive,
@@ -264,7 +291,7 @@ impl Control {
             steps: done.steps,
             roles: done.roles,
         };
-        let entry = draft(&record)?.with_partner(scope.partner);
+        let entry = draft(&record)?.with_partner(partner);
         // What is known is what was recorded, to the microsecond.
         let recorded = record::decode(&entry.record).map_err(ControlError::ledger("writing a record"))?;
         let pending = self.0.ledger.append(vec![entry]);
@@ -304,6 +331,9 @@ impl Control {
         let Some(scope) = accepted.directive.scope() else {
             return Ok(false);
         };
+        if self.known().lifted.contains(&accepted.directive.number) {
+            return Ok(false);
+        }
         let partner = &scope.partner;
         let open = self
             .0

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use evidence::certificate::{Certificate, Cited, Opened, Parts, Refuted};
-use evidence::entry::{Entry, Kind};
+use evidence::entry::{Entry, Kind, whole_second};
 use evidence::id::{DirectiveNumber, PartnerId};
 use evidence::record::{self, CarriedOut, Closed, Cut, Drained, EpochRecord, Record};
+use jiff::Timestamp;
 use ledger::{Ledger, Stored};
 
 use crate::Control;
+use crate::api::Until;
 use crate::error::ControlError;
 use crate::known::Accepted;
 
@@ -28,15 +30,24 @@ pub(crate) struct Told {
     /// The last one, if it was tried more than once.
     pub(crate) carried_out: Option<Stored>,
     pub(crate) closed: Option<(Stored, Entry)>,
-    /// The first after the partner's log was closed.
+    /// The first after the partner's log was closed, and not before the time that is asked for.
     pub(crate) census: Option<Stored>,
+    /// That time.
+    since: Option<Timestamp>,
 }
 
 impl Told {
     /// Reads the ledger from the directive on. Blocks.
-    pub(crate) fn gather(ledger: &Ledger, accepted: &Accepted) -> Result<Self, ControlError> {
+    pub(crate) fn gather(
+        ledger: &Ledger,
+        accepted: &Accepted,
+        since: Option<Timestamp>,
+    ) -> Result<Self, ControlError> {
         let doing = "reading what it says of a directive";
-        let mut told = Self::default();
+        let mut told = Self {
+            since,
+            ..Self::default()
+        };
         for stored in ledger
             .entries(accepted.index..ledger.size())
             .map_err(ControlError::ledger(doing))?
@@ -90,7 +101,9 @@ impl Told {
                     self.closed = Some((stored, entry));
                 }
             }
-            Kind::Census if self.closed.is_some() => self.census = Some(stored),
+            Kind::Census if self.closed.is_some() && self.since.is_none_or(|since| entry.time >= since) => {
+                self.census = Some(stored);
+            }
             _ => {}
         }
         Ok(())
@@ -127,11 +140,17 @@ fn read<R: Record>(stored: &Stored) -> Result<R, ControlError> {
 
 impl Control {
     /// Issues the certificate of a directive that ended a whole partner: the signed file. It holds, or none is issued.
-    /// Cancel safe.
+    /// `until`: it shows that the partner's log was closed, and that nothing came after, up to this time at least; the logs are
+    /// counted anew if they were not counted since. Cancel safe.
     ///
     /// # Errors
-    /// There is no such directive, it is not carried out, what the ledger tells is not enough, or the ledger fails.
-    pub async fn certificate(&self, number: &DirectiveNumber) -> Result<String, ControlError> {
+    /// There is no such directive, it is not carried out, the time has not come, what the ledger tells is not enough, or the
+    /// ledger fails.
+    pub async fn certificate(
+        &self,
+        number: &DirectiveNumber,
+        until: Option<Until>,
+    ) -> Result<String, ControlError> {
         let accepted = self.accepted(number)?;
         let none = |why: &str| {
             Err(ControlError::NoCertificate {
@@ -140,13 +159,29 @@ impl Control {
             })
         };
         let Some(scope) = accepted.directive.scope().cloned() else {
-            return none("it approves an estate, and certificates are of terminations");
+            return none("it ends nobody's access, and certificates are of terminations and suspensions");
         };
         if !scope.is_whole_partner() {
             return none("it ended a part of what the partner has, and certificates are of whole partners");
         }
         if !accepted.complete {
             return none("it is not wholly carried out");
+        }
+        if self.known().lifted.contains(number) {
+            return none(
+                "what it had ended has been given back: it has lapsed, or a directive has lifted it",
+            );
+        }
+        let now = whole_second(self.0.clock.now());
+        let since = until.map(|until| match until {
+            Until::Now => now,
+            Until::Time(time) => time,
+        });
+        if since.is_some_and(|since| since > now) {
+            return none("nobody can say yet what will have happened until then");
+        }
+        if since.is_some() {
+            self.count_since(&accepted, since).await?;
         }
         for _ in 0..PROOF_ATTEMPTS {
             self.0
@@ -156,7 +191,7 @@ impl Control {
                 .map_err(ControlError::ledger("publishing a checkpoint"))?;
             self.cosign(&scope.partner).await;
             let (control, accepted, partner) = (self.clone(), accepted.clone(), scope.partner.clone());
-            let making = tokio::task::spawn_blocking(move || control.make(&accepted, &partner));
+            let making = tokio::task::spawn_blocking(move || control.make(&accepted, &partner, since));
             if let Some(file) = making
                 .await
                 .map_err(ControlError::ledger("making a certificate"))??
@@ -165,6 +200,23 @@ impl Control {
             }
         }
         none("the ledger publishes checkpoints faster than proofs can be made; ask again")
+    }
+
+    /// Counts the logs, unless they were counted since the time that a certificate is to reach.
+    async fn count_since(&self, accepted: &Accepted, since: Option<Timestamp>) -> Result<(), ControlError> {
+        let (ledger, accepted) = (self.0.ledger.clone(), accepted.clone());
+        let gathering = tokio::task::spawn_blocking(move || Told::gather(&ledger, &accepted, since));
+        let told = gathering
+            .await
+            .map_err(ControlError::ledger("making a certificate"))??;
+        if told.closed.is_some() && told.census.is_none() {
+            self.0
+                .ledger
+                .append_census()
+                .await
+                .map_err(ControlError::ledger("counting the logs"))?;
+        }
+        Ok(())
     }
 
     /// Has both logs cosigned by whoever can be reached now. The certificate says who has; fewer than a quorum is for whoever
@@ -176,13 +228,18 @@ impl Control {
     }
 
     /// The file; `None` if a checkpoint was published between two proofs. Blocks.
-    fn make(&self, accepted: &Accepted, partner: &PartnerId) -> Result<Option<String>, ControlError> {
+    fn make(
+        &self,
+        accepted: &Accepted,
+        partner: &PartnerId,
+        since: Option<Timestamp>,
+    ) -> Result<Option<String>, ControlError> {
         let number = &accepted.directive.number;
         let none = |why: String| ControlError::NoCertificate {
             number: number.clone(),
             why,
         };
-        let (stored, sequence) = Told::gather(&self.0.ledger, accepted)?
+        let (stored, sequence) = Told::gather(&self.0.ledger, accepted, since)?
             .into_cited()
             .map_err(none)?;
         let Some(parts) = self.parts(stored, partner, sequence)? else {

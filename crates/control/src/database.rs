@@ -100,6 +100,17 @@ impl Admin {
         }
     }
 
+    /// Whether this role is let in with this password. What comes of it is closed at once. Cancel safe.
+    pub(crate) async fn lets_in(&self, role: &str, password: &str) -> bool {
+        let mut config = self.config.clone();
+        config
+            .user(role)
+            .password(password)
+            .application_name("estop probe");
+        let attempt = tokio::time::timeout(CONNECT, config.connect(NoTls)).await;
+        matches!(attempt, Ok(Ok(_)))
+    }
+
     /// A connection, closed when dropped. Cancel safe.
     pub(crate) async fn connect(&self) -> Result<Connection, ControlError> {
         let attempt = tokio::time::timeout(CONNECT, self.config.connect(NoTls)).await;

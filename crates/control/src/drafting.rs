@@ -1,6 +1,8 @@
 //! Drawing directives up, and showing what they would cut.
 
-use evidence::directive::{self, Directive, Draft, NONCE_BYTES, Nonce, Order, Scope};
+use evidence::directive::{
+    self, Directive, Draft, NONCE_BYTES, Nonce, Order, Particulars, Reinstatement, Scope, Suspension,
+};
 use evidence::entry::whole_second;
 use evidence::id::{AgreementId, DatasetId, DirectiveNumber, PartnerId, PurposeId};
 use jiff::tz::TimeZone;
@@ -8,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use policy::in_force::EndedScope;
 
 use crate::Control;
-use crate::api::{DirectiveDraft, DraftRequest, ScopeLine};
+use crate::api::{DirectiveDraft, DraftRequest, ReinstatementRequest, ScopeLine};
 use crate::error::ControlError;
 
 /// How long a directive may be signed and submitted, if nothing is said: a working day and a night.
@@ -24,7 +26,9 @@ impl Control {
             partner,
             agreement,
             purpose,
+            until,
             basis,
+            particulars,
             hours,
         } = request;
         let scope = Scope {
@@ -33,14 +37,64 @@ impl Control {
             purpose,
         };
         self.check_scope(&scope)?;
-        let directive = self
-            .drawn_up(Order::Terminate(scope.clone()), basis, hours)
-            .await?;
+        let order = match until {
+            None => Order::Terminate(scope.clone()),
+            Some(until) => Order::Suspend(Suspension {
+                scope: scope.clone(),
+                until,
+            }),
+        };
+        let directive = self.drawn_up(order, basis, particulars, hours).await?;
+        if let Some(until) = until {
+            self.check_not_over(&directive.number, until)?;
+        }
+        let ended = self.known().ended();
         Ok(DirectiveDraft {
             number: directive.number.clone(),
             text: directive.encode(),
             namespace: directive::namespace(&directive.custodian),
-            would_cut: self.would_cut(&directive, &scope)?,
+            would_cut: self.lines(&scope, &ended)?,
+            would_open: Vec::new(),
+            preview: self.preview(&directive.order)?.unwrap_or_default(),
+            used: Some(self.used(scope).await?),
+        })
+    }
+
+    /// Draws the reinstatement of what a directive has ended up. Nothing changes by it.
+    ///
+    /// # Errors
+    /// There is no such directive, it has nothing to give back, or the fields make no directive.
+    pub async fn draw_up_reinstatement(
+        &self,
+        request: ReinstatementRequest,
+    ) -> Result<DirectiveDraft, ControlError> {
+        let lifts = request.lifts;
+        let earlier = self.accepted(&lifts)?.directive;
+        let Some(scope) = earlier.scope() else {
+            return Err(ControlError::NothingToLift {
+                number: lifts,
+                why: "it ends nobody's access",
+            });
+        };
+        let reinstatement = Reinstatement {
+            partner: scope.partner.clone(),
+            lifts: lifts.clone(),
+        };
+        self.check_liftable(&reinstatement)?;
+        let order = Order::Reinstate(reinstatement);
+        let directive = self
+            .drawn_up(order, request.basis, request.particulars, request.hours)
+            .await?;
+        let mut others = self.known().ended();
+        others.retain(|other| other.directive != lifts);
+        Ok(DirectiveDraft {
+            number: directive.number.clone(),
+            text: directive.encode(),
+            namespace: directive::namespace(&directive.custodian),
+            would_cut: Vec::new(),
+            would_open: self.lines(scope, &others)?,
+            preview: self.preview(&directive.order)?.unwrap_or_default(),
+            used: None,
         })
     }
 
@@ -49,6 +103,7 @@ impl Control {
         &self,
         order: Order,
         basis: String,
+        particulars: Particulars,
         hours: Option<u32>,
     ) -> Result<Directive, ControlError> {
         let issued = whole_second(self.0.clock.now());
@@ -67,6 +122,7 @@ impl Control {
             .await
             .map_err(ControlError::ledger("publishing a checkpoint"))?;
         let (ledger_size, ledger_root) = (signed.checkpoint.size, signed.checkpoint.root);
+        let preview = self.preview_hash(&order)?;
         let mut nonce = [0_u8; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| ControlError::Random)?;
         let directive = Directive::new(Draft {
@@ -74,6 +130,8 @@ impl Control {
             number: self.next_number(issued)?,
             order,
             basis,
+            particulars,
+            preview,
             issued,
             expires,
             nonce: Nonce::new(nonce),
@@ -173,23 +231,14 @@ impl Control {
         }
     }
 
-    fn would_cut(&self, directive: &Directive, scope: &Scope) -> Result<Vec<ScopeLine>, ControlError> {
-        let scope = EndedScope {
-            directive: directive.number.clone(),
-            partner: scope.partner.clone(),
-            agreement: scope.agreement.clone(),
-            purpose: scope.purpose.clone(),
-            at: directive.issued,
-        };
+    /// The purposes in a scope, each with the directive of `ended` that has ended it.
+    pub(crate) fn lines(&self, scope: &Scope, ended: &[EndedScope]) -> Result<Vec<ScopeLine>, ControlError> {
         let all = self.purposes()?;
-        let ended = self.known().ended();
         let covered = all
             .into_iter()
             .filter(|known| scope.covers(&known.partner, &known.agreement, &known.purpose));
         let line = |known: PurposeKnown| {
-            let before = ended
-                .iter()
-                .find(|end| end.covers(&known.partner, &known.agreement, &known.purpose));
+            let before = EndedScope::telling(ended, &known.partner, &known.agreement, &known.purpose);
             ScopeLine {
                 agreement: known.agreement,
                 purpose: known.purpose,

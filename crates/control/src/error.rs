@@ -111,6 +111,34 @@ pub enum ControlError {
     /// The directive was drawn up over another ledger.
     #[error("the directive was drawn up at size {0} of another ledger: this one never had that root there")]
     ForeignLedger(u64),
+    /// A directive that would do something else than its preview said when it was drawn up.
+    #[error(
+        "nothing was changed: `{number}` would do something else by now than those who signed it were told. It would:\n{preview}"
+    )]
+    OtherPreview {
+        /// The directive.
+        number: DirectiveNumber,
+        /// What it would do now.
+        preview: String,
+        /// The preview's SHA-256, in hexadecimal.
+        sha256: String,
+    },
+    /// A suspension that was over before it could begin.
+    #[error("the suspension `{number}` was to last until {until}, which is past")]
+    Over {
+        /// The directive.
+        number: DirectiveNumber,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A reinstatement of what is not ended.
+    #[error("directive `{number}` cannot be lifted: {why}")]
+    NothingToLift {
+        /// The directive that would be lifted.
+        number: DirectiveNumber,
+        /// Why not.
+        why: &'static str,
+    },
     /// No certificate can be issued yet.
     #[error("directive `{number}` has no certificate: {why}")]
     NoCertificate {
@@ -238,6 +266,9 @@ impl ControlError {
             | Self::NumberTaken(_)
             | Self::NonceUsed { .. }
             | Self::ForeignLedger(_)
+            | Self::Over { .. }
+            | Self::OtherPreview { .. }
+            | Self::NothingToLift { .. }
             | Self::NoCertificate { .. } => Class::No,
             Self::UnknownPartner(_)
             | Self::UnknownScope { .. }
@@ -306,6 +337,14 @@ impl ControlError {
             }
             Self::NumberTaken(_) | Self::NonceUsed { .. } | Self::ForeignLedger(_) => {
                 "draw the directive up anew, here, and have that signed".to_owned()
+            }
+            Self::OtherPreview { sha256, .. } => format!(
+                "read what it would do. If that is what is ordered: estop directive submit --despite {sha256} FILE; if not, draw \
+                 it up anew"
+            ),
+            Self::Over { .. } => "draw a suspension up that lasts longer".to_owned(),
+            Self::NothingToLift { .. } => {
+                "`estop directive list` shows what each has ended, and what was lifted".to_owned()
             }
             Self::NoCertificate { .. } => {
                 "submit the directive again: what is missing is taken up where it stopped".to_owned()

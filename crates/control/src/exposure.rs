@@ -361,6 +361,12 @@ async fn contents(
         event_triggers: document(client, "reading event triggers", reading::EVENT_TRIGGERS).await?,
         callers: document(client, "reading what calls functions", reading::CALLERS).await?,
         cascades: document(client, "reading foreign keys", reading::CASCADES).await?,
+        domains: document(client, "reading domains", reading::DOMAINS).await?,
+        expressions: if version >= reading::EXPRESSIONS_SINCE {
+            document(client, "reading statistics of expressions", reading::EXPRESSIONS).await?
+        } else {
+            Vec::new()
+        },
         servers: document(client, "reading foreign servers", reading::SERVERS).await?,
         mappings: document(client, "reading user mappings", reading::MAPPINGS).await?,
         foreign_tables: document(client, "reading foreign tables", reading::FOREIGN_TABLES).await?,

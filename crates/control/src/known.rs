@@ -25,6 +25,10 @@ pub(crate) struct Known {
     pub(crate) applied: Option<String>,
     /// The approval that the policy in force rests on.
     pub(crate) rests_on: Option<DirectiveNumber>,
+    /// Directives that end nothing any more: suspensions that lapsed, and what was lifted.
+    pub(crate) lifted: BTreeSet<DirectiveNumber>,
+    /// A suspension has lapsed, and nothing was applied since: its roles may still be closed.
+    pub(crate) reopening: bool,
     /// What was recorded last of each database that was found changed, or could not be looked at.
     pub(crate) drift: BTreeMap<String, DriftRecord>,
 }
@@ -56,6 +60,7 @@ impl Accepted {
             agreement: scope.agreement.clone(),
             purpose: scope.purpose.clone(),
             at: self.recorded,
+            until: self.directive.until(),
         })
     }
 }
@@ -100,6 +105,7 @@ impl Known {
             self.rests_on.clone_from(&record.approval);
         }
         self.put_in_force.extend(record.approval);
+        self.reopening = false;
     }
 
     /// A database was looked at, and what was seen is recorded.
@@ -144,6 +150,8 @@ impl Known {
     pub(crate) fn moved(&mut self, record: EpochRecord) {
         self.epoch = self.epoch.max(record.epoch);
         self.rests_on.clone_from(&record.approval);
+        self.lifted.extend(record.lifted.iter().cloned());
+        self.reopening |= record.directive.is_none() && !record.lifted.is_empty();
         let directive = record.directive.clone();
         if let Some(accepted) = directive.and_then(|number| self.directives.get_mut(&number)) {
             accepted.epoch = Some(record);
@@ -161,10 +169,14 @@ impl Known {
         }
     }
 
-    /// Everything that directives have ended, in the order of their entries.
+    /// Everything that directives have ended and none has lifted, in the order of their entries.
     pub(crate) fn ended(&self) -> Vec<EndedScope> {
         // A directive takes effect with the epoch that it called for.
-        let mut effective: Vec<&Accepted> = self.directives.values().filter(|d| d.epoch.is_some()).collect();
+        let mut effective: Vec<&Accepted> = self
+            .directives
+            .values()
+            .filter(|d| d.epoch.is_some() && !self.lifted.contains(&d.directive.number))
+            .collect();
         effective.sort_by_key(|accepted| accepted.index);
         effective.into_iter().filter_map(Accepted::scope).collect()
     }

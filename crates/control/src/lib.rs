@@ -15,16 +15,19 @@ mod drafting;
 mod error;
 mod known;
 mod mask_key;
+mod preview;
 mod pseudonyms;
 mod renewing;
 mod served;
 mod store;
+mod unfinished;
 mod watch;
 
 pub mod api;
 pub mod exposure;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +47,7 @@ use zeroize::Zeroizing;
 pub use api::serve_admin;
 pub use applying::{AppliedPlans, UpstreamPlan};
 pub use as_of::{AsOfError, as_of};
+pub use carry_out::Lapsed;
 pub use credential::Credential;
 pub use database::Admin;
 pub use database::audit::Audited;
@@ -135,6 +139,8 @@ struct Shared {
     servers: Mutex<BTreeMap<String, String>>,
     /// What the watch has seen since the start.
     watching: Mutex<watch::Watching>,
+    /// An application is at work.
+    applying: AtomicBool,
     /// Held by whoever changes anything, with how often somebody has begun to.
     work: tokio::sync::Mutex<u64>,
 }
@@ -183,6 +189,7 @@ impl Control {
             known: Mutex::new(known),
             servers: Mutex::default(),
             watching: Mutex::default(),
+            applying: AtomicBool::new(false),
             work: tokio::sync::Mutex::new(0),
         };
         Self::over(Arc::new(shared), estate, files, &airlocks)
@@ -250,6 +257,25 @@ impl Control {
     /// It is not approved, or cannot be accepted, or the ledger or register fail. What fails in a database stands in the
     /// outcome.
     pub async fn submit(&self, text: &[u8], signatures: &[&str]) -> Result<api::Outcome, ControlError> {
+        self.submit_despite(text, signatures, None).await
+    }
+
+    /// The same, also if it does something else by now than its preview said, as long as that is what the preview with the
+    /// SHA-256 `despite`, in hexadecimal, says.
+    ///
+    /// # Errors
+    /// As [`Control::submit`].
+    pub async fn submit_despite(
+        &self,
+        text: &[u8],
+        signatures: &[&str],
+        despite: Option<&str>,
+    ) -> Result<api::Outcome, ControlError> {
+        // What two people must have signed is checked below; nobody's cut waits for a proof.
+        let held = match Directive::parse(text) {
+            Ok(directive) if directive.reinstates().is_some() => Some(self.held().await?),
+            _ => None,
+        };
         // Held from here on: who may sign is what was approved last.
         let _work = self.begin_work().await;
         let approved = match self.accepted_before(text) {
@@ -260,7 +286,7 @@ impl Control {
                     .map_err(ControlError::NotApproved)?
             }
         };
-        self.carry_out(approved).await
+        self.carry_out(approved, held, despite).await
     }
 
     /// Waits until nobody else changes anything; nobody does until the guard is dropped.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use evidence::hash::Hash;
 use evidence::id::{AgreementId, DirectiveNumber, Epoch, PartnerId};
+use evidence::record::Unfinished;
 use ledger::register::Register;
 use policy::airlock::Seal;
 use policy::in_force::InForce;
@@ -59,6 +60,9 @@ const DRAWN_UP: &str = "drawn-up/";
 
 /// Before an upstream's name: what the custodian was told of its database, and applied beside it.
 const NOTED: &str = "noted/";
+
+/// The application that is not finished: an [`Unfinished`] as JSON, or `null`.
+const APPLYING: &str = "applying";
 
 /// What a gateway says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -207,6 +211,24 @@ impl Store {
         let doing = "keeping what was noted";
         let bytes = serde_json::to_vec(noted).map_err(ControlError::register(doing))?;
         self.put(&format!("{NOTED}{upstream}"), &bytes, doing)
+    }
+
+    /// The application that was begun and not finished.
+    pub(crate) fn unfinished(&self) -> Result<Option<Unfinished>, ControlError> {
+        let doing = "reading whether an application is finished";
+        let found = self.get(APPLYING, doing)?;
+        let read = |bytes: Zeroizing<Vec<u8>>| serde_json::from_slice(&bytes);
+        Ok(found
+            .map(read)
+            .transpose()
+            .map_err(ControlError::register(doing))?
+            .flatten())
+    }
+
+    pub(crate) fn keep_unfinished(&self, unfinished: Option<&Unfinished>) -> Result<(), ControlError> {
+        let doing = "keeping whether an application is finished";
+        let bytes = serde_json::to_vec(&unfinished).map_err(ControlError::register(doing))?;
+        self.put(APPLYING, &bytes, doing)
     }
 
     pub(crate) fn drawn_up(&self, size: u64) -> Result<Option<Hash>, ControlError> {

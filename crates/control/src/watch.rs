@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evidence::id::{Epoch, PartnerId};
-use evidence::record::{Clipped, DriftRecord, EpochRecord};
+use evidence::record::{Clipped, DriftRecord, EpochRecord, Unfinished};
 use jiff::{SignedDuration, Timestamp};
 use policy::estate::{OnDrift, Watch};
 use policy::plan::{Difference, Effect, differences, fingerprint, opened_to};
@@ -20,6 +20,7 @@ use crate::database::Admin;
 use crate::database::looking::Printed;
 use crate::error::ControlError;
 
+mod probe;
 mod state;
 
 pub use state::{PlaceState, WatchLine, WatchState};
@@ -60,6 +61,8 @@ pub enum Sighting {
         differences: Vec<Difference>,
         /// Who is held now because of it.
         held: BTreeSet<PartnerId>,
+        /// The application that was begun last, if it was not finished.
+        unfinished: Option<Unfinished>,
     },
     /// It is as it was applied again.
     Closed {
@@ -79,6 +82,8 @@ pub enum Sighting {
     },
     /// The estate served is not the one that was applied: there is nothing to compare with.
     NotApplied,
+    /// An application was begun and not finished.
+    Unfinished(Unfinished),
 }
 
 /// What the watch has seen since the start. What must outlive the process is in the ledger.
@@ -86,9 +91,13 @@ pub enum Sighting {
 pub(crate) struct Watching {
     places: BTreeMap<String, Place>,
     printed: BTreeMap<String, Printed>,
+    /// How far the probe has come in each place.
+    probed: BTreeMap<String, usize>,
     /// What airlocks must be like, as it was seen last.
     upstreams: Upstreams,
     not_applied: bool,
+    /// The application of which it was said that it is not finished.
+    unfinished: Option<Unfinished>,
 }
 
 /// The looks at one database.
@@ -143,6 +152,9 @@ impl Control {
     /// The ledger or the register fail. A database that cannot be reached is no error but news.
     pub async fn look<'a>(&self, tell: &'a mut Tell<'a>) -> Result<bool, ControlError> {
         let mut round = Round { tell, again: false };
+        if let Some(news) = self.unfinished_news()? {
+            (round.tell)(Sighting::Unfinished(news));
+        }
         let Some(policy) = self.0.store.policy()? else {
             return Ok(false);
         };
@@ -188,7 +200,7 @@ impl Control {
                 return self.not_seen(&name, Some(why), round).await;
             }
         };
-        if !self.is_news(&name, &seen) {
+        if !self.is_news(&name, &seen)? {
             self.looked_at(&name);
             return Ok(());
         }
@@ -215,7 +227,9 @@ impl Control {
                 let seen = admin
                     .look(&desired, &credentials, &keys, airlocked, &mut printed)
                     .await?;
-                let differences = differences(&seen.plan, noted.as_ref());
+                let mut differences = differences(&seen.plan, noted.as_ref());
+                differences.extend(self.probe_upstream(name, admin, &desired).await?);
+                differences.sort();
                 let opened_to = opened_to(&differences, &desired);
                 let mut watching = self.watching();
                 watching.printed.insert(name.to_owned(), printed);
@@ -235,7 +249,9 @@ impl Control {
                     let known = upstreams.get_mut(name).ok_or(ControlError::NotSeenYet)?;
                     known.0 = desired;
                 }
-                let differences = self.airlock_differences(partner, admin, &upstreams).await?;
+                let mut differences = self.airlock_differences(partner, admin, &upstreams).await?;
+                differences.extend(self.probe_airlock(&seat.name(), partner, admin).await?);
+                differences.sort();
                 let opens = differences.iter().any(|one| one.effect == Effect::Opens);
                 let opened_to = opens.then(|| partner.clone()).into_iter().collect();
                 Ok(Seen {
@@ -256,13 +272,22 @@ impl Control {
     }
 
     /// Whether it is another thing than what was recorded last.
-    fn is_news(&self, name: &str, seen: &Seen) -> bool {
+    fn is_news(&self, name: &str, seen: &Seen) -> Result<bool, ControlError> {
+        let unfinished = self.unfinished()?;
         let known = self.known();
-        let before = known
-            .drift
-            .get(name)
-            .map_or("", |record| record.fingerprint.as_str());
-        before != fingerprint(&seen.differences)
+        let before = known.drift.get(name);
+        let print = before.map_or("", |record| record.fingerprint.as_str());
+        let told = before.and_then(|record| record.unfinished.as_ref());
+        // What an application has left undone is another thing than the same made behind its back.
+        let same = seen.differences.is_empty() || told == unfinished.as_ref();
+        Ok(!same || print != fingerprint(&seen.differences))
+    }
+
+    /// The application that is not finished, if that was not said yet.
+    fn unfinished_news(&self) -> Result<Option<Unfinished>, ControlError> {
+        let unfinished = self.unfinished()?;
+        let told = std::mem::replace(&mut self.watching().unfinished, unfinished.clone());
+        Ok(unfinished.filter(|now| told.as_ref() != Some(now)))
     }
 
     /// Nothing was seen, because of an error or of somebody at work: said and recorded once it lasts.
@@ -308,6 +333,7 @@ impl Control {
             opens: false,
             done: "could-not-look".into(),
             held: held.into_iter().collect(),
+            unfinished: self.unfinished()?,
         };
         self.keep(record).await?;
         (round.tell)(Sighting::Blind {
@@ -341,6 +367,8 @@ impl Control {
             Effect::Opens => format!("opens: {}", one.words),
             Effect::Closes => format!("closes: {}", one.words),
         });
+        let differs = !seen.differences.is_empty();
+        let unfinished = self.unfinished()?.filter(|_| differs);
         let record = DriftRecord {
             at: self.0.clock.now(),
             upstream: name.into(),
@@ -350,6 +378,7 @@ impl Control {
             opens: seen.differences.iter().any(|one| one.effect == Effect::Opens),
             done: done.into(),
             held: held.iter().cloned().collect(),
+            unfinished: unfinished.clone(),
         };
         self.keep(record).await?;
         self.publish_hold().await?;
@@ -360,6 +389,7 @@ impl Control {
                 place,
                 differences: seen.differences,
                 held,
+                unfinished,
             }
         })
     }
@@ -393,6 +423,7 @@ impl Control {
             at,
             gateways: self.gateway_names()?,
             approval: self.known().rests_on.clone(),
+            lifted: Vec::new(),
         };
         self.0
             .ledger
@@ -419,6 +450,7 @@ impl Control {
             opens: false,
             done: "applied".into(),
             held: Vec::new(),
+            unfinished: None,
         })
         .collect()
     }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use estop::admin::Admin;
-use estop::cli::Terminate;
+use estop::cli::{ScopeWanted, Words};
 use estop::commands::directive::{draw_up, submit};
 use estop::demo::cast::{AUTHORITIES, Passwords};
 use estop::demo::download::{Download, Ended};
@@ -286,15 +286,18 @@ impl Field {
 
     /// A termination, drawn up and signed by both authorities.
     async fn signed(&self, partner: &str) -> Done<(PathBuf, Vec<PathBuf>, DirectiveNumber)> {
-        let wanted = Terminate {
+        let scope = ScopeWanted {
             partner: partner.parse()?,
             agreement: None,
             purpose: None,
+        };
+        let words = Words {
             basis: "Measurement".to_owned(),
             within: 24,
             output: Some(self.folder.path().join(partner)),
+            ..Words::default()
         };
-        let drawn = draw_up(&self.admin, &wanted, self.folder.path())
+        let drawn = draw_up(&self.admin, &scope, None, &words, self.folder.path())
             .await
             .map_err(plain)?;
         let namespace = namespace(&self.loaded.estate.custodian().name);

@@ -1,12 +1,12 @@
 //! The account that a person is due: who was given their record, when, what for, on what basis.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use evidence::id::DatasetId;
+use evidence::id::{DatasetId, OverseersId};
 use evidence::record::Why;
 use jiff::Timestamp;
-use ledger::accounting::{Accounts, AccountsError, Told, Totals, Unaccounted};
-use policy::estate::{ColumnType, Dataset, Estate};
+use ledger::accounting::{Accounts, AccountsError, Found, Told, Totals, Unaccounted, UnderSeal};
+use policy::estate::{Column, ColumnType, Dataset, Estate};
 use serde::Serialize;
 use wire::frontend::Format;
 use wire::value::Sort;
@@ -16,6 +16,7 @@ use crate::estate::Loaded;
 use crate::failure::{Exit, Failure};
 
 pub mod letter;
+mod pseudonyms;
 
 /// Everything that is told.
 #[derive(Debug, Clone, Serialize)]
@@ -30,8 +31,27 @@ pub struct Account {
     pub subject: String,
     /// What was disclosed of it, in order of time.
     pub disclosures: Vec<Given>,
+    /// Disclosures of it whose records are under seal: that there are some, and no more.
+    pub sealed: Vec<SealedGiven>,
+    /// Which these are. Their entries say in public which partner they are about, so they are not told.
+    #[serde(skip)]
+    pub sealed_entries: Vec<UnderSeal>,
+    /// The pseudonyms under which entries showed the subject, where they did not show the key.
+    #[serde(skip)]
+    pub shown_as: BTreeMap<u64, String>,
     /// What was looked through.
     pub covers: Covers,
+}
+
+/// Disclosures of the record that are under one seal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SealedGiven {
+    /// Who can open it.
+    pub overseers: OverseersId,
+    /// From when on without an order; none: on an order only.
+    pub until: Option<Timestamp>,
+    /// How many.
+    pub disclosures: u64,
 }
 
 /// An id, with what people call it.
@@ -62,6 +82,9 @@ pub struct Given {
     pub purpose: String,
     /// In which case.
     pub case: Option<String>,
+    /// The pseudonym that was shown in place of the subject key; none where it was shown as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pseudonym: Option<String>,
     /// Which columns of the data set, as far as they were given as they are.
     pub columns: Vec<String>,
 }
@@ -81,6 +104,8 @@ pub struct Covers {
     pub unattributed: Vec<Unaccounted>,
     /// Rows recorded before subjects were.
     pub earlier_rows: u64,
+    /// How often records were erased: of what they said this account tells nothing.
+    pub erasures: u64,
     /// Rows recorded with another accounting key than the one there is.
     pub other_key_rows: u64,
 }
@@ -97,7 +122,7 @@ pub fn account(
 ) -> Result<Account, Failure> {
     let estate = &loaded.estate;
     let dataset = find(estate, dataset)?;
-    let (key_column, canonical) = canonical(dataset, subject)?;
+    let (column, canonical) = canonical(dataset, subject)?;
     let state = loaded.state();
     // Nothing is made here that is not there: a ledger begins with `serve`.
     custodian::public_key(&state)?;
@@ -111,10 +136,22 @@ pub fn account(
     let name = &estate.custodian().name;
     let accounts =
         Accounts::open(&state.ledger(), &state.accounting(), name, news).map_err(|error| failed(&error))?;
-    let entries = accounts
-        .find(key.tagger(&dataset.id).tag(canonical.as_bytes()))
-        .map_err(|error| failed(&error))?;
-    let told = accounts.told(&entries).map_err(|error| failed(&error))?;
+    let tagger = key.tagger(&dataset.id);
+    let find = |text: &str| {
+        accounts
+            .find(tagger.tag(text.as_bytes()))
+            .map_err(|error| failed(&error))
+    };
+    let mut entries = find(&canonical)?;
+    let bare: BTreeSet<u64> = entries.iter().copied().collect();
+    let mut shown_as = BTreeMap::new();
+    for pseudonym in pseudonyms::of(loaded, dataset, column, &canonical)? {
+        let found = find(&pseudonym)?;
+        let found = found.into_iter().filter(|entry| !bare.contains(entry));
+        shown_as.extend(found.map(|entry| (entry, pseudonym.clone())));
+    }
+    entries.extend(shown_as.keys());
+    let Found { told, under_seal } = accounts.told(&entries).map_err(|error| failed(&error))?;
     let totals = accounts.totals();
     let other_keys = totals.attributed.iter().filter(|(known, _)| **known != key.id());
     Ok(Account {
@@ -126,17 +163,39 @@ pub fn account(
             id: dataset.id.to_string(),
             title: Some(dataset.title.clone()),
         },
-        subject_key: key_column,
+        subject_key: column.name.to_string(),
         subject: canonical,
         disclosures: told
             .into_iter()
-            .map(|told| given(estate, &dataset.id, told))
+            .map(|told| given(estate, &dataset.id, told, &shown_as))
             .collect(),
+        sealed: by_seal(&under_seal),
+        sealed_entries: under_seal,
+        shown_as,
         covers: Covers {
             other_key_rows: other_keys.map(|(_, rows)| rows).sum(),
+            erasures: accounts.erasures(),
             ..covers(&dataset.id, totals)
         },
     })
+}
+
+/// How many are under each seal, those with a time first.
+fn by_seal(entries: &[UnderSeal]) -> Vec<SealedGiven> {
+    let mut seals: BTreeMap<(bool, Option<Timestamp>, &OverseersId), u64> = BTreeMap::new();
+    for UnderSeal { under, .. } in entries {
+        let seal = (under.until.is_none(), under.until, &under.overseers);
+        let count = seals.entry(seal).or_default();
+        *count = count.saturating_add(1);
+    }
+    let each = seals
+        .into_iter()
+        .map(|((_, until, overseers), disclosures)| SealedGiven {
+            overseers: overseers.clone(),
+            until,
+            disclosures,
+        });
+    each.collect()
 }
 
 fn find<'e>(estate: &'e Estate, id: &str) -> Result<&'e Dataset, Failure> {
@@ -151,7 +210,7 @@ fn find<'e>(estate: &'e Estate, id: &str) -> Result<&'e Dataset, Failure> {
 }
 
 /// The subject key's column, and the subject as it is accounted by.
-fn canonical(dataset: &Dataset, subject: &str) -> Result<(String, String), Failure> {
+fn canonical<'d>(dataset: &'d Dataset, subject: &str) -> Result<(&'d Column, String), Failure> {
     let column = dataset
         .subject_key
         .as_ref()
@@ -178,7 +237,7 @@ fn canonical(dataset: &Dataset, subject: &str) -> Result<(String, String), Failu
             column.name
         ))
     })?;
-    Ok((column.name.to_string(), text))
+    Ok((column, text))
 }
 
 /// How values of a column are read where the gateway gives them.
@@ -195,7 +254,7 @@ fn sort(kind: ColumnType) -> Option<Sort> {
     })
 }
 
-fn given(estate: &Estate, dataset: &DatasetId, told: Told) -> Given {
+fn given(estate: &Estate, dataset: &DatasetId, told: Told, shown_as: &BTreeMap<u64, String>) -> Given {
     let Told { entry, record, .. } = told;
     let partner = estate.partners().get(&record.partner);
     let officer = partner.and_then(|partner| partner.officers.iter().find(|one| one.id == record.officer));
@@ -218,6 +277,7 @@ fn given(estate: &Estate, dataset: &DatasetId, told: Told) -> Given {
         legal_basis: record.legal_basis.map(|text| text.as_str().to_owned()),
         purpose: record.purpose.to_string(),
         case: record.case.map(|text| text.as_str().to_owned()),
+        pseudonym: shown_as.get(&entry).cloned(),
         columns: columns
             .flat_map(|subjects| subjects.columns.iter().map(|name| name.as_str().to_owned()))
             .collect(),
@@ -233,6 +293,7 @@ fn covers(dataset: &DatasetId, totals: Totals) -> Covers {
         rows: totals.rows,
         unattributed: totals.unaccounted.into_iter().filter(theirs).collect(),
         earlier_rows: totals.earlier_rows,
+        erasures: 0,
         other_key_rows: 0,
     }
 }

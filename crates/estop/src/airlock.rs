@@ -151,15 +151,27 @@ impl Airlocks {
         Ok(())
     }
 
-    /// Ends the clusters of partners for whom an estate asks for none, and makes the others as it asks. Whether any has gone.
-    /// Blocks until they have ended.
+    /// Forgets the ways to the clusters of partners for whom an estate asks for none. Whether there were any.
+    ///
+    /// # Errors
+    /// What the estate asks for cannot be told.
+    pub fn forget(&self, estate: &Estate) -> Result<bool, Failure> {
+        let wanted = wanted(estate)?;
+        let mut ways = self.ways();
+        let before = ways.urls.len();
+        ways.urls.retain(|partner, _| wanted.contains_key(partner));
+        ways.servers.retain(|partner, _| wanted.contains_key(partner));
+        Ok(ways.urls.len() < before)
+    }
+
+    /// Ends the clusters of partners for whom an estate asks for none, and makes the others as it asks. Blocks until they have
+    /// ended.
     ///
     /// # Errors
     /// A cluster does not start again.
-    pub fn settle(&self, estate: &Estate) -> Result<bool, Failure> {
+    pub fn settle(&self, estate: &Estate) -> Result<(), Failure> {
         let wanted = wanted(estate)?;
-        let there: Vec<PartnerId> = self.ways().urls.keys().cloned().collect();
-        let mut gone = false;
+        let there: Vec<PartnerId> = self.ways().wanted.keys().cloned().collect();
         for partner in there {
             match wanted.get(&partner) {
                 Some(wanted) => {
@@ -169,15 +181,12 @@ impl Airlocks {
                 None => {
                     self.order(Order::Remove(partner.clone()))?;
                     let mut ways = self.ways();
-                    ways.urls.remove(&partner);
-                    ways.servers.remove(&partner);
                     ways.wanted.remove(&partner);
                     ways.folders.remove(&partner);
-                    gone = true;
                 }
             }
         }
-        Ok(gone)
+        Ok(())
     }
 
     fn take(&self, partner: PartnerId, wanted: Wanted) -> Result<(), Failure> {

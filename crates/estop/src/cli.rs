@@ -7,6 +7,18 @@ use clap::{Args, Parser, Subcommand};
 use evidence::id::{AgreementId, Custodian, DatasetId, DirectiveNumber, Origin, PartnerId, PurposeId};
 use policy::estate::schema::FileKind;
 
+mod directives;
+mod erase;
+mod overseers;
+mod partners;
+mod public;
+
+pub use directives::{Approve, Directive, New, Reinstate, ScopeWanted, Suspend, Terminate, Words};
+pub use erase::{Erase, IndexRange};
+pub use overseers::Overseers;
+pub use partners::{Correct, CorrectCommand, Receipts, ReceiptsCommand};
+pub use public::Publish;
+
 /// Share live PostgreSQL databases under written agreements; cut anyone off at once; prove it.
 #[derive(Debug, Parser)]
 #[command(
@@ -75,6 +87,15 @@ pub enum Command {
     AsOf(AsOf),
     /// Tell who was given a person's record, when, what for, and on what basis, as a letter
     Accounting(Accounting),
+    /// Tell everyone who was given a record that it was corrected, and keep account of the answers
+    Correct(Correct),
+    /// Write receipts for a partner: with them it can prove that something is missing from its log
+    Receipts(Receipts),
+    /// Split a key among overseers, and open with them what is sealed to them
+    #[command(subcommand)]
+    Overseers(Overseers),
+    /// Write the public site: who has access to what, what ended when, and the log to check it by
+    Publish(Publish),
     /// Help with partners' officers
     #[command(subcommand)]
     Officer(Officer),
@@ -280,83 +301,6 @@ pub struct SchemaOf {
     pub kind: Option<FileKind>,
 }
 
-/// `estop directive ...`.
-#[derive(Debug, Subcommand)]
-pub enum Directive {
-    /// Draw up a directive for two authorities to sign
-    #[command(subcommand)]
-    New(New),
-    /// Read a directive out
-    Show {
-        /// The directive
-        file: PathBuf,
-    },
-    /// Sign a directive with `ssh-keygen`
-    Sign {
-        /// The directive
-        file: PathBuf,
-        /// The private key, or the public one of a key in an agent or a security key
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-    },
-    /// Hand in a directive with its signatures: it takes effect at once
-    Submit {
-        /// The directive
-        file: PathBuf,
-        /// The signatures; left out, all files beside it named FILE.*.sig and FILE.sig
-        #[arg(value_name = "SIGNATURE")]
-        signatures: Vec<PathBuf>,
-    },
-    /// List the directives that were handed in
-    List,
-}
-
-/// `estop directive new ...`.
-#[derive(Debug, Subcommand)]
-pub enum New {
-    /// Put the estate in force, exactly as it stands in its folder now
-    Approve(Approve),
-    /// End what is shared with a partner
-    Terminate(Terminate),
-}
-
-/// `estop directive new approve ...`.
-#[derive(Debug, Args)]
-pub struct Approve {
-    /// On what legal basis, in one line; it is part of what is signed
-    #[arg(long, value_name = "TEXT", default_value = "not stated")]
-    pub basis: String,
-    /// Hours from now within which it must be handed in and applied
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
-    pub within: u32,
-    /// Where to write it; left out, NUMBER.directive in this folder. What it changes goes into a file beside it, with
-    /// `.summary` at its end
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// `estop directive new terminate ...`.
-#[derive(Debug, Args)]
-pub struct Terminate {
-    /// The partner to cut off
-    pub partner: PartnerId,
-    /// Only this agreement
-    #[arg(long, value_name = "ID")]
-    pub agreement: Option<AgreementId>,
-    /// Only this purpose
-    #[arg(long, value_name = "ID")]
-    pub purpose: Option<PurposeId>,
-    /// On what legal basis, in one line; it is part of what is signed
-    #[arg(long, value_name = "TEXT", default_value = "not stated")]
-    pub basis: String,
-    /// Hours from now within which it must be carried out
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
-    pub within: u32,
-    /// Where to write it; left out, NUMBER.directive in this folder
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
 /// `estop certificate ...`.
 #[derive(Debug, Subcommand)]
 pub enum Certificate {
@@ -364,6 +308,9 @@ pub enum Certificate {
     Issue {
         /// The directive's number, such as D-2026-0001
         number: DirectiveNumber,
+        /// Renew it: show that the partner's log is still closed, and nothing came since, up to this time, or `now`
+        #[arg(long, value_name = "TIME", value_parser = until)]
+        until: Option<control::api::Until>,
         /// Where to write it; left out, NUMBER.certificate in this folder
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -378,7 +325,20 @@ pub enum Certificate {
         /// Also ask that witnesses have cosigned it, as this policy says (C2SP tlog-policy): yours, not the custodian's
         #[arg(long, value_name = "POLICY")]
         witnesses: Option<PathBuf>,
+        /// Also write it as a page for a court's file, with what was checked, if it holds
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
+}
+
+fn until(typed: &str) -> Result<control::api::Until, String> {
+    match typed {
+        "now" => Ok(control::api::Until::Now),
+        time => time
+            .parse()
+            .map(control::api::Until::Time)
+            .map_err(|_| "write `now`, or a time such as 2026-12-01T15:00:00Z".to_owned()),
+    }
 }
 
 /// `estop ledger ...`.
@@ -399,6 +359,23 @@ pub enum Ledger {
         /// Which entry
         index: u64,
     },
+    /// Write the disclosures to a file as Parquet, one row for each entry about them
+    #[command(
+        after_help = "Without --records, what the public log shows. Columns: docs/formats.md. Reads the state folder; `serve` may be running."
+    )]
+    Export {
+        /// The file, which must not be there yet
+        file: PathBuf,
+        /// From this entry on
+        #[arg(long, value_name = "INDEX", default_value_t = 0)]
+        from: u64,
+        /// Also what private records say: officer, case, rows, whom they were about by tag, statements by their hash
+        #[arg(long)]
+        records: bool,
+        /// Also statements and their parameters
+        #[arg(long, requires = "records")]
+        statements: bool,
+    },
     /// Open one entry: write its private record to a file with which anybody can check that this is what was recorded
     #[command(
         after_help = "Whoever has the file can read the record, and show others that it is the true one. No other entry is opened by it."
@@ -410,6 +387,8 @@ pub enum Ledger {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Erase private records for good, by destroying their keys: the log says which, and all its proofs stand
+    Erase(Erase),
     /// Check an entry that somebody opened: needs no ledger, no network, no estate
     CheckOpening {
         /// The opening
@@ -436,6 +415,10 @@ pub struct Witness {
     /// Where it listens, for HTTP; put TLS before it
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7080")]
     pub listen: SocketAddr,
+    /// A new key is one of ML-DSA-44 (FIPS 204), whose cosignatures a quantum computer cannot forge: 3.3 kB each. Who checks needs a program
+    /// that knows them
+    #[arg(long)]
+    pub ml_dsa: bool,
     /// Cosign all logs of the custodian with this public key (`name+hash+base64`, or a file that holds it); may be repeated
     #[arg(long, value_name = "KEY")]
     pub custodian: Vec<String>,
@@ -449,4 +432,9 @@ pub struct Witness {
 pub enum Officer {
     /// Turn a password, read from standard input, into the line that a partner's file holds
     Password,
+    /// Print the names of a client certificate as a partner's file has them
+    Certificate {
+        /// The certificate, in PEM
+        file: PathBuf,
+    },
 }

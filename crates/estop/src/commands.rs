@@ -5,13 +5,17 @@ pub mod apply;
 mod as_of;
 pub mod certificate;
 mod check;
+mod correct;
 pub mod directive;
 mod exposure;
 mod init;
 pub mod ledger;
 mod officer;
+mod overseers;
 mod prove;
 pub mod proving;
+mod publish;
+mod receipts;
 mod schema;
 mod serve;
 mod sessions;
@@ -57,6 +61,10 @@ async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Ledger(command) => ledger::run(command, estate, console).await,
         Command::AsOf(command) => as_of::run(command, estate, console).await,
         Command::Accounting(command) => accounting::run(command, estate, console).await,
+        Command::Correct(command) => correct::run(command, estate, console).await,
+        Command::Publish(command) => publish::run(command, estate, console).await,
+        Command::Receipts(command) => receipts::run(command, estate, console),
+        Command::Overseers(command) => overseers::run(command, estate, console).await,
         Command::Officer(command) => officer::run(command, console),
         Command::Witness(command) => witness::run(command, console).await,
         Command::Exposure(command) => exposure::run(command, console).await,

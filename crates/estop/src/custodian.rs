@@ -72,23 +72,53 @@ pub fn known_accounting_key(state: &State) -> Result<Option<AccountingKey>, Fail
         return Ok(None);
     }
     let text = private(&path)?;
-    let digits: Option<Zeroizing<Vec<u8>>> = text
-        .trim()
-        .as_bytes()
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())
-        .collect::<Option<Vec<u8>>>()
-        .map(Zeroizing::new);
-    let bytes = digits.and_then(|digits| <[u8; KEY_BYTES]>::try_from(digits.as_slice()).ok());
-    match bytes.filter(|bytes| hexadecimal(bytes).as_str() == text.trim()) {
+    match unhexadecimal::<KEY_BYTES>(text.trim()) {
         Some(bytes) => Ok(Some(AccountingKey::new(bytes))),
         None => Err(Failure::wrong(format!(
             "`{}` does not hold an accounting key: 32 hexadecimal digits",
             path.display()
         ))),
     }
+}
+
+/// Bytes of what officers who do not exist are made up from.
+const STAND_IN_BYTES: usize = 32;
+
+/// What officers who do not exist are made up from, at a login: kept, so that theirs do not look new after each start. Made where
+/// there is none yet.
+///
+/// # Errors
+/// The file does not hold it, is open to others, or cannot be made.
+pub fn stand_ins(state: &State) -> Result<[u8; STAND_IN_BYTES], Failure> {
+    let path = state.stand_ins();
+    if !path.exists() {
+        let mut bytes = Zeroizing::new([0; STAND_IN_BYTES]);
+        getrandom::fill(bytes.as_mut())
+            .map_err(|_| Failure::absent("the system gave no random bytes for a key"))?;
+        let text = Zeroizing::new(format!("{}\n", hexadecimal(bytes.as_slice()).as_str()));
+        files::create(&path, &text, Readers::Owner)?;
+    }
+    let text = private(&path)?;
+    unhexadecimal(text.trim()).ok_or_else(|| {
+        Failure::wrong(format!(
+            "`{}` does not hold 64 hexadecimal digits; without it another one is made",
+            path.display()
+        ))
+    })
+}
+
+/// So many bytes of digits, in small letters.
+fn unhexadecimal<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    let digits: Zeroizing<Vec<u8>> = text
+        .as_bytes()
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())
+        .collect::<Option<Vec<u8>>>()
+        .map(Zeroizing::new)?;
+    let bytes = <[u8; BYTES]>::try_from(digits.as_slice()).ok()?;
+    (hexadecimal(&bytes).as_str() == text).then_some(bytes)
 }
 
 fn hexadecimal(bytes: &[u8]) -> Zeroizing<String> {

@@ -11,6 +11,7 @@ use policy::estate::{Estate, EstateErrors, Files, MAX_ESTATE_BYTES, MAX_FILE_BYT
 use crate::failure::Failure;
 use crate::files::{self, FileError};
 use crate::output::Console;
+use crate::urls;
 
 /// The file that makes a folder an estate.
 const MAIN: &str = "estop.toml";
@@ -24,6 +25,9 @@ const FOLDERS: [(&str, &str); 6] = [
     ("authorities", "allowed_signers"),
     ("authorities", "witnesses"),
 ];
+
+/// Endings of names that nobody takes for a part of the estate: notes, and what editors leave behind.
+const NOT_MEANT: [&str; 5] = ["~", ".bak", ".orig", ".md", ".txt"];
 
 /// An estate and where it was read from.
 #[derive(Debug, Clone)]
@@ -99,6 +103,12 @@ impl State {
         self.folder.join("accounting.key")
     }
 
+    /// What officers who do not exist are made up from.
+    #[must_use]
+    pub fn stand_ins(&self) -> PathBuf {
+        self.folder.join("stand-ins.key")
+    }
+
     /// Folder of the index of whom disclosures were about: it can be made anew from the ledger.
     #[must_use]
     pub fn accounting(&self) -> PathBuf {
@@ -131,6 +141,7 @@ impl State {
 pub fn load(folder: &Path) -> Result<Loaded, Failure> {
     let files = read(folder)?;
     let estate = Estate::parse(&files).map_err(|errors| wrong(folder, &errors))?;
+    urls::readable(&estate, &files)?;
     let folder = fs::canonicalize(folder).map_err(|error| FileError::new("find", folder, error))?;
     Ok(Loaded {
         folder,
@@ -234,9 +245,18 @@ impl Reading<'_> {
                 );
             }
             // A name that differs in its case only is taken too: it is refused then, not passed over.
-            let belongs = file.to_lowercase().ends_with(ending);
-            if belongs && !file.starts_with('.') {
+            let lower = file.to_lowercase();
+            if file.starts_with('.') {
+                continue;
+            } else if lower.ends_with(ending) {
                 self.take(format!("{name}/{file}"))?;
+            } else if ending.starts_with('.') && !NOT_MEANT.iter().any(|end| lower.ends_with(end)) {
+                // A statute in a file of a misspelt name would forbid nothing, and nobody would be told.
+                return Err(
+                    Failure::wrong(format!("`{}` is not read", entry.path().display())).help(format!(
+                        "let its name end in `{ending}`, or in `.txt` if it is not meant to be a part of the estate"
+                    )),
+                );
             }
         }
         Ok(())
@@ -254,7 +274,8 @@ impl Reading<'_> {
             Failure::wrong(format!("cannot read `{}`: {why}", path.display()))
                 .help("an estate consists of ordinary files in its own folder")
         })?;
-        let text = files::read(&path, MAX_FILE_BYTES)?;
+        let text = String::from_utf8(files::read_bytes(&path, MAX_FILE_BYTES)?)
+            .map_err(|error| not_utf8(&path, error.as_bytes(), error.utf8_error().valid_up_to()))?;
         self.bytes = self.bytes.saturating_add(text.len());
         if self.bytes > MAX_ESTATE_BYTES {
             let folder = self.folder.display();
@@ -296,6 +317,19 @@ impl Reading<'_> {
             Err("it is not an ordinary file".to_owned())
         }
     }
+}
+
+/// A file that is no text, with the place of the first byte that is none.
+fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Failure {
+    let before = String::from_utf8_lossy(bytes.get(..valid).unwrap_or_default());
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let byte = bytes.get(valid).copied().unwrap_or_default();
+    Failure::wrong(format!(
+        "{}:{line}:{column}: not UTF-8: there is a byte 0x{byte:02x} that belongs to no character",
+        path.display()
+    ))
+    .help("save the file as UTF-8, which every editor can")
 }
 
 fn wrong(folder: &Path, errors: &EstateErrors) -> Failure {
@@ -348,6 +382,7 @@ mod tests {
             ("datasets/people.toml", "b"),
             ("datasets/people.toml~", "c"),
             ("datasets/.hidden.toml", "d"),
+            ("guardrails/README.md", "f"),
             ("state/custodian.key", "secret"),
             ("authorities/allowed_signers", "e"),
         ] {
@@ -406,10 +441,19 @@ mod tests {
 
     #[test]
     fn nothing_that_was_meant_is_passed_over() {
-        for wrong in ["agreement/a.toml", "Guardrails/a.cedar", "datasets/deeper/a.toml"] {
+        for wrong in [
+            "agreement/a.toml",
+            "Guardrails/a.cedar",
+            "datasets/deeper/a.toml",
+            "guardrails/a.ceder",
+            "agreements/a.toml.off",
+            "partners/a",
+        ] {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(MAIN), "").unwrap();
-            fs::create_dir_all(folder.path().join(wrong).parent().unwrap()).unwrap();
+            let path = folder.path().join(wrong);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
             let refused = read(folder.path()).unwrap_err();
             assert_eq!(refused.exit, Exit::Wrong, "{wrong}");
             assert!(refused.message.ends_with("is not read"), "{}", refused.message);
@@ -420,7 +464,13 @@ mod tests {
     fn a_folder_without_an_estate_is_absent_and_a_file_that_is_no_text_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(read(folder.path()).unwrap_err().exit, Exit::Absent);
-        fs::write(folder.path().join(MAIN), [0xff, 0xfe]).unwrap();
-        assert_eq!(read(folder.path()).unwrap_err().exit, Exit::Wrong);
+        fs::write(folder.path().join(MAIN), b"a = 1\nb = \"\xc3\xa9\xff\"").unwrap();
+        let refused = read(folder.path()).unwrap_err();
+        assert_eq!(refused.exit, Exit::Wrong);
+        assert!(
+            refused.message.contains("estop.toml:2:7: not UTF-8"),
+            "{}",
+            refused.message
+        );
     }
 }

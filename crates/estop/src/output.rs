@@ -36,6 +36,9 @@ impl Tone {
     }
 }
 
+/// Entries between two words to somebody who waits.
+const NEWS_EVERY: u64 = 100_000;
+
 /// Who reads what a command says.
 #[derive(Debug, Clone, Copy)]
 pub struct Console {
@@ -71,6 +74,17 @@ impl Console {
     #[must_use]
     pub fn shows_progress(self) -> bool {
         !self.json && io::stderr().is_terminal()
+    }
+
+    /// Says now and then how many entries of a ledger have been read, to whoever waits at a terminal.
+    pub fn news(self) -> impl FnMut(u64) {
+        let mut next = NEWS_EVERY;
+        move |entries| {
+            if self.shows_progress() && entries >= next {
+                next = entries.saturating_add(NEWS_EVERY);
+                progress(&format!("{entries} entries read"));
+            }
+        }
     }
 
     /// Colours a text, on a terminal.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use control::{Control, Served};
-use gateway::{Database, Gateway, Place, Tls, Upstream};
+use gateway::{Budgets, Database, Gateway, Place, Tls, Upstream};
 use ledger::cosigning::Cosigning;
 use ledger::register::{Register, SqliteRegister};
 use ledger::{Clock, Ledger};
@@ -20,17 +20,24 @@ use tokio_postgres::config::Host;
 
 use crate::airlock::{self, Airlocks};
 use crate::estate::{Loaded, State};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::files::FileError;
 use crate::unix::Reachable;
-use crate::{clock, custodian, solvers, tls, witnessing};
+use crate::{clock, custodian, solvers, witnessing};
 
 mod accounting;
+mod corrections;
 mod desk;
+mod doors;
+pub mod erasing;
+mod lapsing;
 mod routes;
+mod troubles;
+pub mod unsealing;
 mod watch;
 
 use desk::Desk;
+use doors::Doors;
 
 pub use routes::{
     ENTRIES_MAX, EntryLine, EstateAnswer, OpenError, OpeningAnswer, ProofAnswer, SessionLine, read_entries,
@@ -59,7 +66,7 @@ pub struct Serving {
     gateway: Gateway,
     admin: JoinHandle<std::io::Result<()>>,
     airlocks: Option<Arc<Airlocks>>,
-    /// Look at the databases again and again, make again what is lost of airlocks, settle what was applied, keep the index
+    /// Look at the databases again and again, lift suspensions whose time is over, make again what is lost of airlocks, settle what was applied, keep the index
     /// of the accounting of disclosures.
     beside: Vec<JoinHandle<()>>,
     ledger: Ledger,
@@ -121,15 +128,19 @@ impl Serving {
                 .because(&error)
                 .help(error.remedy())
         })?;
+        let doors = Doors::open(loaded)?;
         let gateway = Gateway::start(gateway::Config {
             id: GATEWAY.to_owned(),
             listener: bind(loaded, listener).await?,
-            tls: Tls::Required(server_tls(loaded)?),
+            tls: Tls::Required(doors.tls.clone()),
+            tokens: doors.tokens.clone(),
             databases: databases(loaded, airlocks.as_deref())?,
             ledger: ledger.clone(),
             register,
             clock,
             accounting: custodian::accounting_key(&state)?,
+            budgets: budgets(&ledger).await?,
+            stand_ins: custodian::stand_ins(&state)?,
         })
         .await
         .map_err(|error| Failure::absent("the gateway cannot start").because(&error))?;
@@ -141,12 +152,17 @@ impl Serving {
             airlocks.clone(),
             gateway.databases(),
         );
-        let routes = routes::router(Arc::clone(&desk), gateway.watch_sessions(), ledger.clone());
+        let routes = routes::router(Arc::clone(&desk), gateway.watch_sessions(), ledger.clone())
+            .merge(corrections::router(ledger.clone()));
         let cosigning =
             cosigning.map(|cosigning| tokio::spawn(witnessing::keep_cosigned(ledger.clone(), cosigning)));
         let mut beside = vec![
             tokio::spawn(watch::keep(served.clone())),
+            tokio::spawn(lapsing::keep(served.clone())),
+            tokio::spawn(erasing::keep(ledger.clone(), served.clone())),
             tokio::spawn(desk.keep_settled()),
+            tokio::spawn(troubles::tell(gateway.troubles())),
+            tokio::spawn(doors.keep()),
             tokio::spawn(accounting::keep(
                 ledger.clone(),
                 state.ledger(),
@@ -215,6 +231,17 @@ impl Serving {
             let _ = tokio::task::spawn_blocking(move || airlocks.end()).await;
         }
     }
+}
+
+/// What agreements have used of the present day. Nothing is disclosed yet.
+async fn budgets(ledger: &Ledger) -> Result<Budgets, Failure> {
+    let ledger = ledger.clone();
+    tokio::task::spawn_blocking(move || Budgets::of(&ledger, clock::now()))
+        .await
+        .map_err(|error| Failure::absent("the ledger cannot be read").because(&error))?
+        .map_err(|error| {
+            Failure::absent("it cannot be told what agreements have used of this day").because(&error)
+        })
 }
 
 /// Why a task ended that ends only if it must; waits for ever where there is none.
@@ -289,15 +316,6 @@ fn bind_admin(state: &State) -> Result<UnixListener, Failure> {
     // The folder is closed to others already.
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(listener)
-}
-
-fn server_tls(loaded: &Loaded) -> Result<Arc<rustls::ServerConfig>, Failure> {
-    let gateway = loaded.estate.gateway();
-    tls::server(
-        &loaded.path(&gateway.tls_certificate),
-        &loaded.path(&gateway.tls_key),
-    )
-    .map_err(|error| Failure::from_error(Exit::Absent, &error))
 }
 
 /// Where the gateway finds each upstream: the same server as control's URL, without control's account.

@@ -79,6 +79,115 @@ fn every_step_holds_and_the_certificate_outlives_the_demo() {
     assert_eq!(ledger.status.code(), Some(0));
     as_it_was(folder.path());
     opened(folder.path());
+    published(folder.path(), certificate);
+}
+
+/// The public site says who has access and what ended, carries a log that a stranger's program accepts, and nothing private.
+fn published(folder: &Path, certificate: &str) {
+    let site = folder.join("site");
+    let publish = |to: &Path, certificates: &[&str]| {
+        let mut command = estop();
+        command
+            .arg("--json")
+            .arg("--estate")
+            .arg(folder)
+            .arg("publish")
+            .arg(to);
+        for file in certificates {
+            command.args(["--certificate", file]);
+        }
+        let output = command.output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), document)
+    };
+    let (code, document) = publish(&site, &[certificate]);
+    assert_eq!(code, Some(0), "{document}");
+    let read = |name: &str| std::fs::read_to_string(site.join(name)).unwrap();
+    let orders = document["site"]["orders"].as_array().unwrap();
+    let [ended] = orders
+        .iter()
+        .filter(|order| order["kind"] == "terminate")
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("one termination: {document:#}")
+    };
+    let file = ended["certificate"].as_str().unwrap();
+    assert_eq!(
+        std::fs::read(site.join(file)).unwrap(),
+        std::fs::read(certificate).unwrap()
+    );
+    assert!(ended["in_force"].is_string());
+    let (index, partner) = (read("index.html"), read("partners/federal-agency.html"));
+    assert!(
+        index.contains(file) && index.contains("partners/state-police.html"),
+        "{index}"
+    );
+    assert!(
+        partner.contains("ended by order") && partner.contains("its log was closed"),
+        "{partner}"
+    );
+    assert!(partner.contains("country_of_birth"));
+    assert!(
+        !document["site"]["partners"]["federal-agency"]["disclosures"]
+            .as_object()
+            .unwrap()
+            .is_empty()
+    );
+    let closed = document["site"]["agreements"].as_array().unwrap().iter();
+    let open = closed
+        .filter(|one| one["purposes"][0]["readable"] == true)
+        .count();
+    assert_eq!(open, 3);
+    // Officers are named in the estate, and their statements in records: neither stands on any page.
+    let everything: String = [
+        "index.html",
+        "site.json",
+        "feed.xml",
+        "partners/federal-agency.html",
+        "partners/state-police.html",
+    ]
+    .map(read)
+    .concat();
+    for private in ["achterberg", "select ", "scram", "127.0.0.1"] {
+        assert!(!everything.to_lowercase().contains(private), "{private}");
+    }
+    assert!(!everything.contains("<script") && !everything.contains("http://127"));
+
+    let verify_log = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/go/verify_log");
+    assert!(verify_log.exists(), "run scripts/prerequisites test");
+    let key: evidence::note::VerifierKey = read("custodian.vkey").trim().parse().unwrap();
+    let judge = |log: &str| {
+        let log = site.join("log").join(log);
+        let note = std::fs::read_to_string(log.join("checkpoint")).unwrap();
+        let origin = note.lines().next().unwrap().parse().unwrap();
+        let key = key.renamed(&origin).to_string();
+        Command::new(&verify_log)
+            .arg(log)
+            .arg(key)
+            .status()
+            .unwrap()
+            .code()
+    };
+    assert_eq!((judge(""), judge("p/federal-agency")), (Some(0), Some(0)));
+
+    // Renewed, it keeps its certificates and copies nothing twice.
+    let (code, again) = publish(&site, &[]);
+    assert_eq!((code, &again["written"]["log_files"]), (Some(0), &Value::from(0)));
+    assert_eq!(again["site"]["orders"], document["site"]["orders"]);
+    // Nothing else is taken for a site, and nothing for a certificate that is none.
+    let other = folder.join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("precious"), "a text").unwrap();
+    assert_eq!(publish(&other, &[]).0, Some(2));
+    assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
+    let forged = folder.join("forged");
+    let text = std::fs::read_to_string(certificate)
+        .unwrap()
+        .replacen("federal-agency", "federal-agencx", 1);
+    std::fs::write(&forged, text).unwrap();
+    let fresh = folder.join("fresh");
+    assert_eq!(publish(&fresh, &[forged.to_str().unwrap()]).0, Some(1));
+    assert!(!fresh.exists());
 }
 
 /// One entry, opened to a stranger, who has nothing but the file and the key.

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "all of it is tests, also what is not marked as one"
 )]
 
@@ -128,6 +129,85 @@ fn transactions_end_by_the_gateways_clock() {
     assert!(said.contains("25P04"), "{said}");
 }
 
+const POLICE_FILE: &str = "agreements/state-police-2018.toml";
+
+/// Sessions that the police agree on, before and after. A cluster has eight connections beyond those of agreements, five of them its
+/// superuser's: the new number does not fit in the old one.
+const FEW: usize = 3;
+const MANY: usize = 9;
+
+/// The longest that a partner may be kept out while its cluster is started again, on a machine that is as busy as it gets.
+const KEPT_OUT_MAX: Duration = Duration::from_secs(30);
+
+fn with_sessions(agreement: &str, count: usize) -> String {
+    let line = agreement
+        .lines()
+        .find(|line| line.starts_with("sessions = "))
+        .unwrap();
+    agreement.replacen(line, &format!("sessions = {count}"), 1)
+}
+
+/// More sessions than the airlock has connections: it is started again, and has them. Fewer: it goes on, and no more than these come in.
+fn sessions_are_raised_and_lowered(office: &Office, police: &Login) {
+    let agreed = |count: usize| {
+        let file = office.path(POLICE_FILE);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, with_sessions(&text, count)).unwrap();
+        office.approve();
+        let applied = office.estop(&["apply"]);
+        assert!(applied.status.success(), "{}", stage::desk::said(&applied));
+    };
+    let holds = |count: usize| Worker::begin("partner_holds.py", &[&police.conninfo(), &count.to_string()]);
+    // Every session that was there has ended, and was told so by the gateway.
+    let ended = |holding: Worker, count: usize| {
+        let told = holding.end();
+        let errors = told["errors"].as_array().unwrap();
+        assert!(
+            told["more"]
+                .as_str()
+                .unwrap()
+                .contains("too many sessions under this agreement"),
+            "{told}"
+        );
+        assert_eq!((&told["answered"], errors.len()), (&0.into(), count), "{told}");
+        let words = "the connection to the custodian's database was lost\nHINT:  Connect again.";
+        let clear = |error: &serde_json::Value| error.as_str().unwrap().contains(words);
+        assert!(errors.iter().all(clear), "{told}");
+    };
+    let holding = holds(FEW);
+    let first = office.postmaster(PARTNER);
+    agreed(MANY);
+    let began = monotonic();
+    wait_for("the airlock is another", || {
+        let now = office.postmaster(PARTNER);
+        !now.is_empty() && now != first && police.psql(&["select 1 from people limit 1"]).status.success()
+    });
+    assert!(began.elapsed() < KEPT_OUT_MAX, "after {:?}", began.elapsed());
+    ended(holding, FEW);
+
+    let (second, holding) = (office.postmaster(PARTNER), holds(MANY));
+    agreed(FEW);
+    ended(holding, MANY);
+    ended_none(holds(FEW), FEW);
+    agreed(MANY);
+    ended_none(holds(MANY), MANY);
+    assert_eq!(office.postmaster(PARTNER), second, "it had room for them");
+    assert!(!office.said().contains("has ended with"), "{}", office.said());
+}
+
+/// Every session answers, and one more was refused.
+fn ended_none(holding: Worker, count: usize) {
+    let told = holding.end();
+    assert_eq!(told["answered"], count, "{told}");
+    assert!(
+        told["more"]
+            .as_str()
+            .unwrap()
+            .contains("too many sessions under this agreement"),
+        "{told}"
+    );
+}
+
 /// Partners come and go while `serve` goes on: those who stay notice neither the new policies nor the new passwords.
 #[test]
 fn a_partner_comes_and_goes_and_the_others_keep_their_airlock() {
@@ -135,6 +215,8 @@ fn a_partner_comes_and_goes_and_the_others_keep_their_airlock() {
     let mut kept = Vec::new();
     let office = Office::open_in("airlock", |files| {
         kept.extend(LATER.map(|file| (file, files.remove(file).unwrap())));
+        let agreement = files.get_mut(POLICE_FILE).unwrap();
+        *agreement = with_sessions(agreement, FEW);
     });
     let (police, university) = (office.login(PARTNER), office.login(OTHER));
     let at_work = Worker::begin("partner_at_work.py", &[&police.conninfo()]);
@@ -183,6 +265,8 @@ fn a_partner_comes_and_goes_and_the_others_keep_their_airlock() {
         "{}",
         office.said()
     );
+
+    sessions_are_raised_and_lowered(&office, &police);
 
     // What is read at the start only is not taken up.
     let file = office.path("estop.toml");

@@ -7,6 +7,7 @@
     reason = "all of it is tests, also what is not marked as one"
 )]
 
+mod erasing;
 mod stage;
 
 use std::collections::BTreeSet;
@@ -43,6 +44,7 @@ fn told(isolation: &str) {
     roads(&police, &ids);
     nobody_is_told_of_what_was_not_given(&office, &ids);
     letters(&office, ids[0]);
+    pseudonyms(&office);
     required(&office.login("federal-agency"), &office);
     a_view_made_anew(isolation, &office, &police);
 
@@ -64,6 +66,9 @@ fn told(isolation: &str) {
         accounted(&office, fetched[499])["disclosures"],
         before["disclosures"]
     );
+    if isolation == "in-place" {
+        erasing::erased(&mut office, &police, fetched[499]);
+    }
 }
 
 /// The first field of each line, a number.
@@ -108,6 +113,51 @@ fn roads(police: &Login, ids: &[u64]) {
     police.query("select count(*) from people");
     police.query("\\copy (select * from people limit 3) to stdout");
     police.query(&format!("select name from people where person_id = {}", ids[9]));
+}
+
+/// Under a pseudonym it is somebody's all the same: the custodian finds whose, and a correction tells the partner by the pseudonym only.
+fn pseudonyms(office: &Office) {
+    let university = office.login("university");
+    // Who is alone in an incident.
+    let alone = "select min(person_id), incident_id from records.people group by incident_id \
+                 having count(*) = 1 and not bool_or(is_juvenile) and min(case_status) <> 'sealed' order by 1 limit 1";
+    let alone = psql_on(&office.admin_url("records"), alone).unwrap();
+    let (id, incident) = alone.split_once('|').unwrap();
+    let pseudonym = university.query(&format!(
+        "select person_id from people where incident_id = {incident}"
+    ));
+    assert_eq!(pseudonym.len(), 32, "{pseudonym}");
+    let account = accounted(office, id.parse().unwrap());
+    let theirs = account["disclosures"].as_array().unwrap().iter();
+    let theirs: Vec<&Value> = theirs
+        .filter(|one| one["partner"]["id"] == "university")
+        .collect();
+    assert_eq!(
+        (theirs.len(), &theirs[0]["pseudonym"]),
+        (1, &Value::from(pseudonym.as_str())),
+        "{account:#}"
+    );
+    let out = office.path("notices");
+    let made = office.estop(&[
+        "correct",
+        "--dataset",
+        "people",
+        "--subject",
+        id,
+        "--note",
+        "n",
+        "--out",
+        text(&out),
+        "--json",
+    ]);
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let notices = made["notices"].as_array().unwrap().iter();
+    let files: Vec<&Value> = notices.filter(|one| one["partner"] == "university").collect();
+    let notice = std::fs::read_to_string(files[0]["file"].as_str().unwrap()).unwrap();
+    assert!(
+        files.len() == 1 && notice.contains(&format!("\nsubject \"{pseudonym}\"\n")),
+        "{notice}"
+    );
 }
 
 const PSYCOPG: &str = "

@@ -15,7 +15,7 @@ use std::process::{Command, Output, Stdio};
 use policy::estate::Files;
 use stage::desk::said;
 use stage::office::Office;
-use stage::{ESTOP, psql_on};
+use stage::{ESTOP, psql_on, wait_for};
 
 /// A name that has to be quoted.
 const ROLE: &str = "Estop \"admin\"";
@@ -116,4 +116,15 @@ fn the_script_makes_a_role_that_does_the_whole_work() {
     let by = "select bool_or(rolsuper) from pg_stat_activity join pg_roles on rolname = usename \
         where application_name like 'estop%'";
     assert_ne!(psql_on(&office.admin_url("records"), by).unwrap(), "t");
+
+    // That no session can be opened is said to whoever runs `serve`; why that is, no client learns.
+    let role = police.query("select current_user");
+    assert!(!office.said().contains("no session can be opened"));
+    let other = format!("alter role {role} password 'another'");
+    psql_on(&office.admin_url("records"), &other).unwrap();
+    let refused = said(&police.psql(&["select 1"]));
+    assert!(refused.contains("cannot be reached at the moment"), "{refused}");
+    let alarm = format!("no session can be opened as role `{role}`");
+    wait_for("it is said why", || office.said().contains(&alarm));
+    assert!(office.said().contains("28P01"), "{}", office.said());
 }

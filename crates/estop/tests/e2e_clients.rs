@@ -9,6 +9,7 @@ mod stage;
 
 use std::process::Command;
 
+use stage::office::Office;
 use stage::{Stage, root, run};
 
 #[test]
@@ -180,5 +181,32 @@ fn a_long_result_takes_no_more_memory_than_a_short_one(stage: &Stage) {
         grown < 32 << 10,
         "{grown} KiB more for a result of {} KiB",
         BYTES >> 10
+    );
+}
+
+/// A service manager holds the socket: clients that come while `serve` is exchanged wait, and none is turned away.
+#[test]
+fn no_connection_fails_while_serve_is_exchanged() {
+    let mut office = Office::open_in("in-place", |_| ());
+    office.close();
+    let police = office.login("state-police");
+    let said = run(Command::new("/usr/bin/python3")
+        .arg(root("tests/drivers/activation.py"))
+        .arg(env!("CARGO_BIN_EXE_estop"))
+        .arg(office.path(""))
+        .arg(police.conninfo())
+        .arg("3"));
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert!(told["failed"].as_array().unwrap().is_empty(), "{told:#}");
+    assert!(told["answered"].as_u64().unwrap() >= 24, "{told:#}");
+    let states = told["states"].as_array().unwrap();
+    let wanted = ["READY=1\n", "STOPPING=1\n"];
+    assert_eq!(states.len(), 6);
+    assert!(
+        states
+            .iter()
+            .zip(wanted.iter().cycle())
+            .all(|(said, wanted)| said == wanted),
+        "{told:#}"
     );
 }

@@ -9,6 +9,7 @@
 )]
 
 mod stage;
+mod suspended;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

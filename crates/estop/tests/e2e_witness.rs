@@ -25,6 +25,9 @@ use stage::{ESTOP, root, wait_for};
 /// Who is cut off.
 const PARTNER: &str = "state-police";
 
+/// The witness with a key of ML-DSA-44.
+const POST_QUANTUM: &str = "w4";
+
 /// `estop witness` at work.
 struct Witness {
     child: Child,
@@ -35,6 +38,11 @@ struct Witness {
 
 impl Witness {
     fn start(dir: &Path, name: &str, custodian: &Path) -> Self {
+        let kind = if name == POST_QUANTUM {
+            &["--ml-dsa"][..]
+        } else {
+            &[]
+        };
         let mut child = Command::new(ESTOP)
             .args(["--json", "witness", "--listen", "127.0.0.1:0", "--name"])
             .arg(format!("{name}.example"))
@@ -42,6 +50,7 @@ impl Witness {
             .arg(dir.join(name))
             .arg("--custodian")
             .arg(custodian)
+            .args(kind)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -58,6 +67,35 @@ impl Witness {
             url: said["url"].as_str().unwrap().to_owned(),
             key: said["public_key"].as_str().unwrap().parse().unwrap(),
         }
+    }
+
+    /// From now on it is reached through TLS alone, with the certificate for `localhost` of an office's gateway.
+    fn behind_tls(&mut self, office: &Office) {
+        let inside = self.url.strip_prefix("http://").unwrap().to_owned();
+        let tls = estop::tls::server(&office.path("tls/server.pem"), &office.path("tls/server.key")).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        self.url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let acceptor = tokio_rustls::TlsAcceptor::from(tls);
+                while let Ok((stream, _)) = listener.accept().await {
+                    let (acceptor, inside) = (acceptor.clone(), inside.clone());
+                    tokio::spawn(async move {
+                        // Whoever does not trust the certificate goes away here.
+                        let mut outside = acceptor.accept(stream).await?;
+                        let mut inside = tokio::net::TcpStream::connect(inside).await?;
+                        tokio::io::copy_bidirectional(&mut outside, &mut inside).await
+                    });
+                }
+            });
+        });
     }
 
     fn line(&self) -> String {
@@ -83,17 +121,25 @@ fn a_ledger_and_its_witnesses() {
     let custodian = office.path("state/custodian.vkey");
     let public = office.path("state/ledger/public");
     let dir = tempfile::tempdir().unwrap();
-    let mut witnesses: Vec<Witness> = ["w1", "w2", "w3"]
+    let mut witnesses: Vec<Witness> = ["w1", "w2", POST_QUANTUM, "w3"]
         .map(|name| Witness::start(dir.path(), name, &custodian))
         .into();
+    witnesses[0].behind_tls(&office);
     let lines: String = witnesses.iter().map(Witness::line).collect();
-    let policy = |quorum: &str| format!("{lines}group some {quorum} w1 w2 w3\nquorum some\n");
-    std::fs::write(office.path("authorities/witnesses"), policy("2")).unwrap();
+    let policy = |quorum: &str| format!("{lines}group some {quorum} w1 w2 w3 w4\nquorum some\n");
+    std::fs::write(office.path("authorities/witnesses"), policy("3")).unwrap();
     // One is away, and must be missed by nobody but those who ask for all.
     drop(witnesses.pop());
     office.close();
     let before = dir.path().join("before");
     copy(&office.path("state/ledger"), &before);
+    // Nobody has heard of the authority behind the first one's certificate, so that a quorum is missing.
+    office.restart();
+    wait_for("the witness is not trusted", || {
+        office.said().contains("w1: it cannot be reached")
+    });
+    office.close();
+    office.with_variable("SSL_CERT_FILE", office.path("tls/ca.pem"));
     office.restart();
     office.approve();
     assert!(office.estop(&["apply"]).status.success());
@@ -108,7 +154,17 @@ fn a_ledger_and_its_witnesses() {
     office.close();
     let partner = public.join("p").join(PARTNER);
     for log in [&public, &partner] {
-        a_stranger_judges(log, &custodian, &witnesses, dir.path());
+        post_quantum(log, &custodian, &witnesses, dir.path());
+        // Go's code knows no ML-DSA: the rest it judges without that line.
+        let plain = dir.path().join("plain");
+        copy(log, &plain);
+        let note = std::fs::read_to_string(log.join("checkpoint")).unwrap();
+        let known = note
+            .split_inclusive('\n')
+            .filter(|line| !line.contains(POST_QUANTUM));
+        std::fs::write(plain.join("checkpoint"), known.collect::<String>()).unwrap();
+        a_stranger_judges(&plain, &custodian, &witnesses[..2], dir.path());
+        std::fs::remove_dir_all(&plain).unwrap();
     }
 
     a_proof_of_one_entry(&office, &custodian, dir.path());
@@ -144,7 +200,10 @@ fn terminate(office: &Office, dir: &Path) -> PathBuf {
 
 fn the_certificate(file: &Path, custodian: &Path, dir: &Path, policy: &dyn Fn(&str) -> String) {
     let text = std::fs::read_to_string(file).unwrap();
-    assert!(text.contains("Cosigned   w1.example, w2.example\n"), "{text}");
+    assert!(
+        text.contains("Cosigned   w1.example, w2.example, w4.example\n"),
+        "{text}"
+    );
     let verify = |policy: Option<&str>| {
         let mut estop = Command::new(ESTOP);
         estop
@@ -160,11 +219,11 @@ fn the_certificate(file: &Path, custodian: &Path, dir: &Path, policy: &dyn Fn(&s
         (output.status.code(), document)
     };
     assert_eq!(verify(None).0, Some(0));
-    let (code, document) = verify(Some(&policy("2")));
+    let (code, document) = verify(Some(&policy("3")));
     assert_eq!(code, Some(0), "{document}");
     assert_eq!(document["witnesses"]["quorum"], true);
     let said = &document["witnesses"]["partner_log"];
-    assert_eq!(said["by"].as_object().unwrap().len(), 2);
+    assert_eq!(said["by"].as_object().unwrap().len(), 3);
     let closed: jiff::Timestamp = document["report"]["closed"].as_str().unwrap().parse().unwrap();
     let at: jiff::Timestamp = said["at"].as_str().unwrap().parse().unwrap();
     assert!(closed <= at, "{closed} {at}");
@@ -172,6 +231,29 @@ fn the_certificate(file: &Path, custodian: &Path, dir: &Path, policy: &dyn Fn(&s
     assert_eq!(code, Some(1), "{document}");
     assert_eq!(document["holds"], false);
     assert_eq!(verify(Some("quorum w1\n")).0, Some(2));
+}
+
+/// tlog-scales takes the log with all signatures, those of ML-DSA-44 among them, and not with one of these changed.
+fn post_quantum(log: &Path, custodian: &Path, witnesses: &[Witness], dir: &Path) {
+    let note = std::fs::read_to_string(log.join("checkpoint")).unwrap();
+    let origin = Checkpoint::peek(&note).unwrap().origin;
+    let key = std::fs::read_to_string(custodian).unwrap();
+    let key: VerifierKey = key.trim().parse().unwrap();
+    let mut keys = vec![key.renamed(&origin).to_string()];
+    keys.extend(witnesses.iter().map(|witness| witness.key.to_string()));
+    let good = tlog_scales(log, &keys);
+    assert!(
+        good.status.success() && said(&good).contains("4 signatures"),
+        "{}",
+        said(&good)
+    );
+    let forged = dir.join("forged");
+    copy(log, &forged);
+    let line = note.find(&format!("\u{2014} {POST_QUANTUM}")).unwrap();
+    flip(&forged.join("checkpoint"), line + 500);
+    let judged = tlog_scales(&forged, &keys);
+    assert_eq!(judged.status.code(), Some(1), "{}", said(&judged));
+    std::fs::remove_dir_all(&forged).unwrap();
 }
 
 /// Two programs that share nothing with ours, tlog-scales and Go's own log code, accept the log with all signatures, and refuse it once

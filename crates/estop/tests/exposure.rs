@@ -229,7 +229,9 @@ async fn a_shop_s_staff_list_reads_customers_and_its_triggers_copy_them() {
             "auditor rows trigger_copy",
             "report rows definer_function",
             "report rows view",
-            "staff rows table_grant"
+            "staff rows definer_function",
+            "staff rows table_grant",
+            "support rows definer_function"
         ]
     );
 }
@@ -319,6 +321,7 @@ async fn with_least_rights_what_was_not_seen_is_said() {
 fn certificate(folder: &Path, name: &str) -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
@@ -394,4 +397,48 @@ async fn a_server_that_wants_tls_is_read_by_tls() {
     certificate(folder.path(), "other");
     assert_eq!(code(&by(&authority_only)), 3);
     assert_eq!(code(&named(&trusted)), 3);
+    // Who reads is known by a certificate alone.
+    let (chain, key) = certificate(folder.path(), "postgres");
+    let authority = fs::read_to_string(folder.path().join("ca.pem")).unwrap();
+    let sql = format!("COPY ({}) TO PROGRAM 'cat > root.crt'", lines(&authority));
+    admin.batch_execute(&sql).await.unwrap();
+    let hba = "local all all trust\nhostssl all all 127.0.0.0/8 cert\n";
+    fs::write(data.join("pg_hba.conf"), hba).unwrap();
+    admin
+        .batch_execute("ALTER SYSTEM SET ssl_ca_file = 'root.crt'")
+        .await
+        .unwrap();
+    admin.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let file = |name: &str, pem: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, pem).unwrap();
+        path.display().to_string()
+    };
+    let (chain, key) = (file("client.pem", &chain), file("client.key", &key));
+    let own = format!("sslmode=require&sslcert={chain}&sslkey={key}");
+    for _ in 0..100 {
+        if code(&by("sslmode=require")) == 3 && code(&by(&own)) == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let (stranger, strangers) = certificate(folder.path(), "postgres");
+    let (stranger, strangers) = (file("stranger.pem", &stranger), file("stranger.key", &strangers));
+    for (output, expected, what) in [
+        (by(&own), 0, "the certificate of postgres"),
+        (by("sslmode=require"), 3, "no certificate"),
+        (
+            by(&format!("sslcert={stranger}&sslkey={strangers}")),
+            3,
+            "of another authority",
+        ),
+        (
+            by(&format!("sslcert={chain}&sslkey={strangers}")),
+            2,
+            "another's key",
+        ),
+        (by(&format!("{own}&sslpassword=x")), 2, "an encrypted key"),
+    ] {
+        assert_eq!(code(&output), expected, "{what}: {}", errors(&output));
+    }
 }

@@ -269,6 +269,19 @@ fn an_empty_database_and_one_of_thousands_of_tables() {
         &["--schema", "few"],
     );
     assert_eq!(few["datasets"].as_array().unwrap().len(), 1);
+    let typo = database.path("typo");
+    let url = database.admin("postgres");
+    let refused = estop(&[
+        "init",
+        typo.to_str().unwrap(),
+        "--upstream",
+        &url,
+        "--schema",
+        "fwe",
+    ]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("schema `fwe`"));
+    assert!(!typo.exists());
 }
 
 #[test]

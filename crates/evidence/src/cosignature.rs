@@ -1,15 +1,19 @@
 //! Cosignatures (C2SP tlog-cosignature): a witness says that, at a time, a checkpoint was that of the largest
 //! consistent tree of its log that the witness had seen.
 //!
-//! Ed25519 (signature type 4) only; lines of other types are carried and ignored like those of any unknown key.
+//! Ed25519 (signature type 4) and ML-DSA-44 (type 6, FIPS 204: what a quantum computer will not forge); lines of other types are carried and
+//! ignored like those of any unknown key.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use aws_lc_rs::signature::{KeyPair as _, ML_DSA_44, ML_DSA_44_SIGNING, PqdsaKeyPair, UnparsedPublicKey};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use jiff::Timestamp;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::checkpoint::Checkpoint;
 use crate::id::Origin;
 use crate::note::{self, KeyError, Note, NoteError};
 use crate::witness::Consistent;
@@ -17,7 +21,18 @@ use crate::witness::Consistent;
 /// The signature type of Ed25519 cosignatures, by which key ids and encoded keys begin.
 const COSIGNATURE: u8 = 4;
 
-/// First bytes of what is signed.
+/// The same of ML-DSA-44 cosignatures.
+const ML_DSA: u8 = 6;
+
+/// Bytes of a public key of ML-DSA-44, of its type and itself, and of a signature.
+const ML_DSA_KEY: usize = 1312;
+const ML_DSA_TYPED: usize = 1 + ML_DSA_KEY;
+const ML_DSA_SIGNATURE: usize = 2420;
+
+/// What ML-DSA-44 signs begins so: it is about a tree from its first leaf on.
+const SUBTREE: &[u8] = b"subtree/v1\n\0";
+
+/// First bytes of what is signed with Ed25519.
 const HEADER: &str = "cosignature/v1";
 
 /// Bytes of a time before each signature.
@@ -27,25 +42,69 @@ const TIME_BYTES: usize = 8;
 #[derive(Clone)]
 pub struct CosignerKey {
     name: Origin,
-    key: SigningKey,
+    key: Secret,
 }
 
-/// A witness's public key, under the name it cosigns with. Its text is the C2SP vkey: `name+id+base64(0x04 ||
-/// key)`.
+#[derive(Clone)]
+enum Secret {
+    Ed25519(SigningKey),
+    MlDsa(Zeroizing<[u8; 32]>, Arc<PqdsaKeyPair>),
+}
+
+/// The system's library does not make a key of ML-DSA-44 of a seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no key of ML-DSA-44 can be made")]
+pub struct NoMlDsa;
+
+/// A witness's public key, under the name it cosigns with. Its text is the C2SP vkey: `name+id+base64(type ||
+/// key)`, the type 4 (Ed25519) or 6 (ML-DSA-44).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessKey {
     name: Origin,
     id: [u8; 4],
-    key: VerifyingKey,
+    key: Public,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Public {
+    Ed25519(VerifyingKey),
+    MlDsa(Arc<[u8]>),
+}
+
+impl Public {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Ed25519(_) => COSIGNATURE,
+            Self::MlDsa(_) => ML_DSA,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => key.as_bytes(),
+            Self::MlDsa(key) => key,
+        }
+    }
 }
 
 impl CosignerKey {
     /// The key that follows from `seed`, 32 bytes from the system's random source, under `name`. A key must not be
     /// used under two names, nor for anything else: what it signs does not name the witness.
     pub fn generate(mut seed: [u8; 32], name: Origin) -> Self {
-        let key = SigningKey::from_bytes(&seed);
+        let key = Secret::Ed25519(SigningKey::from_bytes(&seed));
         seed.zeroize();
         Self { name, key }
+    }
+
+    /// The same, of ML-DSA-44.
+    ///
+    /// # Errors
+    /// The library makes none.
+    pub fn generate_ml_dsa(seed: [u8; 32], name: Origin) -> Result<Self, NoMlDsa> {
+        let seed = Zeroizing::new(seed);
+        let pair = PqdsaKeyPair::from_seed(&ML_DSA_44_SIGNING, seed.as_slice()).map_err(|_| NoMlDsa)?;
+        let key = Secret::MlDsa(seed, Arc::new(pair));
+        Ok(Self { name, key })
     }
 
     /// Reads what [`CosignerKey::encode`] writes.
@@ -53,11 +112,20 @@ impl CosignerKey {
     /// # Errors
     /// The text is no such key; the error shows nothing of it.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let (name, id, seed) = note::split_secret(text, COSIGNATURE).ok_or(KeyError::Form {
+        let form = KeyError::Form {
             what: "witness's secret key",
             form: "PRIVATE+KEY+<name>+<id>+<base64>",
-        })?;
-        let key = Self::generate(*seed, name);
+        };
+        let (key, id) = if let Some((name, id, seed)) = note::split_secret(text, COSIGNATURE) {
+            (Self::generate(*seed, name), id)
+        } else {
+            let (name, id, seed) = note::split_secret(text, ML_DSA).ok_or(form)?;
+            let form = KeyError::Form {
+                what: "witness's secret key",
+                form: "a seed of ML-DSA-44",
+            };
+            (Self::generate_ml_dsa(*seed, name).map_err(|_| form)?, id)
+        };
         if key.id() == id {
             Ok(key)
         } else {
@@ -65,9 +133,17 @@ impl CosignerKey {
         }
     }
 
-    /// The secret key as text: `PRIVATE+KEY+<name>+<id>+<base64(0x04 || seed)>`.
+    /// The secret key as text: `PRIVATE+KEY+<name>+<id>+<base64(type || seed)>`.
     pub fn encode(&self) -> Zeroizing<String> {
-        note::join_secret(&self.name, self.id(), COSIGNATURE, &self.key)
+        match &self.key {
+            Secret::Ed25519(key) => note::join_secret(&self.name, self.id(), COSIGNATURE, key.as_bytes()),
+            Secret::MlDsa(seed, _) => note::join_secret(&self.name, self.id(), ML_DSA, seed),
+        }
+    }
+
+    /// Whether it is of ML-DSA-44.
+    pub fn is_ml_dsa(&self) -> bool {
+        matches!(self.key, Secret::MlDsa(..))
     }
 
     /// The name it cosigns with.
@@ -80,7 +156,14 @@ impl CosignerKey {
         WitnessKey {
             name: self.name.clone(),
             id: self.id(),
-            key: self.key.verifying_key(),
+            key: self.public(),
+        }
+    }
+
+    fn public(&self) -> Public {
+        match &self.key {
+            Secret::Ed25519(key) => Public::Ed25519(key.verifying_key()),
+            Secret::MlDsa(_, pair) => Public::MlDsa(pair.public_key().as_ref().into()),
         }
     }
 
@@ -89,23 +172,42 @@ impl CosignerKey {
     ///
     /// # Errors
     /// The time is before 1970.
-    pub fn cosign(&self, consistent: &Consistent, now: Timestamp) -> Result<String, BeforeEpoch> {
-        let time = u64::try_from(now.as_second()).map_err(|_| BeforeEpoch)?;
-        let message = message(&consistent.checkpoint().to_text(), time);
-        let signature = self.key.sign(message.as_bytes()).to_bytes();
+    pub fn cosign(&self, consistent: &Consistent, now: Timestamp) -> Result<String, NotCosigned> {
+        let time = u64::try_from(now.as_second()).map_err(|_| NotCosigned::Time)?;
+        let checkpoint = consistent.checkpoint();
+        let signature = match &self.key {
+            Secret::Ed25519(key) => {
+                let message = message(&checkpoint.to_text(), time);
+                key.sign(message.as_bytes()).to_bytes().to_vec()
+            }
+            Secret::MlDsa(_, pair) => {
+                let message = subtree(&self.name, time, checkpoint).ok_or(NotCosigned::Unsigned)?;
+                let mut signature = vec![0; ML_DSA_SIGNATURE];
+                pair.sign(&message, &mut signature)
+                    .map_err(|_| NotCosigned::Unsigned)?;
+                signature
+            }
+        };
         let timed: Vec<u8> = time.to_be_bytes().into_iter().chain(signature).collect();
         Ok(note::write_line(&self.name, self.id(), &timed))
     }
 
     fn id(&self) -> [u8; 4] {
-        note::key_id(&self.name, COSIGNATURE, self.key.verifying_key().as_bytes())
+        let public = self.public();
+        note::key_id(&self.name, public.kind(), public.as_bytes())
     }
 }
 
-/// A clock that stands before 1970: no cosignature has such a time.
+/// Why nothing was cosigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a cosignature's time cannot be before 1970")]
-pub struct BeforeEpoch;
+pub enum NotCosigned {
+    /// The clock stands before 1970: no cosignature has such a time.
+    #[error("a cosignature's time cannot be before 1970")]
+    Time,
+    /// The library that signs failed.
+    #[error("the signature could not be made")]
+    Unsigned,
+}
 
 impl fmt::Debug for CosignerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,8 +221,8 @@ impl WitnessKey {
         &self.name
     }
 
-    /// The public key's 32 bytes (RFC 8032 section 5.1.5).
-    pub fn as_bytes(&self) -> &[u8; 32] {
+    /// The public key's bytes: 32 of Ed25519 (RFC 8032 section 5.1.5), 1,312 of ML-DSA-44 (FIPS 204).
+    pub fn as_bytes(&self) -> &[u8] {
         self.key.as_bytes()
     }
 
@@ -142,9 +244,20 @@ impl WitnessKey {
     fn verify(&self, text: &str, timed: &[u8]) -> Option<Timestamp> {
         let (time, signature) = timed.split_first_chunk::<TIME_BYTES>()?;
         let seconds = u64::from_be_bytes(*time);
-        let signature = Signature::from_slice(signature).ok()?;
-        let message = message(text, seconds);
-        self.key.verify_strict(message.as_bytes(), &signature).ok()?;
+        match &self.key {
+            Public::Ed25519(key) => {
+                let signature = Signature::from_slice(signature).ok()?;
+                let message = message(text, seconds);
+                key.verify_strict(message.as_bytes(), &signature).ok()?;
+            }
+            Public::MlDsa(key) => {
+                // It covers origin, size and root, and nothing else that a text may hold.
+                let checkpoint = Checkpoint::parse(text).ok()?;
+                let message = subtree(&self.name, seconds, &checkpoint)?;
+                let key = UnparsedPublicKey::new(&ML_DSA_44, key);
+                key.verify(&message, signature).ok()?;
+            }
+        }
         Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
     }
 }
@@ -154,7 +267,7 @@ impl fmt::Display for WitnessKey {
         f.write_str(&note::join_key(
             &self.name,
             self.id,
-            COSIGNATURE,
+            self.key.kind(),
             self.key.as_bytes(),
         ))
     }
@@ -164,18 +277,20 @@ impl FromStr for WitnessKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let (name, id, key) = note::split_key(text, COSIGNATURE).ok_or(KeyError::Form {
-            what: "witness's key",
-            form: "<name>+<id>+<base64>, of type 4 (C2SP tlog-cosignature, Ed25519)",
-        })?;
-        if note::key_id(&name, COSIGNATURE, &key) != id {
+        let (name, id, key) = if let Some((name, id, key)) = note::split_key(text, COSIGNATURE) {
+            (name, id, Public::Ed25519(note::point(&key)?))
+        } else {
+            let long = note::split_long_key::<ML_DSA_TYPED>(text, ML_DSA);
+            let (name, id, key) = long.ok_or(KeyError::Form {
+                what: "witness's key",
+                form: "<name>+<id>+<base64>, of type 4 or 6 (C2SP tlog-cosignature, Ed25519 or ML-DSA-44)",
+            })?;
+            (name, id, Public::MlDsa(key.into()))
+        };
+        if note::key_id(&name, key.kind(), key.as_bytes()) != id {
             return Err(KeyError::Id);
         }
-        Ok(Self {
-            name,
-            id,
-            key: note::point(&key)?,
-        })
+        Ok(Self { name, id, key })
     }
 }
 
@@ -205,6 +320,23 @@ pub fn with_cosignature(note: &str, lines: &str, key: &WitnessKey) -> Result<(St
 /// What is signed: header, time, and the checkpoint's whole text.
 fn message(text: &str, seconds: u64) -> String {
     format!("{HEADER}\ntime {seconds}\n{text}")
+}
+
+/// What ML-DSA-44 signs: a label, and then name, time, origin, first leaf, size and root. `None`: a name that has no length of one byte.
+fn subtree(name: &Origin, seconds: u64, checkpoint: &Checkpoint) -> Option<Vec<u8>> {
+    let mut message = SUBTREE.to_vec();
+    let text = |message: &mut Vec<u8>, text: &Origin| {
+        message.push(u8::try_from(text.as_str().len()).ok()?);
+        message.extend_from_slice(text.as_str().as_bytes());
+        Some(())
+    };
+    text(&mut message, name)?;
+    message.extend_from_slice(&seconds.to_be_bytes());
+    text(&mut message, &checkpoint.origin)?;
+    message.extend_from_slice(&0_u64.to_be_bytes());
+    message.extend_from_slice(&checkpoint.size.to_be_bytes());
+    message.extend_from_slice(&checkpoint.root.0);
+    Some(message)
 }
 
 #[cfg(test)]

@@ -19,13 +19,15 @@ use crate::hash::{Hash, decode_base64};
 use crate::id::{AgreementId, Custodian, DirectiveNumber, PartnerId, PurposeId};
 
 mod approval;
-mod signature;
+mod particulars;
+pub(crate) mod signature;
 mod text;
 
 pub use approval::{ApprovalError, Approved, MAX_SIGNATURES, MAX_SKEW, MIN_PEOPLE, approve};
+pub use particulars::{MAX_NOTICE_BYTES, MAX_PARTICULAR_BYTES, Particulars};
 pub use signature::{MAX_SIGNATURE_BYTES, SignatureForm};
 
-/// Longest directive in bytes: every field at its longest comes to about 1,300.
+/// Longest directive in bytes: every field at its longest comes to about 3,800.
 pub const MAX_DIRECTIVE_BYTES: usize = 4_096;
 
 /// Longest basis in bytes: a line that names an order, an ordinance or a docket, not its reasons.
@@ -45,6 +47,10 @@ pub enum Order {
     Approve(EstateTerms),
     /// End all access in scope, for good.
     Terminate(Scope),
+    /// End all access in scope until a time.
+    Suspend(Suspension),
+    /// Lift what an earlier directive has ended.
+    Reinstate(Reinstatement),
 }
 
 /// The kinds of order there are.
@@ -55,9 +61,31 @@ pub enum OrderKind {
     Approve,
     /// [`Order::Terminate`].
     Terminate,
+    /// [`Order::Suspend`].
+    Suspend,
+    /// [`Order::Reinstate`].
+    Reinstate,
 }
 
-/// Whose access a termination ends.
+/// What a suspension ends, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// Whose access.
+    pub scope: Scope,
+    /// When it lapses by itself: a whole second after the directive was issued.
+    pub until: Timestamp,
+}
+
+/// What a reinstatement gives back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reinstatement {
+    /// To whom.
+    pub partner: PartnerId,
+    /// What this directive has ended, and nothing that another has.
+    pub lifts: DirectiveNumber,
+}
+
+/// Whose access a termination or a suspension ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The partner it is about.
@@ -96,6 +124,10 @@ pub struct Draft {
     /// The legal basis in words: one line, 1 to [`MAX_BASIS_BYTES`] bytes, without characters that change how
     /// a line reads.
     pub basis: String,
+    /// What else the law asks an order to say.
+    pub particulars: Particulars,
+    /// SHA-256 of the preview: what those who sign were told that it does.
+    pub preview: Option<Hash>,
     /// When it was drawn up, in whole seconds.
     pub issued: Timestamp,
     /// When it may no longer be carried out, in whole seconds; after `issued`, by at most [`MAX_LIFETIME`].
@@ -142,6 +174,27 @@ pub enum DirectiveError {
          characters and marks that turn the direction of writing"
     )]
     Basis,
+    /// One of the particulars is empty, too long, or holds characters that change how a line reads.
+    #[error(
+        "`{key}` of a directive is one line of 1 to {most} bytes, without spaces at its ends, control characters and marks \
+         that turn the direction of writing"
+    )]
+    Particular {
+        /// Which.
+        key: &'static str,
+        /// How long it may be.
+        most: usize,
+    },
+    /// A suspension that is over when it begins.
+    #[error(
+        "a suspension lasts until a time after it is issued; this one is issued {issued} and lasts until {until}"
+    )]
+    Until {
+        /// When it was issued.
+        issued: Timestamp,
+        /// Until when it lasts.
+        until: Timestamp,
+    },
     /// A time has a fraction of a second, or a year of other than four digits.
     #[error("a time of a directive is a whole second of the years 0 to 9999, not `{0}`")]
     Time(Timestamp),
@@ -173,16 +226,23 @@ impl Order {
         match self {
             Self::Approve(_) => OrderKind::Approve,
             Self::Terminate(_) => OrderKind::Terminate,
+            Self::Suspend(_) => OrderKind::Suspend,
+            Self::Reinstate(_) => OrderKind::Reinstate,
         }
     }
 }
 
 impl OrderKind {
+    /// All kinds there are.
+    pub const ALL: [Self; 4] = [Self::Approve, Self::Terminate, Self::Suspend, Self::Reinstate];
+
     /// The order as it stands in a directive.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Approve => "approve",
             Self::Terminate => "terminate",
+            Self::Suspend => "suspend",
+            Self::Reinstate => "reinstate",
         }
     }
 }
@@ -226,11 +286,20 @@ impl Directive {
     /// # Errors
     /// The fields break a rule that their types cannot express: see [`DirectiveError`].
     pub fn new(draft: Draft) -> Result<Self, DirectiveError> {
-        if !is_plain_line(&draft.basis) {
+        if draft.basis.len() > MAX_BASIS_BYTES || !is_plain_line(&draft.basis) {
             return Err(DirectiveError::Basis);
         }
-        for time in [draft.issued, draft.expires] {
+        draft.particulars.check()?;
+        let until = match &draft.order {
+            Order::Suspend(suspension) => Some(suspension.until),
+            Order::Approve(_) | Order::Terminate(_) | Order::Reinstate(_) => None,
+        };
+        for time in [draft.issued, draft.expires].into_iter().chain(until) {
             form::format_time(time).ok_or(DirectiveError::Time(time))?;
+        }
+        let issued = draft.issued;
+        if let Some(until) = until.filter(|until| *until <= issued) {
+            return Err(DirectiveError::Until { issued, until });
         }
         let lifetime = draft.expires.duration_since(draft.issued);
         if lifetime <= SignedDuration::ZERO || lifetime > MAX_LIFETIME {
@@ -256,24 +325,53 @@ impl Directive {
         text::parse(bytes)
     }
 
-    /// What it ends, if it is a termination.
+    /// What it ends, if it is a termination or a suspension.
     pub fn scope(&self) -> Option<&Scope> {
         match &self.order {
-            Order::Terminate(scope) => Some(scope),
-            Order::Approve(_) => None,
+            Order::Terminate(scope) | Order::Suspend(Suspension { scope, .. }) => Some(scope),
+            Order::Approve(_) | Order::Reinstate(_) => None,
         }
+    }
+
+    /// When what it ends comes back by itself, if it is a suspension.
+    pub fn until(&self) -> Option<Timestamp> {
+        match &self.order {
+            Order::Suspend(suspension) => Some(suspension.until),
+            Order::Approve(_) | Order::Terminate(_) | Order::Reinstate(_) => None,
+        }
+    }
+
+    /// What it gives back, if it is a reinstatement.
+    pub fn reinstates(&self) -> Option<&Reinstatement> {
+        match &self.order {
+            Order::Reinstate(reinstatement) => Some(reinstatement),
+            Order::Approve(_) | Order::Terminate(_) | Order::Suspend(_) => None,
+        }
+    }
+
+    /// The partner it is about, if it is about one.
+    pub fn partner(&self) -> Option<&PartnerId> {
+        let given_back = self.reinstates().map(|reinstatement| &reinstatement.partner);
+        self.scope().map(|scope| &scope.partner).or(given_back)
     }
 
     /// What it approves, if it is an approval.
     pub fn terms(&self) -> Option<&EstateTerms> {
         match &self.order {
             Order::Approve(terms) => Some(terms),
-            Order::Terminate(_) => None,
+            Order::Terminate(_) | Order::Suspend(_) | Order::Reinstate(_) => None,
         }
     }
 }
 
 impl Scope {
+    /// Whether this purpose of this agreement of this partner is in it.
+    pub fn covers(&self, partner: &PartnerId, agreement: &AgreementId, purpose: &PurposeId) -> bool {
+        self.partner == *partner
+            && self.agreement.as_ref().is_none_or(|ours| ours == agreement)
+            && self.purpose.as_ref().is_none_or(|ours| ours == purpose)
+    }
+
     /// Whether it is about all that the partner has, rather than one agreement or purpose.
     pub fn is_whole_partner(&self) -> bool {
         self.agreement.is_none() && self.purpose.is_none()
@@ -288,11 +386,8 @@ impl Deref for Directive {
     }
 }
 
-fn is_plain_line(text: &str) -> bool {
-    (1..=MAX_BASIS_BYTES).contains(&text.len())
-        && !text.starts_with(' ')
-        && !text.ends_with(' ')
-        && !text.chars().any(is_deceptive)
+pub(crate) fn is_plain_line(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(' ') && !text.ends_with(' ') && !text.chars().any(is_deceptive)
 }
 
 /// Whether a character makes a line read otherwise than its characters stand: controls, line and paragraph

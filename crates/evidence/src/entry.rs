@@ -15,6 +15,9 @@ use crate::hash::{self, Hash};
 use crate::id::{AgreementId, PartnerId, PurposeId};
 
 pub(crate) mod text;
+mod view;
+
+pub use view::EntryView;
 
 /// Longest entry in bytes: an entry bundle (C2SP tlog-tiles) gives each entry's length in two.
 pub const MAX_ENTRY_BYTES: usize = 65_535;
@@ -26,6 +29,8 @@ const HEADER: &str = "estop/entry/v1";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// A partner has answered the notice of a correction.
+    Acknowledged,
     /// A database was changed to fit the estate.
     Applied,
     /// The database's side of a directive was carried out, with the catalog's evidence.
@@ -36,6 +41,8 @@ pub enum Kind {
     Closed,
     /// Further rows of a long result.
     Continuation,
+    /// A partner was to be told that a record it was given was corrected.
+    Correction,
     /// What a session that was cut had received up to its end.
     Cut,
     /// A directive was accepted.
@@ -50,6 +57,8 @@ pub enum Kind {
     Ended,
     /// The policy in force has a new number.
     Epoch,
+    /// Keys of entries were destroyed: nobody can read their private records any more.
+    Erased,
     /// The main log begins: its first leaf.
     Genesis,
     /// A partner's log begins, or is open again.
@@ -60,6 +69,8 @@ pub enum Kind {
     Refusal,
     /// A session was permitted.
     Session,
+    /// Overseers opened private records that were under seal.
+    Unsealed,
 }
 
 /// One leaf. Fields that are `None` do not stand in it.
@@ -129,12 +140,14 @@ pub enum EntryError {
 
 impl Kind {
     /// Every kind, in the order of their text.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
+        Self::Acknowledged,
         Self::Applied,
         Self::CarriedOut,
         Self::Census,
         Self::Closed,
         Self::Continuation,
+        Self::Correction,
         Self::Cut,
         Self::Directive,
         Self::Disclosure,
@@ -142,21 +155,25 @@ impl Kind {
         Self::Drift,
         Self::Ended,
         Self::Epoch,
+        Self::Erased,
         Self::Genesis,
         Self::Opened,
         Self::Outcome,
         Self::Refusal,
         Self::Session,
+        Self::Unsealed,
     ];
 
     /// The kind as it stands in an entry.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Acknowledged => "acknowledged",
             Self::Applied => "applied",
             Self::CarriedOut => "carried-out",
             Self::Census => "census",
             Self::Closed => "closed",
             Self::Continuation => "continuation",
+            Self::Correction => "correction",
             Self::Cut => "cut",
             Self::Directive => "directive",
             Self::Disclosure => "disclosure",
@@ -164,11 +181,13 @@ impl Kind {
             Self::Drift => "drift",
             Self::Ended => "ended",
             Self::Epoch => "epoch",
+            Self::Erased => "erased",
             Self::Genesis => "genesis",
             Self::Opened => "opened",
             Self::Outcome => "outcome",
             Self::Refusal => "refusal",
             Self::Session => "session",
+            Self::Unsealed => "unsealed",
         }
     }
 
@@ -181,17 +200,21 @@ impl Kind {
             | Self::Disclosure
             | Self::Opened
             | Self::Outcome => true,
-            Self::Applied
+            Self::Acknowledged
+            | Self::Applied
             | Self::CarriedOut
             | Self::Census
+            | Self::Correction
             | Self::Directive
             | Self::Drained
             | Self::Drift
             | Self::Ended
             | Self::Epoch
+            | Self::Erased
             | Self::Genesis
             | Self::Refusal
-            | Self::Session => false,
+            | Self::Session
+            | Self::Unsealed => false,
         }
     }
 }
@@ -254,58 +277,7 @@ impl Entry {
     /// # Errors
     /// The bytes are no entry: what is wrong, and on which line.
     pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
-        if bytes.len() > MAX_ENTRY_BYTES {
-            return Err(EntryError::TooLong { bytes: bytes.len() });
-        }
-        let text = std::str::from_utf8(bytes).map_err(|error| EntryError::NotText {
-            at: error.valid_up_to(),
-        })?;
-        let (head, body) = match text.split_once("\n\n") {
-            Some((head, body)) => (head, Some(body.to_owned())),
-            None => {
-                let line = text.split('\n').count();
-                (
-                    text.strip_suffix('\n').ok_or(EntryError::Line {
-                        line,
-                        expected: "a line feed at its end",
-                    })?,
-                    None,
-                )
-            }
-        };
-        let mut lines = Lines {
-            rest: head.split('\n').peekable(),
-            number: 1,
-        };
-        if lines.rest.next() != Some(HEADER) {
-            return Err(EntryError::Line {
-                line: 1,
-                expected: "`estop/entry/v1`",
-            });
-        }
-        let entry = Self {
-            kind: lines.required("kind", "`kind` and a known kind", |text| text.parse().ok())?,
-            time: lines.required(
-                "time",
-                "`time` and a time such as `2026-11-23T00:00:00Z`",
-                text::parse_time,
-            )?,
-            partner: lines.optional("partner", "a partner's id", |text| text.parse().ok())?,
-            agreement: lines.optional("agreement", "an agreement's id", |text| text.parse().ok())?,
-            purpose: lines.optional("purpose", "a purpose's id", |text| text.parse().ok())?,
-            place: lines.place()?,
-            commitment: lines.optional("commitment", "32 bytes in base64", |text| text.parse().ok())?,
-            body,
-        };
-        if lines.rest.next().is_some() {
-            let expected = "nothing more: each key once, in order, and only those that are known";
-            return Err(EntryError::Line {
-                line: lines.number.saturating_add(1),
-                expected,
-            });
-        }
-        entry.check()?;
-        Ok(entry)
+        EntryView::parse(bytes).map(|view| view.to_entry())
     }
 
     /// Hash of the entry as a leaf; the same in the main log and in the partner's.
@@ -317,15 +289,25 @@ impl Entry {
     }
 
     fn check(&self) -> Result<(), EntryError> {
-        let inside = self.kind.in_partner_log();
-        if self.place.is_some() != inside || (inside && self.partner.is_none()) {
-            return Err(EntryError::Place(self.kind));
-        }
-        let plain = |c: char| !c.is_control() || c == '\n' || c == '\t';
-        match &self.body {
-            Some(body) if !body.ends_with('\n') || !body.chars().all(plain) => Err(EntryError::Body),
-            _ => Ok(()),
-        }
+        check(
+            self.kind,
+            self.partner.is_some(),
+            self.place.is_some(),
+            self.body.as_deref(),
+        )
+    }
+}
+
+/// The rules between fields.
+fn check(kind: Kind, partner: bool, place: bool, body: Option<&str>) -> Result<(), EntryError> {
+    let inside = kind.in_partner_log();
+    if place != inside || (inside && !partner) {
+        return Err(EntryError::Place(kind));
+    }
+    let plain = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    match body {
+        Some(body) if !body.ends_with('\n') || !body.chars().all(plain) => Err(EntryError::Body),
+        _ => Ok(()),
     }
 }
 
@@ -333,61 +315,6 @@ impl Entry {
 pub fn whole_second(time: Timestamp) -> Timestamp {
     // Cutting off moves towards the epoch, so the result is in range whenever `time` is.
     Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
-/// The lines of an entry's head that have not been read yet.
-struct Lines<'a> {
-    rest: std::iter::Peekable<std::str::Split<'a, char>>,
-    /// Number of the line read last.
-    number: usize,
-}
-
-impl Lines<'_> {
-    fn optional<T>(
-        &mut self,
-        key: &str,
-        expected: &'static str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, EntryError> {
-        let value = self
-            .rest
-            .peek()
-            .and_then(|line| line.strip_prefix(key))
-            .and_then(|rest| rest.strip_prefix(' '));
-        let Some(value) = value else {
-            return Ok(None);
-        };
-        self.rest.next();
-        self.number = self.number.saturating_add(1);
-        read(value).map(Some).ok_or(EntryError::Line {
-            line: self.number,
-            expected,
-        })
-    }
-
-    fn required<T>(
-        &mut self,
-        key: &str,
-        expected: &'static str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, EntryError> {
-        self.optional(key, expected, read)?.ok_or(EntryError::Line {
-            line: self.number.saturating_add(1),
-            expected,
-        })
-    }
-
-    fn place(&mut self) -> Result<Option<Place>, EntryError> {
-        let Some(sequence) =
-            self.optional("sequence", "a count without leading zeros", text::parse_decimal)?
-        else {
-            return Ok(None);
-        };
-        let previous = self.required("previous", "`previous` and 32 bytes in base64", |text| {
-            text.parse().ok()
-        })?;
-        Ok(Some(Place { sequence, previous }))
-    }
 }
 
 fn must(kind: Kind) -> &'static str {

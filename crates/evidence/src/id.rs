@@ -57,6 +57,11 @@ macro_rules! text_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// Whether a text is such a name.
+            pub fn is(text: &str) -> bool {
+                $check(text)
+            }
         }
 
         impl FromStr for $name {
@@ -142,6 +147,16 @@ text_id! {
     "1 to 63 of `a-z`, `0-9`, `.`, `_` and `-`, the first a letter or digit", is_officer
 }
 text_id! {
+    /// Overseers: those to whom records are sealed. `[a-z0-9][a-z0-9-]{0,62}`.
+    OverseersId, "the id of overseers",
+    "1 to 63 of `a-z`, `0-9` and `-`, the first no `-`", is_slug
+}
+text_id! {
+    /// A holder of a share of overseers' key. `[a-z0-9][a-z0-9._-]{0,62}`.
+    HolderId, "the id of a holder of a share",
+    "1 to 63 of `a-z`, `0-9`, `.`, `_` and `-`, the first a letter or digit", is_officer
+}
+text_id! {
     /// A directive's number, `D-YYYY-NNNN`: a year and a count within it, the count padded with zeros to four
     /// digits and no further, up to nine.
     DirectiveNumber, "a directive's number",
@@ -151,6 +166,10 @@ text_id! {
 text_id! {
     /// A session of a gateway: 16 lower-case hexadecimal digits, drawn at random.
     SessionId, "a session's id", "16 of `0-9` and `a-f`", is_session
+}
+text_id! {
+    /// A notice of a correction: `C-` and 16 lower-case hexadecimal digits, drawn at random.
+    CorrectionNumber, "the number of a notice of a correction", "`C-` and 16 of `0-9` and `a-f`", is_correction
 }
 text_id! {
     /// A custodian: a lower-case DNS name of at least two labels, at most [`MAX_CUSTODIAN_BYTES`] long. Also
@@ -179,6 +198,13 @@ impl From<u64> for SessionId {
     /// The id with these 64 bits, highest first.
     fn from(bits: u64) -> Self {
         Self(format!("{bits:016x}").into())
+    }
+}
+
+impl From<u64> for CorrectionNumber {
+    /// The number with these 64 bits, highest first.
+    fn from(bits: u64) -> Self {
+        Self(format!("C-{bits:016x}").into())
     }
 }
 
@@ -249,6 +275,10 @@ fn is_session(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+fn is_correction(text: &str) -> bool {
+    text.strip_prefix("C-").is_some_and(is_session)
 }
 
 fn is_custodian(text: &str) -> bool {

@@ -190,7 +190,7 @@ impl SignerKey {
     /// The secret key as text: `PRIVATE+KEY+<name>+<id>+<base64(type || seed)>`, the form Go's note tools
     /// use.
     pub fn encode(&self) -> Zeroizing<String> {
-        join_secret(&self.name, self.id(), ED25519, &self.key)
+        join_secret(&self.name, self.id(), ED25519, self.key.as_bytes())
     }
 
     /// The name it signs with.
@@ -413,22 +413,39 @@ pub(crate) fn write_line(name: impl fmt::Display, id: [u8; 4], signature: &[u8])
 
 /// Name, id and key of `name+id+base64(type || key)` with that type.
 pub(crate) fn split_key(text: &str, kind: u8) -> Option<(Origin, [u8; 4], [u8; 32])> {
+    let (name, id, bytes) = split(text)?;
+    let bytes = Zeroizing::new(decode_base64::<33>(bytes)?);
+    let (&found, key) = bytes.split_first()?;
+    (found == kind).then_some((name, id, key.try_into().ok()?))
+}
+
+/// The same of a key of another length: `LENGTH` is that of the type and the key.
+pub(crate) fn split_long_key<const LENGTH: usize>(
+    text: &str,
+    kind: u8,
+) -> Option<(Origin, [u8; 4], Vec<u8>)> {
+    let (name, id, bytes) = split(text)?;
+    let bytes = decode_base64::<LENGTH>(bytes)?;
+    let (&found, key) = bytes.split_first()?;
+    (found == kind).then_some((name, id, key.to_vec()))
+}
+
+/// Name, id, and type with key in base64.
+fn split(text: &str) -> Option<(Origin, [u8; 4], &str)> {
     let (name, rest) = text.split_once('+')?;
     let (id, bytes) = rest.split_once('+')?;
     let number = u32::from_str_radix(id, 16).ok()?;
     let id = Some(number.to_be_bytes()).filter(|bytes| hex(*bytes) == id)?;
-    let bytes = Zeroizing::new(decode_base64::<33>(bytes)?);
-    let (&found, key) = bytes.split_first()?;
-    (found == kind).then_some((name.parse().ok()?, id, key.try_into().ok()?))
+    Some((name.parse().ok()?, id, bytes))
 }
 
 /// What [`split_key`] reads.
-pub(crate) fn join_key(name: &Origin, id: [u8; 4], kind: u8, key: &[u8; 32]) -> Zeroizing<String> {
-    let mut bytes = Zeroizing::new([kind; 33]);
+pub(crate) fn join_key(name: &Origin, id: [u8; 4], kind: u8, key: &[u8]) -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new(vec![kind; key.len().saturating_add(1)]);
     for (to, from) in bytes.iter_mut().skip(1).zip(key) {
         *to = *from;
     }
-    let encoded = Zeroizing::new(STANDARD.encode(&bytes[..]));
+    let encoded = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
     Zeroizing::new(format!("{name}+{}+{}", hex(id), encoded.as_str()))
 }
 
@@ -439,8 +456,8 @@ pub(crate) fn split_secret(text: &str, kind: u8) -> Option<(Origin, [u8; 4], Zer
 }
 
 /// What [`split_secret`] reads.
-pub(crate) fn join_secret(name: &Origin, id: [u8; 4], kind: u8, key: &SigningKey) -> Zeroizing<String> {
-    let key = join_key(name, id, kind, key.as_bytes());
+pub(crate) fn join_secret(name: &Origin, id: [u8; 4], kind: u8, seed: &[u8; 32]) -> Zeroizing<String> {
+    let key = join_key(name, id, kind, seed);
     Zeroizing::new(format!("{SECRET_PREFIX}{}", key.as_str()))
 }
 
@@ -455,7 +472,7 @@ pub(crate) fn point(bytes: &[u8; 32]) -> Result<VerifyingKey, KeyError> {
 }
 
 /// `SHA-256(name || 0x0A || type || public key)[:4]`.
-pub(crate) fn key_id(name: &Origin, kind: u8, key: &[u8; 32]) -> [u8; 4] {
+pub(crate) fn key_id(name: &Origin, kind: u8, key: &[u8]) -> [u8; 4] {
     let hash = Sha256::new()
         .chain_update(name.as_str())
         .chain_update([b'\n', kind])

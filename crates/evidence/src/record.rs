@@ -4,6 +4,8 @@
 //! entry's [commitment](crate::commitment) commits to. Texts that come from outside are cut at a bound when
 //! they enter a record ([`Clipped`], [`Excerpt`]), so that no client decides how long a record is.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -94,6 +96,12 @@ macro_rules! records {
         )*
     };
 }
+
+mod erasing;
+mod notices;
+
+pub use erasing::{ErasedRecord, UnsealedRecord};
+pub use notices::{AcknowledgedRecord, Answer, CorrectionRecord};
 
 records! {
     /// A session was permitted.
@@ -319,6 +327,9 @@ records! {
         /// The approval of the estate that the policy rests on; none if nothing is given by it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approval: Option<DirectiveNumber>,
+        /// Directives that end nothing any more since it: suspensions that lapsed, and what `directive` lifts.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lifted: Vec<DirectiveNumber>,
     }
 
     /// A partner's log ended with this leaf.
@@ -373,6 +384,37 @@ records! {
         /// Partners who are held from then on because of this database.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         held: Vec<PartnerId>,
+        /// The application that had been begun then and not finished: what differs can be what it left undone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unfinished: Option<Unfinished>,
+    }
+}
+
+/// An application of an estate that was begun, and of which nobody has said that it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unfinished {
+    /// When it was begun.
+    #[serde(with = "time::micros")]
+    pub begun: Timestamp,
+    /// SHA-256 of its estate, in hexadecimal.
+    pub estate_sha256: String,
+    /// The directive that approved it.
+    pub approval: DirectiveNumber,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            begun,
+            estate_sha256,
+            approval,
+        } = self;
+        let estate = estate_sha256.get(..12).unwrap_or(estate_sha256);
+        write!(
+            f,
+            "an apply of {begun} (estate {estate}, {approval}) was not finished; run `estop apply` again"
+        )
     }
 }
 

@@ -213,7 +213,7 @@ struct Reader {
     witnesses: Vec<Witness>,
     names: BTreeMap<String, Quorum>,
     members: BTreeSet<String>,
-    keys: BTreeSet<[u8; 32]>,
+    keys: BTreeSet<Vec<u8>>,
     groups: usize,
     quorum: Option<Quorum>,
 }
@@ -266,7 +266,7 @@ impl Reader {
         if self.witnesses.len() == MAX_OF_EACH {
             return Err(PolicyFault::TooMany);
         }
-        if !self.keys.insert(*key.as_bytes()) {
+        if !self.keys.insert(key.as_bytes().to_vec()) {
             return Err(PolicyFault::Twice(key.to_string()));
         }
         self.define(name, Quorum::Witness(self.witnesses.len()))?;

@@ -14,13 +14,16 @@ use std::path::Path;
 
 use evidence::checkpoint::Checkpoint;
 use evidence::commitment::{self, OpeningKey};
+use evidence::correction::{self, Correction};
 use evidence::entry::{Entry, Kind, Place};
+use evidence::erasure::Erased;
 use evidence::hash::{self, Hash};
-use evidence::id::{Custodian, PartnerId, SessionId};
+use evidence::id::{CorrectionNumber, Custodian, PartnerId, SessionId};
 use evidence::note::{SignerKey, VerifierKey};
 use evidence::opening::Opening;
 use evidence::proof::TlogProof;
-use evidence::record::{self, Disclosure, Outcome, ParameterValue};
+use evidence::receipt::{Leaf, Receipt};
+use evidence::record::{self, Disclosure, ErasedRecord, Outcome, ParameterValue};
 use evidence::tile;
 use evidence::tree::{self, Edge, HashReader, Node, ReadError};
 
@@ -147,6 +150,29 @@ fn entries() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// The record of an erasure.
+fn erased_record() -> Vec<u8> {
+    let record = ErasedRecord {
+        at: "2026-11-23T00:01:59.5Z".parse().unwrap(),
+        basis: "art. 17, request 2026-11".into(),
+        by: "uid 1000".into(),
+        records: 4,
+    };
+    record::encode(&record).unwrap()
+}
+
+/// Its entry; it stands in none of the logs above.
+fn erased_entry() -> Vec<u8> {
+    let erased = Erased::of(&[2, 5, 6, 7].into());
+    let commitment = commitment::commit(&opening_key(), &custodian().main_origin(), &erased_record());
+    let entry = Entry {
+        commitment: Some(commitment),
+        body: Some(erased.to_string()),
+        ..entry(Kind::Erased, "2026-11-23T00:02:00Z")
+    };
+    entry.encode().unwrap()
+}
+
 #[derive(Default)]
 struct Log {
     edge: Edge,
@@ -239,6 +265,8 @@ fn vectors() -> BTreeMap<&'static str, String> {
         ("log-entry-opened", text(&entries[1])),
         ("log-entry-disclosure", text(&entries[2])),
         ("log-entry-census", text(&entries[3])),
+        ("log-record-erased", text(&erased_record()) + "\n"),
+        ("log-entry-erased", text(&erased_entry())),
         ("log-leaves", lines(leaves)),
         ("log-roots", lines(&main.roots)),
         (
@@ -248,6 +276,8 @@ fn vectors() -> BTreeMap<&'static str, String> {
         ("log-checkpoint", main_proof.checkpoint.clone()),
         ("log-checkpoint-partner", partner_proof.checkpoint.clone()),
         ("log-proof", main_proof.to_string()),
+        ("log-correction", correction().sign(&key()).unwrap()),
+        ("log-receipt", receipt().sign(&key()).unwrap()),
         ("log-opening", text(&opening(&main_proof).encode())),
         ("log-proof-partner", partner_proof.to_string()),
         (
@@ -262,6 +292,45 @@ fn vectors() -> BTreeMap<&'static str, String> {
             lines(tile::new_tiles(0, 70_000).filter(partial)),
         ),
     ])
+}
+
+/// For both leaves of the partner's log.
+fn receipt() -> Receipt {
+    let leaf = |index: u64, entry: &Vec<u8>| Leaf {
+        index,
+        hash: hash::leaf(entry),
+        time: Entry::parse(entry).unwrap().time,
+    };
+    Receipt {
+        log: custodian().partner_origin(&partner()),
+        issued: "2026-11-23T00:00:03Z".parse().unwrap(),
+        leaves: (0..)
+            .zip(&entries()[1..3])
+            .map(|(at, entry)| leaf(at, entry))
+            .collect(),
+    }
+}
+
+fn correction() -> Correction {
+    Correction::new(correction::Draft {
+        custodian: custodian(),
+        number: CorrectionNumber::from(0x0123_4567_89ab_cdef),
+        partner: partner(),
+        dataset: "people".parse().unwrap(),
+        subject_key: "person_id".to_owned(),
+        subject: "7".to_owned(),
+        made: "2026-11-24T09:00:00Z".parse().unwrap(),
+        ledger_size: 4,
+        disclosures: 1,
+        listed: vec![correction::Given {
+            entry: 2,
+            time: "2026-11-23T00:00:02Z".parse().unwrap(),
+            agreement: "federal-2019".parse().unwrap(),
+            officer: Some("j.doe".parse().unwrap()),
+        }],
+        note: "born 1981-02-01, not 1980-02-01".to_owned(),
+    })
+    .unwrap()
 }
 
 #[test]
@@ -293,6 +362,14 @@ fn the_documents_vectors_check_out_against_each_other() {
     let document = document();
     let vector = |name: &str| document[name].as_str();
     let custodians_key: VerifierKey = vector("log-key").trim_end().parse().unwrap();
+    assert_eq!(
+        Correction::open(vector("log-correction"), &custodians_key).unwrap(),
+        correction()
+    );
+    assert_eq!(
+        Receipt::open(vector("log-receipt"), &custodians_key).unwrap(),
+        receipt()
+    );
     let main_key = custodians_key.renamed(&custodian().main_origin());
     let partner_key = custodians_key.renamed(&custodian().partner_origin(&partner()));
     assert_eq!(main_key.to_string(), vector("log-key-main").trim_end());

@@ -62,6 +62,19 @@ impl Released {
         Self(batch)
     }
 
+    /// Whether it ends with a `ReadyForQuery`.
+    pub(crate) fn ends_ready(&self) -> bool {
+        !self.0.shape.ready.is_empty() && !self.0.shape.open_tail
+    }
+
+    /// With messages that are not rows before the `ReadyForQuery` at its end.
+    pub(crate) fn before_ready(mut self, messages: Bytes) -> Self {
+        if self.ends_ready() {
+            self.0.insert(messages);
+        }
+        self
+    }
+
     /// What holds no row, and so needs no record. The rest of a row whose beginning was recorded with its whole
     /// length is none.
     pub(crate) fn without_rows(batch: Batch) -> Option<Self> {
@@ -172,6 +185,42 @@ impl Batch {
             rows: self.rows,
             row_bytes: self.row_bytes,
         });
+    }
+
+    /// Puts whole messages before the `ReadyForQuery` at the end.
+    fn insert(&mut self, messages: Bytes) {
+        let mut left = READY_BYTES;
+        let mut ready = Vec::new();
+        while left > 0 {
+            let Some(mut chunk) = self.chunks.pop_back() else {
+                break;
+            };
+            let taken = chunk.split_off(chunk.len().saturating_sub(left));
+            left = left.saturating_sub(taken.len());
+            ready.push(taken);
+            if !chunk.is_empty() {
+                self.chunks.push_back(chunk);
+            }
+        }
+        let (end, more) = (self.length, messages.len());
+        let before = end.saturating_sub(READY_BYTES);
+        // No row is behind it any more.
+        let mark = |offset| Mark {
+            offset,
+            rows: self.rows,
+            row_bytes: self.row_bytes,
+        };
+        let marks = [before, before.saturating_add(more), end.saturating_add(more)];
+        // At the very beginning a mark would make an empty slice.
+        let marks: Vec<Mark> = marks.into_iter().filter(|offset| *offset > 0).map(mark).collect();
+        self.marks.retain(|mark| mark.offset < before);
+        self.marks.extend(marks);
+        if let Some(first) = self.first_ready.as_mut().filter(|first| first.offset == end) {
+            first.offset = end.saturating_add(more);
+        }
+        self.chunks.push_back(messages);
+        self.chunks.extend(ready.into_iter().rev());
+        self.length = end.saturating_add(more);
     }
 
     /// Drops what stands before `mark`.

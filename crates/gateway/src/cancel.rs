@@ -5,13 +5,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wire::startup::CancelKey;
+use wire::startup::{CancelKey, Version};
 
 use crate::transport::Upstream;
 use crate::upstream;
 
-/// Bytes of the secret in protocol 3.0.
+/// Bytes of the secret up to protocol 3.1.
 const SECRET_BYTES: usize = 4;
+
+/// Bytes of the secret from protocol 3.2 on; as many as PostgreSQL's.
+const LONG_SECRET_BYTES: usize = 32;
 
 /// The keys of all sessions.
 #[derive(Clone, Debug, Default)]
@@ -36,17 +39,24 @@ impl Cancels {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a key for a session whose upstream key is `theirs`. `None`: no random bytes.
-    pub(crate) fn register(&self, server: &Upstream, theirs: &CancelKey) -> Option<Registered> {
+    /// Makes a key for a session whose upstream key is `theirs`, for a client that speaks this minor version. `None`: no
+    /// random bytes.
+    pub(crate) fn register(&self, server: &Upstream, theirs: &CancelKey, minor: u16) -> Option<Registered> {
         const TRIES: usize = 64;
+        let bytes = if minor >= Version::V3_2.minor {
+            LONG_SECRET_BYTES
+        } else {
+            SECRET_BYTES
+        };
         let mut entries = self.entries();
         for _ in 0..TRIES {
-            let (mut pid, mut secret) = ([0u8; 4], [0u8; SECRET_BYTES]);
+            let (mut pid, mut secret) = ([0u8; 4], [0u8; LONG_SECRET_BYTES]);
             getrandom::fill(&mut pid).ok()?;
             getrandom::fill(&mut secret).ok()?;
+            let secret = secret.get(..bytes)?;
             // libpq and others read it as a positive 32-bit number.
             let pid = u32::from_be_bytes(pid) & 0x7fff_ffff;
-            let ours = CancelKey::new(pid, &secret)?;
+            let ours = CancelKey::new(pid, secret)?;
             if pid != 0 && !entries.contains_key(&pid) {
                 let entry = Entry {
                     ours: ours.clone(),
@@ -87,7 +97,13 @@ impl Registered {
 
     /// Cancels what the session itself is doing upstream.
     pub(crate) async fn cancel(&self) {
-        self.cancels.cancel(&self.key).await;
+        self.canceling().await;
+    }
+
+    /// The same, for whoever does not wait here.
+    pub(crate) fn canceling(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (cancels, key) = (self.cancels.clone(), self.key.clone());
+        async move { cancels.cancel(&key).await }
     }
 }
 

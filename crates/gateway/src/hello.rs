@@ -4,12 +4,14 @@
 //! clear is taken for the TLS handshake and fails there (CVE-2021-23214).
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use wire::certificate;
+use wire::scram::EndPoint;
 use wire::startup::{self, ALPN, CancelKey, Packet, Start, StartupError, TLS_HANDSHAKE};
 
 use crate::transport::Client;
@@ -18,16 +20,55 @@ use crate::transport::Client;
 #[derive(Clone, Debug)]
 pub enum Tls {
     /// Clients must: by asking for it, or directly (PostgreSQL 17, with ALPN).
-    Required(Arc<ServerConfig>),
+    Required(ServerTls),
     /// No TLS at all: for a gateway behind a private link, and to measure what TLS costs.
     Off,
+}
+
+/// How the gateway encrypts.
+#[derive(Clone, Debug)]
+pub struct ServerTls(Arc<RwLock<Served>>);
+
+#[derive(Clone, Debug)]
+struct Served {
+    config: Arc<ServerConfig>,
+    end_point: Option<EndPoint>,
+}
+
+impl ServerTls {
+    /// With this configuration, whose certificate this is (DER): logins can be bound to it, if its signature names a hash
+    /// function (`wire::certificate::end_point`). Clients of PostgreSQL 17 and later begin with ALPN; those who begin with another
+    /// protocol than PostgreSQL's are refused.
+    #[must_use]
+    pub fn new(config: ServerConfig, certificate: &[u8]) -> Self {
+        Self(Arc::new(RwLock::new(Served::new(config, certificate))))
+    }
+
+    /// Connections are encrypted so from now on: with another certificate, other authorities or revocations.
+    pub fn becomes(&self, config: ServerConfig, certificate: &[u8]) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Served::new(config, certificate);
+    }
+
+    fn now(&self) -> Served {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Served {
+    fn new(mut config: ServerConfig, certificate: &[u8]) -> Self {
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Self {
+            config: Arc::new(config),
+            end_point: certificate::end_point(certificate),
+        }
+    }
 }
 
 /// What a connection turned out to be.
 #[derive(Debug)]
 pub(crate) enum Hello {
-    /// A session is to begin.
-    Start(Client, Start),
+    /// A session is to begin. Logins can be bound to the end point, if there is one.
+    Start(Client, Start, Option<EndPoint>),
     /// A statement of another session is to be cancelled. There is no answer.
     Cancel(CancelKey),
 }
@@ -54,7 +95,10 @@ pub(crate) async fn hello(tcp: TcpStream, tls: &Tls) -> Result<Hello, HelloError
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
     if first == [TLS_HANDSHAKE] {
-        return direct(tcp, tls).await;
+        return match tls {
+            Tls::Required(tls) => encrypted(tls.now(), tcp, true).await,
+            Tls::Off => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+        };
     }
     let mut tcp = tcp;
     // Each of the two requests may come once, in any order (libpq asks for GSSAPI first, then for TLS).
@@ -62,10 +106,9 @@ pub(crate) async fn hello(tcp: TcpStream, tls: &Tls) -> Result<Hello, HelloError
         match packet(&mut tcp).await {
             Ok(Packet::GssEncRequest) => tcp.write_all(b"N").await?,
             Ok(Packet::SslRequest) => match tls {
-                Tls::Required(config) => {
+                Tls::Required(tls) => {
                     tcp.write_all(b"S").await?;
-                    let stream = TlsAcceptor::from(Arc::clone(config)).accept(tcp).await?;
-                    return started(Client::Tls(Box::new(stream))).await;
+                    return encrypted(tls.now(), tcp, false).await;
                 }
                 Tls::Off => tcp.write_all(b"N").await?,
             },
@@ -73,7 +116,7 @@ pub(crate) async fn hello(tcp: TcpStream, tls: &Tls) -> Result<Hello, HelloError
             Ok(Packet::Start(start)) => {
                 return match tls {
                     Tls::Required(_) => Err(HelloError::NotEncrypted(Box::new(Client::Plain(tcp)))),
-                    Tls::Off => Ok(Hello::Start(Client::Plain(tcp), start)),
+                    Tls::Off => Ok(Hello::Start(Client::Plain(tcp), start, None)),
                 };
             }
             Err(error) => return Err(error.with(Client::Plain(tcp))),
@@ -82,21 +125,15 @@ pub(crate) async fn hello(tcp: TcpStream, tls: &Tls) -> Result<Hello, HelloError
     Err(HelloError::Again)
 }
 
-async fn direct(tcp: TcpStream, tls: &Tls) -> Result<Hello, HelloError> {
-    let Tls::Required(config) = tls else {
-        return Err(io::Error::from(io::ErrorKind::Unsupported).into());
-    };
-    let stream = TlsAcceptor::from(Arc::clone(config)).accept(tcp).await?;
-    if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+/// What comes encrypted. Who begins directly must name the protocol: else bytes meant for another server could come in.
+async fn encrypted(tls: Served, tcp: TcpStream, direct: bool) -> Result<Hello, HelloError> {
+    let stream = TlsAcceptor::from(tls.config).accept(tcp).await?;
+    if direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(HelloError::NoAlpn);
     }
-    started(Client::Tls(Box::new(stream))).await
-}
-
-/// The packet inside the encrypted connection.
-async fn started(mut client: Client) -> Result<Hello, HelloError> {
+    let mut client = Client::Tls(Box::new(stream));
     match packet(&mut client).await {
-        Ok(Packet::Start(start)) => Ok(Hello::Start(client, start)),
+        Ok(Packet::Start(start)) => Ok(Hello::Start(client, start, tls.end_point)),
         Ok(Packet::Cancel(key)) => Ok(Hello::Cancel(key)),
         Ok(Packet::SslRequest | Packet::GssEncRequest) => Err(HelloError::Again),
         Err(error) => Err(error.with(client)),

@@ -3,14 +3,19 @@
 //! A gateway holds no admin credentials, knows no DDL, and takes no orders but the policy in force, which it reads
 //! from the register. What it gives to a client it gives as `Released` batches, which only receipts make.
 
+mod authenticate;
 mod batch;
+mod budget;
 mod cancel;
+mod end;
 pub mod filter;
 mod hello;
 mod limits;
+mod lockout;
 mod login;
 mod overdue;
 mod policy_watch;
+mod receipts;
 mod relay;
 mod request;
 mod say;
@@ -18,7 +23,10 @@ mod scrub;
 mod serving;
 mod session;
 mod sessions;
+mod strangers;
+mod tokens;
 mod transport;
+mod trouble;
 mod upstream;
 mod views;
 
@@ -32,20 +40,26 @@ use evidence::subject::AccountingKey;
 use ledger::register::Register;
 use ledger::{Clock, Ledger};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wire::scram::{ITERATIONS_MIN, Mock};
 
-pub use hello::Tls;
+pub use budget::{BudgetError, Budgets, Used};
+pub use hello::{ServerTls, Tls};
 pub use policy_watch::{FollowError, GatewayState};
 pub use sessions::{SessionInfo, State};
+pub use tokens::{Issuer, Keys, KeysError, Tokens};
 pub use transport::Upstream;
+pub use trouble::Troubles;
 pub use upstream::{Database, Databases, Place};
 
-use limits::{DRAIN, UNAUTHENTICATED};
+use limits::DRAIN;
+use lockout::Lockouts;
 use policy_watch::Follower;
 use serving::{Filters, Refusals, Shared};
 use sessions::Sessions;
+use strangers::{Source, Strangers};
+use trouble::Telling;
 
 /// What a gateway needs.
 #[derive(Debug)]
@@ -56,6 +70,8 @@ pub struct Config {
     pub listener: TcpListener,
     /// Whether clients must encrypt, and with which certificate.
     pub tls: Tls,
+    /// Whose tokens are taken, if any.
+    pub tokens: Option<Tokens>,
     /// Where sessions go, by the names that the estate gives the databases that are shared from.
     pub databases: BTreeMap<String, Place>,
     /// Where records go.
@@ -66,6 +82,10 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// What subject keys of rows are tagged with in records.
     pub accounting: AccountingKey,
+    /// What officers who do not exist are made up from: random, and kept, since theirs would be the salts that change.
+    pub stand_ins: [u8; 32],
+    /// What agreements have used of their days: the same for all gateways of one ledger.
+    pub budgets: Budgets,
 }
 
 /// Why a gateway cannot start.
@@ -77,9 +97,6 @@ pub enum StartError {
     /// No policy can be followed.
     #[error("the policy in force cannot be followed")]
     Policy(#[source] FollowError),
-    /// The system gave no random bytes.
-    #[error("the system's random source failed")]
-    Random,
 }
 
 /// A gateway at work.
@@ -88,6 +105,8 @@ pub struct Gateway {
     address: SocketAddr,
     databases: Databases,
     sessions: Sessions,
+    strangers: Strangers,
+    telling: Arc<Telling>,
     stopping: watch::Sender<bool>,
     accepting: JoinHandle<()>,
     following: JoinHandle<()>,
@@ -112,13 +131,14 @@ impl Gateway {
         );
         let changes = follower.changes().map_err(StartError::Policy)?;
         follower.begin().await.map_err(StartError::Policy)?;
-        let mut secret = [0u8; 32];
-        getrandom::fill(&mut secret).map_err(|_| StartError::Random)?;
         let (stopping, watching) = watch::channel(false);
+        let telling = Arc::new(Telling::new());
+        let strangers = Strangers::default();
         let databases = Databases::default();
         databases.are(config.databases);
         let shared = Arc::new(Shared {
             tls: config.tls,
+            tokens: config.tokens,
             databases: databases.clone(),
             ledger,
             register,
@@ -128,9 +148,12 @@ impl Gateway {
             filters: Filters::default(),
             clock,
             accounting: config.accounting,
-            mock: Mock::new(secret, ITERATIONS_MIN),
+            budgets: config.budgets,
+            mock: Mock::new(config.stand_ins, ITERATIONS_MIN),
             refusals: Refusals::default(),
-            strangers: Arc::new(Semaphore::new(UNAUTHENTICATED)),
+            telling: Arc::clone(&telling),
+            lockouts: Lockouts::default(),
+            strangers: strangers.clone(),
             stopping: watching,
         });
         let following = tokio::spawn(follower.clone().follow(changes));
@@ -140,6 +163,8 @@ impl Gateway {
             address,
             databases,
             sessions,
+            strangers,
+            telling,
             stopping,
             accepting,
             following,
@@ -165,18 +190,28 @@ impl Gateway {
         self.sessions.list()
     }
 
+    /// What keeps it from the upstreams, whenever that changes.
+    #[must_use]
+    pub fn troubles(&self) -> watch::Receiver<Troubles> {
+        self.telling.watched()
+    }
+
     /// A view of who is connected that outlives the borrow of the gateway.
     #[must_use]
     pub fn watch_sessions(&self) -> SessionList {
         SessionList(self.sessions.clone())
     }
 
-    /// Stops: no new clients, statements in flight may end within a bound, then every session is told and closed.
+    /// Stops: no new clients; logins and statements under way may end within a bound, then every session is told and closed.
     pub async fn shutdown(self) {
         self.accepting.abort();
         self.stopping.send_replace(true);
+        let drained = async {
+            self.strangers.gone().await;
+            self.sessions.empty().await;
+        };
         // Past the bound, whoever is left is closed with the process.
-        let _ = tokio::time::timeout(DRAIN, self.sessions.empty()).await;
+        let _ = tokio::time::timeout(DRAIN, drained).await;
         self.following.abort();
         self.reporting.abort();
     }
@@ -200,7 +235,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((tcp, from)) => {
-                tokio::spawn(serving::serve(Arc::clone(&shared), tcp, from));
+                // Counted before anything else can happen. Full: the connection is closed without a word, which costs nothing.
+                if let Some(stranger) = shared.strangers.enter(Source::of(from.ip())) {
+                    tokio::spawn(serving::serve(Arc::clone(&shared), tcp, from, stranger));
+                }
             }
             Err(_) => tokio::time::sleep(AGAIN).await,
         }

@@ -6,12 +6,20 @@ use std::time::Duration;
 /// must not take memory or descriptors from partners at work.
 pub(crate) const UNAUTHENTICATED: usize = 500;
 
+/// Of these, from one address: a partner's office behind one address has room, and nobody else's way in is taken.
+pub(crate) const UNAUTHENTICATED_FROM_ONE: usize = 250;
+
 /// From the first byte of a connection to `ReadyForQuery`. PostgreSQL's `authentication_timeout` is 60 s; a
 /// gateway next to its database needs less.
 pub(crate) const LOGIN: Duration = Duration::from_secs(20);
 
 /// For the upstream server to accept a connection and finish the start-up exchange.
 pub(crate) const UPSTREAM_LOGIN: Duration = Duration::from_secs(10);
+
+/// How often a server that says it is full is asked again, and the time between: longer than a backend takes to go.
+pub(crate) const FULL_LOOKS: u32 = 40;
+/// See [`FULL_LOOKS`].
+pub(crate) const FULL_LOOK: Duration = Duration::from_millis(50);
 
 /// A password message or SASL response. PostgreSQL's own limit (`PG_MAX_AUTH_TOKEN_LENGTH`) is 65,535.
 pub(crate) const AUTH_MESSAGE_BYTES: usize = 16 * 1024;
@@ -68,8 +76,14 @@ pub(crate) const TRANSACTION: Duration = Duration::from_secs(15 * 60);
 /// How often a session is looked at for what has taken too long, and one that does nothing asks whether its agreement's window and hours still hold.
 pub(crate) const TICK: Duration = Duration::from_secs(5);
 
+/// The shortest time between two such looks.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
 /// How long `shutdown` waits for statements that are running.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
 /// How long after a cut could not be recorded it is tried again.
 pub(crate) const RECORD_AGAIN: Duration = Duration::from_millis(200);
+
+/// Most leaves of a receipt that is sent to a client: some 3 kB of a notice. Each names the one before it.
+pub(crate) const RECEIPT_LEAVES: usize = 32;

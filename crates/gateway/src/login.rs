@@ -12,16 +12,14 @@ use evidence::record::{Clipped, Refusal as RefusalRecord, Session as SessionReco
 use jiff::Timestamp;
 use ledger::{Draft, NotRecorded};
 use policy::in_force::{Permit, SessionRequest};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use wire::backend::{self, Status};
-use wire::frame::{self, Part, Source, Splitter};
-use wire::frontend::SaslInitial;
-use wire::scram::{Nonce, ScramError, Verifier, server as scram};
+use wire::scram::EndPoint;
 use wire::startup::{Start, Version};
 
+use crate::authenticate::authenticate;
 use crate::batch::{Batch, Handed, Released};
 use crate::cancel::Registered;
-use crate::limits::AUTH_MESSAGE_BYTES;
 use crate::policy_watch::{Denied, PolicyWatch};
 use crate::relay::recorder::Bound;
 use crate::request::Request;
@@ -65,6 +63,7 @@ impl Facts {
             purpose: self.permit.purpose().clone(),
             client: self.address.clone(),
             legal_basis: self.permit.legal_basis().into(),
+            seal: self.permit.seal().cloned(),
         }
     }
 
@@ -78,6 +77,14 @@ impl Facts {
     }
 }
 
+/// Whoever has arrived and not logged in yet.
+pub(crate) struct Arrived {
+    pub(crate) start: Start,
+    /// What logins on the connection can be bound to.
+    pub(crate) end_point: Option<EndPoint>,
+    pub(crate) from: SocketAddr,
+}
+
 /// A login that failed, with the client, if it can still be told.
 pub(crate) struct Failed {
     pub(crate) client: Option<Client>,
@@ -85,7 +92,7 @@ pub(crate) struct Failed {
 }
 
 /// Why a step of the login failed.
-enum Stop {
+pub(crate) enum Stop {
     Gone,
     Say(Say),
 }
@@ -100,10 +107,10 @@ impl From<io::Error> for Stop {
 pub(crate) async fn log_in(
     shared: &Shared,
     mut client: Client,
-    start: &Start,
-    from: SocketAddr,
+    arrived: &Arrived,
 ) -> Result<Admitted, Failed> {
-    let request = match Request::parse(start) {
+    let from = arrived.from;
+    let request = match Request::parse(&arrived.start) {
         Ok(request) => request,
         Err(say) => {
             return Err(Failed {
@@ -112,7 +119,7 @@ pub(crate) async fn log_in(
             });
         }
     };
-    match enter(shared, &mut client, start, &request, from).await {
+    match enter(shared, &mut client, arrived, &request).await {
         Ok(entered) => Ok(entered.with(client)),
         Err(Stop::Gone) => Err(Failed {
             client: None,
@@ -160,19 +167,20 @@ impl Entered {
 async fn enter(
     shared: &Shared,
     client: &mut Client,
-    start: &Start,
+    arrived: &Arrived,
     request: &Request,
-    from: SocketAddr,
 ) -> Result<Entered, Stop> {
+    let Arrived { start, from, .. } = arrived;
+    let from = *from;
     let mut policy = shared.follower.watch();
-    if let Some(negotiation) = start.negotiate(Version::V3_0.minor) {
+    if let Some(negotiation) = start.negotiate(Version::V3_2.minor) {
         let mut out = BytesMut::new();
         negotiation
             .encode(&mut out)
             .map_err(|_| Stop::Say(Say::protocol("invalid protocol option")))?;
         client.write_all(&out).await?;
     }
-    authenticate(shared, client, request, &mut policy).await?;
+    authenticate(shared, client, request, arrived, &policy.current()).await?;
     // In the list before the decision: a directive that comes between the two waits for this session too.
     let ticket = shared.sessions.enter();
     let now = shared.clock.now();
@@ -196,12 +204,19 @@ async fn enter(
     };
     let (logged_in, views) = match tokio::time::timeout(crate::limits::UPSTREAM_LOGIN, login).await {
         Ok(Ok(logged_in)) => logged_in,
-        Ok(Err(error)) => return Err(Stop::Say(upstream_failed(&error))),
-        Err(_) => return Err(Stop::Say(Say::upstream_unreachable())),
+        Ok(Err(error)) => {
+            shared.telling.failed(&permit, &error);
+            return Err(Stop::Say(upstream_failed(&error)));
+        }
+        Err(_) => {
+            shared.telling.silent(&permit, crate::limits::UPSTREAM_LOGIN);
+            return Err(Stop::Say(Say::upstream_unreachable()));
+        }
     };
+    shared.telling.opened(&permit);
     let cancel = shared
         .cancels
-        .register(&database.server, &logged_in.cancel)
+        .register(&database.server, &logged_in.cancel, start.version.minor)
         .ok_or(Stop::Say(Say::upstream_unreachable()))?;
     let greeting = greeting(&permit, &logged_in.settings, &cancel);
     let greeting = recorded(shared, greeting, &permit, &session, request, from, now)
@@ -243,75 +258,6 @@ fn decide(current: &crate::policy_watch::Current, request: &Request, now: Timest
             now,
         })
         .map_err(|denied| Stop::Say(Say::from_denied(&denied)))
-}
-
-/// Makes the client prove the officer's password. The exchange is the same for officers who do not exist.
-async fn authenticate(
-    shared: &Shared,
-    client: &mut Client,
-    request: &Request,
-    policy: &mut PolicyWatch,
-) -> Result<(), Stop> {
-    let wrong = || Stop::Say(Say::wrong_password(&request.user));
-    let current = policy.current();
-    if current.in_force().is_none() {
-        return Err(Stop::Say(Say::from_denied(&Denied::NoPolicy)));
-    }
-    let text = request
-        .officer
-        .as_ref()
-        .and_then(|officer| current.verifier(request.agreement.as_ref(), officer));
-    let verifier = text.and_then(|text| Verifier::from_str(text.reveal()).ok());
-    let nonce = Nonce::new(&upstream::random().map_err(|_| Stop::Say(Say::upstream_unreachable()))?);
-    let exchange = scram::AwaitFirst::new(&request.user, verifier.as_ref(), &shared.mock, None);
-    let mut out = BytesMut::new();
-    let encoded = backend::authentication_sasl(&mut out, exchange.mechanisms());
-    encoded.map_err(|_| wrong())?;
-    client.write_all(&out).await?;
-
-    let message = password_message(client).await?;
-    let initial = SaslInitial::parse(frame::body(&message))
-        .map_err(|error| Stop::Say(Say::protocol(format!("invalid SASL message: {error}"))))?;
-    let data = initial.data.unwrap_or_default();
-    let (exchange, challenge) = exchange
-        .first(initial.mechanism, data, &nonce)
-        .map_err(|error| scram_failed(&error, request))?;
-    out.clear();
-    backend::authentication_sasl_continue(&mut out, challenge.as_bytes()).map_err(|_| wrong())?;
-    client.write_all(&out).await?;
-
-    let message = password_message(client).await?;
-    let (_proof, last) = exchange
-        .last(frame::body(&message))
-        .map_err(|error| scram_failed(&error, request))?;
-    out.clear();
-    backend::authentication_sasl_final(&mut out, last.as_bytes()).map_err(|_| wrong())?;
-    client.write_all(&out).await?;
-    Ok(())
-}
-
-fn scram_failed(error: &ScramError, request: &Request) -> Stop {
-    Stop::Say(match error {
-        ScramError::Rejected => Say::wrong_password(&request.user),
-        other => Say::protocol(other.to_string()),
-    })
-}
-
-/// One message of type `p`, read exactly.
-async fn password_message(client: &mut Client) -> Result<BytesMut, Stop> {
-    let mut splitter = Splitter::new(Source::ClientLogin, AUTH_MESSAGE_BYTES);
-    let mut buffer = BytesMut::with_capacity(512);
-    loop {
-        match splitter.next(&buffer) {
-            Ok(Some(piece)) if piece.part == Part::Whole && piece.len == buffer.len() => return Ok(buffer),
-            Ok(None) => {}
-            Ok(Some(_)) => return Err(Stop::Say(Say::protocol("messages sent ahead of the login"))),
-            Err(error) => return Err(Stop::Say(Say::protocol(error.to_string()))),
-        }
-        if client.read_buf(&mut buffer).await? == 0 {
-            return Err(Stop::Gone);
-        }
-    }
 }
 
 fn session_id() -> Result<SessionId, Stop> {
@@ -422,7 +368,8 @@ async fn recorded(
             what: "a session's record",
         })?
         .with_partner(permit.partner().clone())
-        .under(permit.agreement().clone(), permit.purpose().clone());
+        .under(permit.agreement().clone(), permit.purpose().clone())
+        .sealed_to(permit.seal().filter(|seal| seal.holds_at(started)));
     let (batch, receipt) = shared.ledger.withhold(greeting, vec![draft]).release().await?;
     Ok(Released::recorded(batch, &receipt))
 }

@@ -13,8 +13,8 @@ use evidence::record::{self, Cut, Drained, RecordError};
 use jiff::Timestamp;
 use ledger::register::{Register, RegisterError, Version};
 use ledger::{Clock, Draft, Ledger, NotRecorded, ReadError};
-use policy::estate::ScramVerifierText;
-use policy::in_force::{Decider, DeciderError, InForce, Permit, Refusal, SessionRequest};
+use policy::estate::{LogIn, Officer, ScramVerifierText};
+use policy::in_force::{Decider, DeciderError, InForce, PartnerInForce, Permit, Refusal, SessionRequest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -51,12 +51,30 @@ impl Current {
         self.0.as_ref().map_or(Epoch(u64::MAX), Decider::epoch)
     }
 
-    pub(crate) fn verifier(
+    /// Who an officer is, see [`InForce::known`].
+    pub(crate) fn known(
         &self,
         agreement: Option<&AgreementId>,
         officer: &OfficerId,
+    ) -> Option<(&PartnerInForce, &Officer)> {
+        self.in_force()?.known(agreement, officer)
+    }
+
+    /// How officers log in under an agreement; `None` if there is no such agreement.
+    pub(crate) fn ways(&self, agreement: Option<&AgreementId>) -> Option<&BTreeSet<LogIn>> {
+        let partner = self.in_force()?.partner_of(agreement?)?;
+        Some(&partner.log_in)
+    }
+
+    /// The verifier of one officer of all that there are, by `pick` from their number.
+    pub(crate) fn some_verifier(
+        &self,
+        pick: impl FnOnce(usize) -> Option<usize>,
     ) -> Option<&ScramVerifierText> {
-        self.0.as_ref()?.verifier(agreement, officer)
+        let partners = &self.in_force()?.partners;
+        let officers = || partners.iter().flat_map(|partner| &partner.officers);
+        let all = || officers().filter_map(|officer| officer.scram.as_ref());
+        all().nth(pick(all().count())?)
     }
 
     pub(crate) fn permit(&self, request: &SessionRequest) -> Result<Permit, Denied> {
@@ -67,11 +85,12 @@ impl Current {
             .map_err(Denied::Refusal)
     }
 
-    pub(crate) fn still_permitted(&self, permit: &Permit, now: Timestamp) -> Result<(), Denied> {
+    /// The permit as this policy gives it again, if it does.
+    pub(crate) fn renew(&self, permit: &Permit, now: Timestamp) -> Result<Permit, Denied> {
         self.0
             .as_ref()
             .ok_or(Denied::NoPolicy)?
-            .still_permitted(permit, now)
+            .renew(permit, now)
             .map_err(Denied::Refusal)
     }
 

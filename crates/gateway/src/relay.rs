@@ -5,6 +5,7 @@
 //! before a byte of the batch leaves.
 
 use bytes::{Bytes, BytesMut};
+use evidence::overseers::Seal;
 use evidence::record::{Clipped, RecordError};
 use jiff::Timestamp;
 use ledger::Draft;
@@ -14,6 +15,7 @@ use wire::reply::{OutOfPlace, Replies};
 use wire::{Malformed, Unencodable};
 
 use crate::batch::{Batch, Released, Shape};
+use crate::budget::Spender;
 use crate::filter::Filter;
 use crate::limits::{CLIENT_MESSAGE_BYTES, WHOLE_MESSAGE_BYTES};
 use crate::overdue::Seen;
@@ -31,8 +33,10 @@ mod tests;
 
 use names::{Names, Portal, Prepared};
 use pending::Pending;
+use policy::estate::Limits;
 use recorder::{Recorder, StatementNumber};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Decides on a case reference that the client wants to state from now on.
 pub(crate) trait Cases {
@@ -95,6 +99,12 @@ pub(crate) struct Relay {
     /// Whether something went upstream behind the last Sync or simple query: a transaction is open there of which no
     /// `ReadyForQuery` has told.
     unsynced: bool,
+    /// Where rows are taken from.
+    budget: Option<Spender>,
+    /// The longest that a statement may take.
+    statement: Duration,
+    /// The statement that runs is to be stopped: nothing more of it is given.
+    stop: bool,
 }
 
 impl Relay {
@@ -118,7 +128,35 @@ impl Relay {
             terminated: false,
             rests: 0,
             unsynced: false,
+            budget: None,
+            statement: Duration::MAX,
+            stop: false,
         }
+    }
+
+    /// To whom records are sealed from now on.
+    pub(crate) fn seal(&mut self, seal: Option<Seal>) {
+        self.recorder.seal(seal);
+    }
+
+    /// Rows are taken from this, and statements may take so long.
+    pub(crate) fn within(mut self, budget: Spender, statement: Duration) -> Self {
+        self.budget = Some(budget);
+        self.statement = statement;
+        self
+    }
+
+    /// Other limits hold from now on.
+    pub(crate) fn limits(&mut self, limits: &Limits) {
+        if let Some(budget) = &mut self.budget {
+            budget.limits(limits);
+        }
+    }
+
+    /// Whether upstream must be told to stop what it is doing: the rest would go nowhere. Asked once for each time; no, if
+    /// something else was sent behind it, which must not be hit.
+    pub(crate) fn must_stop(&mut self) -> bool {
+        std::mem::take(&mut self.stop) && self.withheld && self.replies.is_last()
     }
 
     pub(crate) fn recorder(&self) -> &Recorder {

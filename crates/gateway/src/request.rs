@@ -54,6 +54,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The officer's name as it was sent, whether it can be one or not.
+    pub(crate) fn name(&self) -> &str {
+        self.user.split('+').next().unwrap_or_default()
+    }
+
     pub(crate) fn parse(start: &Start) -> Result<Self, Say> {
         let user = start.param("user").unwrap_or_default().to_owned();
         if user.is_empty() {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use evidence::id::AgreementId;
 use policy::in_force::Refusal;
 use wire::backend::{Fields, Severity, Sqlstate};
 
@@ -49,6 +50,11 @@ impl Say {
         self.fields(Severity::Fatal).encode_error(out);
     }
 
+    /// Appends a notice.
+    pub(crate) fn encode_notice(&self, out: &mut BytesMut) {
+        self.fields(Severity::Notice).encode_notice(out);
+    }
+
     fn fields(&self, severity: Severity) -> Fields {
         let sqlstate = Sqlstate::new(self.sqlstate.as_bytes()).unwrap_or(Sqlstate::INTERNAL);
         let mut fields = Fields::new(severity, sqlstate, &self.message);
@@ -59,6 +65,16 @@ impl Say {
             fields = fields.hint(hint);
         }
         fields
+    }
+
+    /// What was disclosed is recorded, and this is signed to say so.
+    pub(crate) fn receipt(last: u64, signed: String) -> Self {
+        Self::new(
+            "00000",
+            format!("recorded up to leaf {last} of your log of disclosures"),
+        )
+        .detail(signed)
+        .hint("The detail is a receipt: kept as a file, `estop receipts check` holds it against the log.")
     }
 
     /// A decision of the policy crate's, in its own words.
@@ -98,6 +114,39 @@ impl Say {
             "28P01",
             format!("password authentication failed for user \"{}\"", short(officer)),
         )
+    }
+
+    /// The same words for an unknown officer and a certificate of somebody else.
+    pub(crate) fn no_certificate(officer: &str) -> Self {
+        Self::new(
+            "28000",
+            format!(
+                "certificate authentication failed for user \"{}\"",
+                short(officer)
+            ),
+        )
+        .hint("Under this agreement officers show a client certificate (sslcert, sslkey).")
+    }
+
+    /// The same words for an unknown officer and a token that does not hold.
+    pub(crate) fn no_token(officer: &str) -> Self {
+        Self::new(
+            "28000",
+            format!(
+                "OAuth bearer authentication failed for user \"{}\"",
+                short(officer)
+            ),
+        )
+    }
+
+    /// The same words for an unknown officer and one who exists.
+    pub(crate) fn locked_out(officer: &str, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(1);
+        Self::new(
+            "28000",
+            format!("too many failed logins for user \"{}\"", short(officer)),
+        )
+        .hint(format!("Try again in {seconds} s."))
     }
 
     pub(crate) fn not_recorded() -> Self {
@@ -172,6 +221,22 @@ impl Say {
 
     pub(crate) fn no_such_portal(name: &[u8]) -> Self {
         Self::new("34000", format!("portal \"{}\" does not exist", lossy(name)))
+    }
+
+    pub(crate) fn over_budget(agreement: &AgreementId, most: &str, again: &str) -> Self {
+        Self::new(
+            "53400",
+            format!("agreement `{agreement}` allows {most} a day, and no more are left of this day"),
+        )
+        .detail("What came before this error was given, and is recorded.")
+        .hint(format!("The next day begins at {again}."))
+    }
+
+    /// In place of the server's own words, when its timer has ended a statement.
+    pub(crate) fn statement_ended(limit: Duration) -> Self {
+        Self::new("57014", "the statement took longer than the agreement allows")
+            .detail(format!("The agreement allows {} seconds.", limit.as_secs()))
+            .hint("Ask for less at a time.")
     }
 
     pub(crate) fn statement_too_long(limit: Duration) -> Self {

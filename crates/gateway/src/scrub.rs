@@ -14,6 +14,8 @@ pub(crate) struct Scrubbed {
     pub(crate) sqlstate: Sqlstate,
     pub(crate) severity: Severity,
     pub(crate) message: BytesMut,
+    /// The statement was ended, and not because somebody asked for it, as far as the words tell.
+    pub(crate) timed_out: bool,
 }
 
 /// Rewrites an ErrorResponse.
@@ -27,8 +29,16 @@ pub(crate) fn error(body: &[u8]) -> Result<Scrubbed, Malformed> {
         sqlstate,
         severity,
         message,
+        timed_out: sqlstate.as_str() == QUERY_CANCELED
+            && fields.find(field::MESSAGE) != Some(ASKED_FOR.as_bytes()),
     })
 }
+
+/// What ends a statement: the server's timer, or a cancel request.
+const QUERY_CANCELED: &str = "57014";
+
+/// The server's words for the second, where its messages are in English.
+const ASKED_FOR: &str = "canceling statement due to user request";
 
 /// Rewrites a NoticeResponse; nothing is left of those meant for the server's log or for debugging, which print
 /// plans with their constants if a client sets `debug_print_plan`.

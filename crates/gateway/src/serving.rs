@@ -13,25 +13,32 @@ use ledger::register::Register;
 use ledger::{Clock, Draft, Ledger, NotRecorded};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use wire::frontend;
 use wire::scram::Mock;
 
+use crate::budget::Budgets;
 use crate::cancel::Cancels;
+use crate::end::End;
 use crate::filter::{Filter, Limits};
 use crate::hello::{Hello, HelloError, Tls, hello};
 use crate::limits::{LAST_WORDS, LOGIN, RECORD_AGAIN, UPSTREAM_LOGIN};
-use crate::login::{self, Failed};
+use crate::lockout::Lockouts;
+use crate::login::{self, Arrived, Failed};
 use crate::policy_watch::Follower;
 use crate::say::Say;
-use crate::session::{End, Session};
+use crate::session::Session;
 use crate::sessions::Sessions;
+use crate::strangers::{Stranger, Strangers};
+use crate::tokens::Tokens;
 use crate::transport::{self, Client};
+use crate::trouble::Telling;
 use crate::upstream::Databases;
 
 /// What all connections of one gateway share.
 pub(crate) struct Shared {
     pub(crate) tls: Tls,
+    pub(crate) tokens: Option<Tokens>,
     pub(crate) databases: Databases,
     pub(crate) ledger: Ledger,
     pub(crate) register: Arc<dyn Register>,
@@ -41,9 +48,12 @@ pub(crate) struct Shared {
     pub(crate) filters: Filters,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) accounting: AccountingKey,
+    pub(crate) budgets: Budgets,
     pub(crate) mock: Mock,
     pub(crate) refusals: Refusals,
-    pub(crate) strangers: Arc<Semaphore>,
+    pub(crate) telling: Arc<Telling>,
+    pub(crate) lockouts: Lockouts,
+    pub(crate) strangers: Strangers,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -100,17 +110,20 @@ impl Refusals {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream, from: SocketAddr) {
-    // Full: the connection is closed without a word, which costs nothing.
-    let Ok(stranger) = Arc::clone(&shared.strangers).try_acquire_owned() else {
-        return;
-    };
+pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream, from: SocketAddr, stranger: Stranger) {
     if transport::prepare(&tcp).is_err() {
         return;
     }
     let login = async {
         match hello(tcp, &shared.tls).await {
-            Ok(Hello::Start(client, start)) => Some(login::log_in(&shared, client, &start, from).await),
+            Ok(Hello::Start(client, start, end_point)) => {
+                let arrived = Arrived {
+                    start,
+                    end_point,
+                    from,
+                };
+                Some(login::log_in(&shared, client, &arrived).await)
+            }
             Ok(Hello::Cancel(key)) => {
                 let _ = tokio::time::timeout(UPSTREAM_LOGIN, shared.cancels.cancel(&key)).await;
                 None
@@ -209,6 +222,8 @@ impl Session {
         let handed = self.handed();
         let statements = self.relay().recorder().statements();
         let (session, rows, bytes) = (bound.session.clone(), handed.rows, handed.bytes);
+        // A cut is told in the certificate; it does not say whose session it was.
+        let seal = bound.seal.as_ref().filter(|seal| seal.holds_at(now));
         let draft = match end {
             End::Cut(directive, _) => Draft::of(&Cut {
                 session,
@@ -226,7 +241,8 @@ impl Session {
                 rows,
                 bytes,
                 how: other.name().into(),
-            }),
+            })
+            .map(|draft| draft.sealed_to(seal)),
         };
         // These records are short by construction.
         draft.ok().map(|draft| {

@@ -9,9 +9,9 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use evidence::id::DirectiveNumber;
 use evidence::record::Clipped;
 use jiff::Timestamp;
 use ledger::{Clock, Ledger, NotRecorded, Receipt, Withheld};
@@ -20,52 +20,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::batch::{Batch, Handed, Outbox, Released, Shape};
-use crate::limits::{HELD_BYTES, READ_BYTES, TICK, TO_UPSTREAM_BYTES};
+use crate::budget::Spender;
+use crate::end::End;
+use crate::limits::{HELD_BYTES, LOOK_AGAIN, READ_BYTES, TICK, TO_UPSTREAM_BYTES, UPSTREAM_LOGIN};
 use crate::login::{Admitted, Facts};
 use crate::overdue::Watch;
 use crate::policy_watch::{Current, Denied, PolicyWatch};
+use crate::receipts::Receipts;
 use crate::relay::recorder::Recorder;
-use crate::relay::{Cases, Fatal, Ready, Relay};
+use crate::relay::{Cases, Ready, Relay};
 use crate::say::Say;
 use crate::serving::Shared;
 use crate::transport::{Client, Server};
-
-/// How a session ended.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The client said goodbye or went away.
-    Client,
-    /// A directive ended the access.
-    Cut(DirectiveNumber, Say),
-    /// Its partner is held, because a database was changed.
-    Held(Say),
-    /// The agreement no longer permits it: its window or hours are over.
-    NotPermitted(Say),
-    /// A statement or a transaction took too long.
-    Overdue(Say),
-    /// Upstream went away.
-    Upstream,
-    /// The client must be told something, and then nothing more.
-    Fatal(Say),
-    /// The gateway is stopping.
-    Stopping,
-}
-
-impl End {
-    /// How the record of the session's end calls it.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Cut(..) => "directive",
-            Self::Held(_) => "held",
-            Self::NotPermitted(_) => "not permitted any more",
-            Self::Overdue(_) => "took too long",
-            Self::Upstream => "upstream",
-            Self::Fatal(_) => "protocol",
-            Self::Stopping => "gateway stopping",
-        }
-    }
-}
 
 /// What makes a session act.
 enum Event {
@@ -79,6 +45,8 @@ enum Event {
     Recorded(Result<Released, NotRecorded>, Shape),
     /// Some bytes were handed to the client.
     Wrote,
+    /// Upstream has been told to stop the statement.
+    Stopped,
     FromUpstream,
     FromClient,
     ClientGone,
@@ -115,6 +83,7 @@ pub(crate) struct Session {
     stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
     is_stopping: bool,
     held: VecDeque<Held>,
+    receipts: Receipts,
     held_bytes: usize,
     from_client: BytesMut,
     from_upstream: BytesMut,
@@ -122,6 +91,8 @@ pub(crate) struct Session {
     flush_client: bool,
     tick: Interval,
     watch: Watch,
+    /// Upstream is being told to stop a statement. Until it has been told, nothing more goes there: the next must not be hit.
+    stopping_statement: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// What is left of a session that has ended.
@@ -151,13 +122,19 @@ impl Session {
         let filter = shared
             .filters
             .for_statements_of(facts.permit.limits().statement_seconds);
+        let limits = facts.permit.limits();
         let relay = Relay::new(
             filter,
             Recorder::new(facts.bound(), Arc::clone(&facts.views)),
             case,
+        )
+        .within(
+            Spender::new(&shared.budgets, &facts.permit, shared.clock.now()),
+            Duration::from_secs(u64::from(limits.statement_seconds)),
         );
         let watch = Watch::new(facts.permit.limits().statement_seconds);
         let mut stopping = shared.stopping.clone();
+        let receipts = Receipts::new(facts.permit.receipts());
         let mut outbox = Outbox::default();
         outbox.push(greeting);
         Self {
@@ -175,6 +152,7 @@ impl Session {
             }),
             is_stopping: false,
             held: VecDeque::new(),
+            receipts,
             held_bytes: 0,
             from_client: BytesMut::new(),
             from_upstream,
@@ -182,6 +160,7 @@ impl Session {
             flush_client: false,
             tick,
             watch,
+            stopping_statement: None,
         }
     }
 
@@ -229,6 +208,7 @@ impl Session {
             Event::Policy => self.still_permitted(),
             Event::Tick => {
                 self.still_permitted()?;
+                self.look_when_it_ends();
                 let late = self.watch.look(self.relay.seen(), Instant::now());
                 late.map_or(Ok(()), |say| Err(End::Overdue(say)))
             }
@@ -246,6 +226,7 @@ impl Session {
             Event::Recorded(Err(_), shape) => self.lost(&shape),
             Event::FromUpstream => self.upstream_says(),
             Event::FromClient => self.client_says(),
+            Event::Stopped => self.client_goes_on(),
         }
     }
 
@@ -260,9 +241,15 @@ impl Session {
     /// Asks the policy in force again. Level triggered: whatever woke us, the present policy decides.
     fn still_permitted(&mut self) -> Result<(), End> {
         let policy = self.policy.current();
-        match policy.still_permitted(&self.facts.permit, self.clock.now()) {
-            Ok(()) => {
+        match policy.renew(&self.facts.permit, self.clock.now()) {
+            Ok(permit) => {
+                self.relay.limits(permit.limits());
                 self.facts.ticket.saw(policy.epoch());
+                self.receipts.wanted(permit.receipts());
+                if permit.seal() != self.facts.permit.seal() {
+                    self.relay.seal(permit.seal().cloned());
+                }
+                self.facts.permit = permit;
                 Ok(())
             }
             Err(denied) => {
@@ -277,8 +264,26 @@ impl Session {
         }
     }
 
-    fn client_says(&mut self) -> Result<(), End> {
+    /// The next look at the clock comes at the latest when the agreement's hours or its window end.
+    fn look_when_it_ends(&mut self) {
+        let left = self.facts.permit.until().duration_since(self.clock.now());
+        let left = Duration::try_from(left).unwrap_or(Duration::ZERO);
+        if left < TICK {
+            self.tick.reset_after(left.max(LOOK_AGAIN));
+        }
+    }
+
+    /// The time, with the agreement's hours and window looked at: they end to the moment, however busy the session is.
+    fn now_permitted(&mut self) -> Result<Timestamp, End> {
         let now = self.clock.now();
+        if now >= self.facts.permit.until() {
+            self.still_permitted()?;
+        }
+        Ok(now)
+    }
+
+    fn client_says(&mut self) -> Result<(), End> {
+        let now = self.now_permitted()?;
         let policy = self.policy.current();
         let mut cases = CaseDesk {
             policy: &policy,
@@ -298,10 +303,22 @@ impl Session {
     }
 
     fn upstream_says(&mut self) -> Result<(), End> {
-        let ready = self.relay.upstream(&mut self.from_upstream, self.clock.now())?;
+        let now = self.now_permitted()?;
+        let ready = self.relay.upstream(&mut self.from_upstream, now)?;
         self.hold(ready);
-        // An answer may have made room for messages of the client's that had to wait.
-        if self.from_client.is_empty() {
+        if self.relay.must_stop() {
+            let cancel = self.facts.cancel.canceling();
+            self.stopping_statement = Some(Box::pin(async move {
+                // Told or not, the client goes on: what it was not to be given is not given in any case.
+                let _ = tokio::time::timeout(UPSTREAM_LOGIN, cancel).await;
+            }));
+        }
+        self.client_goes_on()
+    }
+
+    /// An answer may have made room for messages of the client's that had to wait.
+    fn client_goes_on(&mut self) -> Result<(), End> {
+        if self.from_client.is_empty() || self.stopping_statement.is_some() {
             Ok(())
         } else {
             self.client_says()
@@ -362,7 +379,12 @@ impl Session {
                 Poll::Pending => {}
             }
         }
-        if self.to_upstream.len() < TO_UPSTREAM_BYTES && self.relay.has_room() {
+        if let Some(stopping) = &mut self.stopping_statement {
+            if stopping.as_mut().poll(cx).is_ready() {
+                self.stopping_statement = None;
+                return Poll::Ready(Event::Stopped);
+            }
+        } else if self.to_upstream.len() < TO_UPSTREAM_BYTES && self.relay.has_room() {
             match poll_fill(&mut self.client, &mut self.from_client, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::ClientGone),
                 Poll::Ready(Ok(_)) => return Poll::Ready(Event::FromClient),
@@ -392,9 +414,11 @@ impl Session {
             }),
             Waiting::Record(withheld) => {
                 let released: Result<(Batch, Receipt), NotRecorded> = ready!(Pin::new(withheld).poll(cx));
-                released.map(|(batch, receipt)| Released::recorded(batch, &receipt))
+                released.map(|(batch, receipt)| self.receipts.released(batch, &receipt))
             }
         };
+        let partner = self.facts.permit.partner();
+        let result = result.map(|batch| self.receipts.before_ready(batch, &self.ledger, partner));
         let shape = std::mem::take(&mut held.shape);
         self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
         self.held.pop_front();
@@ -451,15 +475,6 @@ fn poll_fill<S: AsyncRead + Unpin>(
     buffer.reserve(READ_BYTES);
     let mut future = pin!(stream.read_buf(buffer));
     future.as_mut().poll(cx)
-}
-
-impl From<Fatal> for End {
-    fn from(fatal: Fatal) -> Self {
-        match fatal {
-            Fatal::Client(say) => Self::Fatal(say),
-            Fatal::Upstream => Self::Upstream,
-        }
-    }
 }
 
 /// Decides on cases for the relay.

@@ -67,6 +67,18 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
 }
 
 impl Client {
+    /// The names of the client's certificate, whose chain was checked by then: see `wire::certificate::names`. None, if it has shown
+    /// none, or one with names that cannot be read.
+    pub(crate) fn certificate_names(&self) -> Vec<String> {
+        let Self::Tls(tls) = self else {
+            return Vec::new();
+        };
+        let shown = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        shown
+            .and_then(|shown| wire::certificate::names(shown).ok())
+            .unwrap_or_default()
+    }
+
     /// Makes closing the connection a reset: what the kernel still holds is thrown away.
     pub(crate) fn reset_on_close(&self) {
         let tcp = match self {

@@ -19,7 +19,7 @@ use wire::startup::{CancelKey, Version};
 use wire::{Malformed, Unencodable, frontend, startup};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::limits::{RELATIONS, WHOLE_MESSAGE_BYTES};
+use crate::limits::{FULL_LOOK, FULL_LOOKS, RELATIONS, WHOLE_MESSAGE_BYTES};
 use crate::transport::{Server, Upstream};
 use crate::views::{Found, Views};
 
@@ -85,6 +85,9 @@ const READS: usize = 2;
 
 /// The SQLSTATE of a wrong password.
 const WRONG_PASSWORD: &str = "28P01";
+
+/// The server, a database or a role has as many connections as it may have.
+const TOO_MANY: &str = "53300";
 
 /// A session with the upstream server, ready for its first statement.
 #[derive(Debug)]
@@ -163,9 +166,11 @@ pub(crate) enum UpstreamError {
     Unencodable(#[from] Unencodable),
     #[error("SCRAM with the upstream server failed")]
     Scram(#[from] ScramError),
-    #[error("the upstream server does not ask for SCRAM-SHA-256; see `password_encryption` and pg_hba.conf")]
+    #[error(
+        "the server does not ask for a password by SCRAM-SHA-256: `estop check --database` prints the lines for pg_hba.conf"
+    )]
     NotScram,
-    #[error("the upstream server refused the role: {sqlstate}")]
+    #[error("the server refuses it with {sqlstate}; its log says why")]
     Refused { sqlstate: String },
     #[error("the upstream server sent message `{}` out of place", .0.escape_ascii())]
     OutOfPlace(u8),
@@ -213,8 +218,20 @@ pub(crate) async fn log_in(
     Err(refused)
 }
 
-/// One login with one password.
+/// One login with one password. A server that is full by its own count is asked again for a moment: a session that has ended here is
+/// counted there until its backend is gone, and by our count there is room.
 async fn attempt(database: &Database, start: &[u8], password: &Password) -> Result<LoggedIn, UpstreamError> {
+    let mut looks = FULL_LOOKS;
+    loop {
+        match once(database, start, password).await {
+            Err(error) if error.is_full() && looks > 0 => looks -= 1,
+            other => return other,
+        }
+        tokio::time::sleep(FULL_LOOK).await;
+    }
+}
+
+async fn once(database: &Database, start: &[u8], password: &Password) -> Result<LoggedIn, UpstreamError> {
     let mut stream = Messages {
         server: database.server.connect().await?,
         splitter: Splitter::new(Source::Server, WHOLE_MESSAGE_BYTES),
@@ -226,6 +243,15 @@ async fn attempt(database: &Database, start: &[u8], password: &Password) -> Resu
 }
 
 impl UpstreamError {
+    /// Whether the client is told which it is, and can do something about it.
+    pub(crate) fn is_for_the_client(&self) -> bool {
+        self.is_full() || matches!(self, Self::Refused { sqlstate } if sqlstate.starts_with("22"))
+    }
+
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Refused { sqlstate } if sqlstate == TOO_MANY)
+    }
+
     fn is_wrong_password(&self) -> bool {
         matches!(self, Self::Refused { sqlstate } if sqlstate == WRONG_PASSWORD)
     }

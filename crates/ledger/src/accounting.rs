@@ -12,16 +12,19 @@ use std::sync::Arc;
 
 use evidence::entry::{Entry, Kind};
 use evidence::id::{Custodian, Origin, SessionId};
+use evidence::overseers::Under;
 use evidence::record::{self, Disclosure};
 use evidence::subject::Tag;
 use jiff::Timestamp;
 
 use crate::disk::{Disk, LockError, RealDisk};
 use crate::index::Index;
+use crate::keys::{Keys, KeysError, Unsealed};
 use crate::payload::Appended;
-use crate::read::{ReadError, Stored, stored};
+use crate::read::{ReadError, Stored, private, stored};
 use crate::wal::{HEADER_BYTES, Position, ReadFault, Reader, ScanFault, scan, sequenced};
 
+mod forget;
 mod merge;
 mod run;
 mod stretch;
@@ -72,6 +75,9 @@ pub enum AccountsError {
     /// The ledger cannot be read.
     #[error("the ledger cannot be read")]
     Ledger(#[from] ReadError),
+    /// The key store does not serve.
+    #[error("the keys of private records cannot be read")]
+    Keys(#[from] KeysError),
     /// The write-ahead log is damaged.
     #[error("the write-ahead log cannot be read")]
     Log(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -100,6 +106,7 @@ pub enum AccountsError {
 pub struct Accounts {
     disk: Arc<dyn Disk>,
     origin: Origin,
+    keys: Option<Keys>,
     runs: Vec<Run>,
     /// What stands behind the runs.
     tail: Stretch,
@@ -115,6 +122,26 @@ pub struct Told {
     pub time: Timestamp,
     /// The record of the statement.
     pub record: Disclosure,
+}
+
+/// A disclosure of the subject whose record is under seal: that there is one, and no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderSeal {
+    /// Its entry, with what is public of it.
+    pub entry: u64,
+    /// The entry as it is published.
+    pub public: Entry,
+    /// To whom it is sealed, and until when.
+    pub under: Under,
+}
+
+/// What can be told of disclosures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Those that can be read, in order.
+    pub told: Vec<Told>,
+    /// Those under seal, in order.
+    pub under_seal: Vec<UnderSeal>,
 }
 
 impl Accounts {
@@ -146,6 +173,7 @@ impl Accounts {
             Err(LockError::Taken) => None,
             Err(LockError::Io(error)) => return Err(error.into()),
         };
+        let keys = Keys::look(&disk)?;
         let index = Index::look(&*disk)?;
         let mut runs = run::all(dir)?;
         if !fits(index.as_ref(), &runs)? {
@@ -154,6 +182,14 @@ impl Accounts {
                 run::remove(dir, &runs)?;
             }
             runs.clear();
+        }
+        if let (Some(keys), Some(index), Some(_)) = (&keys, &index, &lock) {
+            let entry = |at| indexed(&disk, &origin, Some(keys), index, at);
+            let mut erasures = keys.erasures();
+            // One that cannot be found yet is heard of the next time.
+            let known = index.count()?;
+            erasures.retain(|erasure| *erasure < known);
+            forget::forget(dir, &erasures, entry, &mut runs)?;
         }
         let mut building = Building {
             dir: lock.as_ref().map(|_| dir.to_owned()),
@@ -166,6 +202,7 @@ impl Accounts {
             rows: Vec::new(),
             bytes: 0,
             bounds,
+            keys: keys.as_ref(),
         };
         let at = building.stretch.at;
         let scanned = scan(&disk, at, |at, payload| {
@@ -193,6 +230,7 @@ impl Accounts {
         Ok(Self {
             disk,
             origin,
+            keys,
             runs,
             tail,
             tail_rows,
@@ -232,68 +270,104 @@ impl Accounts {
         Ok(entries.into_iter().collect())
     }
 
-    /// The records of disclosures, checked against their commitments.
+    /// How often records were erased: of what they said the answers tell nothing.
+    pub fn erasures(&self) -> u64 {
+        let keys = self.keys.as_ref().map(Keys::erasures);
+        keys.map_or(0, |erasures| u64::try_from(erasures.len()).unwrap_or(u64::MAX))
+    }
+
+    /// The records of disclosures, checked against their commitments. Those that were erased are left out.
     ///
     /// # Errors
     /// One of them cannot be read, or is not what it was.
-    pub fn told(&self, entries: &[u64]) -> Result<Vec<Told>, AccountsError> {
+    pub fn told(&self, entries: &[u64]) -> Result<Found, AccountsError> {
         let wanted: BTreeSet<u64> = entries.iter().copied().collect();
         let index = Index::look(&*self.disk)?;
-        let mut told = Vec::new();
+        let mut all = Found::default();
         for entry in &wanted {
             let found = match &index {
-                Some(index) if *entry < self.tail.from => self.indexed(index, *entry)?,
-                _ => self.tail_entry(*entry)?,
+                Some(index) if *entry < self.tail.from => {
+                    indexed(&self.disk, &self.origin, self.keys.as_ref(), index, *entry)?
+                }
+                _ => behind(
+                    &self.disk,
+                    &self.origin,
+                    self.keys.as_ref(),
+                    self.tail.began,
+                    *entry,
+                )?,
             };
-            told.push(read(&found)?);
+            match &found.under_seal {
+                _ if found.erased_by.is_some() => {}
+                None => all.told.push(read(&found)?),
+                Some(sealed) => all.under_seal.push(UnderSeal {
+                    entry: found.index,
+                    public: parsed(&found)?,
+                    under: sealed.margin.under.clone(),
+                }),
+            }
         }
-        Ok(told)
+        Ok(all)
     }
+}
 
-    /// An entry that a run knows of: the position index has it, too.
-    fn indexed(&self, index: &Index, entry: u64) -> Result<Stored, AccountsError> {
-        let missing = || ReadError::Damaged {
-            index: entry,
-            what: "its record in the index",
+/// An entry that the position index has.
+fn indexed(
+    disk: &Arc<dyn Disk>,
+    origin: &Origin,
+    keys: Option<&Keys>,
+    index: &Index,
+    entry: u64,
+) -> Result<Stored, AccountsError> {
+    let missing = || ReadError::Damaged {
+        index: entry,
+        what: "its record in the index",
+    };
+    let at = index.find(entry)?.ok_or_else(missing)?;
+    let at = sequenced(&**disk, at)?.ok_or_else(missing)?;
+    behind(disk, origin, keys, at, entry)
+}
+
+/// An entry that stands behind a place in the log.
+fn behind(
+    disk: &Arc<dyn Disk>,
+    origin: &Origin,
+    keys: Option<&Keys>,
+    at: Position,
+    entry: u64,
+) -> Result<Stored, AccountsError> {
+    let mut reader = Reader::new(Arc::clone(disk), at);
+    loop {
+        let damaged = |what| ReadError::Damaged { index: entry, what };
+        let payload = match reader.next(u64::MAX) {
+            Ok(Some((_, payload))) => payload,
+            Ok(None) => return Err(damaged("its frame in the write-ahead log").into()),
+            Err(fault) => return Err(AccountsError::Log(Box::new(fault))),
         };
-        let at = index.find(entry)?.ok_or_else(missing)?;
-        let at = sequenced(&*self.disk, at)?.ok_or_else(missing)?;
-        self.entry_behind(at, entry)
-    }
-
-    /// An entry behind the runs.
-    fn tail_entry(&self, entry: u64) -> Result<Stored, AccountsError> {
-        self.entry_behind(self.tail.began, entry)
-    }
-
-    fn entry_behind(&self, at: Position, entry: u64) -> Result<Stored, AccountsError> {
-        let mut reader = Reader::new(Arc::clone(&self.disk), at);
-        loop {
-            let damaged = |what| ReadError::Damaged { index: entry, what };
-            let payload = match reader.next(u64::MAX) {
-                Ok(Some((_, payload))) => payload,
-                Ok(None) => return Err(damaged("its frame in the write-ahead log").into()),
-                Err(fault) => return Err(AccountsError::Log(Box::new(fault))),
-            };
-            let appended = Appended::parse(payload).ok_or_else(|| damaged("its append"))?;
-            let mut items = (appended.first_index..).zip(appended.items());
-            if let Some((_, item)) = items.find(|(at, _)| *at == entry) {
-                return Ok(stored(entry, item, &self.origin)?);
-            }
-            if appended.first_index > entry {
-                return Err(damaged("its place in the write-ahead log").into());
-            }
+        let appended = Appended::parse(payload).ok_or_else(|| damaged("its append"))?;
+        let mut items = (appended.first_index..).zip(appended.items());
+        if let Some((_, item)) = items.find(|(at, _)| *at == entry) {
+            return Ok(stored(entry, item, origin, keys)?);
+        }
+        if appended.first_index > entry {
+            return Err(damaged("its place in the write-ahead log").into());
         }
     }
 }
 
-fn read(found: &Stored) -> Result<Told, AccountsError> {
-    let wrong = |source: Box<dyn std::error::Error + Send + Sync>| AccountsError::Record {
+fn parsed(found: &Stored) -> Result<Entry, AccountsError> {
+    found.parse().map_err(|error| AccountsError::Record {
         entry: found.index,
-        source,
-    };
-    let entry = found.parse().map_err(|error| wrong(error.into()))?;
-    let record = record::decode(&found.record).map_err(|error| wrong(error.into()))?;
+        source: error.into(),
+    })
+}
+
+fn read(found: &Stored) -> Result<Told, AccountsError> {
+    let entry = parsed(found)?;
+    let record = record::decode(&found.record).map_err(|error| AccountsError::Record {
+        entry: found.index,
+        source: error.into(),
+    })?;
     Ok(Told {
         entry: found.index,
         time: entry.time,
@@ -319,7 +393,7 @@ fn fits(index: Option<&Index>, runs: &[Run]) -> io::Result<bool> {
 }
 
 /// The log being read behind the runs.
-struct Building {
+struct Building<'a> {
     /// Where runs may be written; nowhere if somebody else is at it.
     dir: Option<PathBuf>,
     /// Entries that are durable for certain: no run must hold more.
@@ -329,9 +403,10 @@ struct Building {
     rows: Vec<Row>,
     bytes: u64,
     bounds: Bounds,
+    keys: Option<&'a Keys>,
 }
 
-impl Building {
+impl Building<'_> {
     fn visit(&mut self, at: Position, payload: &[u8]) -> Result<(), AccountsError> {
         let entry = self.stretch.to;
         let appended = Appended::parse(payload).filter(|appended| appended.first_index == entry);
@@ -345,10 +420,25 @@ impl Building {
             let wrong =
                 |source: Box<dyn std::error::Error + Send + Sync>| AccountsError::Record { entry, source };
             let parsed = Entry::parse(item.entry).map_err(|error| wrong(error.into()))?;
-            let record = item.private.map_or(&[][..], |(_, record)| record);
-            self.stretch
-                .entry(&parsed, record, &mut self.rows)
-                .map_err(|error| wrong(error.into()))?;
+            if !matters(parsed.kind) {
+                self.stretch.other(&parsed);
+                continue;
+            }
+            match private(entry, &item, self.keys)? {
+                Some(Unsealed::Erased(_)) => self.stretch.other(&parsed),
+                Some(Unsealed::UnderSeal(sealed)) => {
+                    self.stretch
+                        .outlined(&parsed, &sealed.margin.outline, &mut self.rows);
+                }
+                Some(Unsealed::Open(_, record)) => self
+                    .stretch
+                    .entry(&parsed, &record, &mut self.rows)
+                    .map_err(|error| wrong(error.into()))?,
+                None | Some(Unsealed::Unknown) => {
+                    let what = "the key store has no key for its record";
+                    return Err(ReadError::Damaged { index: entry, what }.into());
+                }
+            }
         }
         let read = u64::try_from(payload.len()).unwrap_or(u64::MAX);
         self.bytes = self.bytes.saturating_add(read);

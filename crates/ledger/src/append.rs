@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 
 use evidence::entry::{EntryError, Kind};
 use evidence::id::{AgreementId, PartnerId, PurposeId};
+use evidence::overseers::Seal;
+use evidence::receipt::Leaf;
 use evidence::record::{self, Record, RecordError};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -31,6 +33,8 @@ pub struct Draft {
     pub record: Vec<u8>,
     /// Text for the public, ending in a line feed.
     pub body: Option<String>,
+    /// To whom the record is sealed, so that the custodian alone cannot read it.
+    pub seal: Option<Box<Seal>>,
 }
 
 impl Draft {
@@ -43,6 +47,7 @@ impl Draft {
             purpose: None,
             record,
             body: None,
+            seal: None,
         }
     }
 
@@ -69,6 +74,15 @@ impl Draft {
         Self {
             agreement: Some(agreement),
             purpose: Some(purpose),
+            ..self
+        }
+    }
+
+    /// The same, sealed to overseers if there are any.
+    #[must_use]
+    pub fn sealed_to(self, seal: Option<&Seal>) -> Self {
+        Self {
+            seal: seal.cloned().map(Box::new),
             ..self
         }
     }
@@ -104,15 +118,24 @@ pub struct Receipt {
     first_index: u64,
     count: u64,
     time: Timestamp,
+    leaves: Vec<Leaf>,
 }
 
 impl Receipt {
-    pub(crate) fn new(first_index: u64, count: u64, time: Timestamp) -> Self {
+    pub(crate) fn new(first_index: u64, count: u64, time: Timestamp, leaves: Vec<Leaf>) -> Self {
         Self {
             first_index,
             count,
             time,
+            leaves,
         }
+    }
+
+    /// Those of the entries that are leaves of a partner's log, with their places there: what [`Ledger::sign_receipt`] signs.
+    ///
+    /// [`Ledger::sign_receipt`]: crate::Ledger::sign_receipt
+    pub fn leaves(&self) -> &[Leaf] {
+        &self.leaves
     }
 
     /// Index in the main log of the first entry.
@@ -181,6 +204,9 @@ pub enum NotRecorded {
     /// The system gave no random bytes for the opening key.
     #[error("the system's random source failed")]
     Random,
+    /// The record could not be sealed.
+    #[error("the private record could not be sealed")]
+    Keys(#[source] Arc<crate::KeysError>),
     /// The disk is full or refused a write. The next append tries again.
     #[error("the ledger's storage refused the write")]
     Storage(#[source] Arc<io::Error>),

@@ -93,7 +93,8 @@ impl Committer {
                         };
                     }
                     let count = u64::try_from(placed.entries.len()).unwrap_or(u64::MAX);
-                    told.push((request, Receipt::new(placed.first_index, count, placed.time)));
+                    let receipt = Receipt::new(placed.first_index, count, placed.time, placed.leaves);
+                    told.push((request, receipt));
                 }
                 Err(why) => request.answer(Err(why)),
             }
@@ -104,7 +105,7 @@ impl Committer {
         }
         match self.writer.commit(batch) {
             Ok(()) => {
-                self.heads.take(changes.clone());
+                self.heads.take(&changes);
                 Outcome::Durable {
                     changes,
                     end: self.writer.position(),
@@ -145,7 +146,7 @@ fn encode(out: &mut Vec<u8>, matter: &Matter, placed: &Placed) {
         let sealed = drafts.next().and_then(|one| {
             one.sealed
                 .as_ref()
-                .map(|(key, _)| (key, one.draft.record.as_slice()))
+                .map(|sealed| (&sealed.key, one.draft.record.as_slice()))
         });
         if !payload::add(out, entry, sealed) {
             // Too long for the format: an empty payload is refused by the log.

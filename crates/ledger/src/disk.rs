@@ -34,6 +34,8 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn create(&self, path: &str, access: Access) -> io::Result<Arc<dyn DiskFile>>;
     /// Renames a file within its folder, in place of any other of the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &str) -> io::Result<()>;
     /// Removes a folder with the files in it; no error if there is none.
     fn remove_folder(&self, path: &str) -> io::Result<()>;
     /// Makes the names in a folder durable.

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use evidence::checkpoint::Checkpoint;
-use evidence::entry::{Entry, Kind};
+use evidence::entry::{EntryView, Kind};
 use evidence::hash::{self, Hash};
 use evidence::id::{Custodian, Origin, PartnerId};
 use evidence::note::SignerKey;
@@ -18,6 +18,7 @@ use crate::disk::{Access, Disk, Fault, replace};
 use crate::failure::Failure;
 use crate::grow::Tree;
 use crate::index::{Index, Rows};
+use crate::keys::{Keys, KeysError};
 use crate::payload::Appended;
 use crate::public::{Outbox, PUBLIC, PublishFault, partner_folder};
 use crate::sequence::Status;
@@ -78,6 +79,16 @@ impl From<Fault> for Trouble {
     }
 }
 
+impl From<KeysError> for Trouble {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Storage(error) => Self::Again(error),
+            KeysError::Unsynced(error) => Self::Fatal(Failure::Unsynced(error)),
+            error => Self::Again(io::Error::other(error)),
+        }
+    }
+}
+
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         Self::Again(error)
@@ -96,6 +107,7 @@ pub(crate) struct Integrator {
     /// Time of the last entry.
     pub(crate) time: Timestamp,
     pub(crate) index: Index,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) rows: Rows,
     pub(crate) outbox: Outbox,
     pub(crate) checkpoints: Arc<Checkpoints>,
@@ -318,9 +330,10 @@ fn grow(
     outbox: &mut Outbox,
     bytes: &[u8],
 ) -> Option<Timestamp> {
-    let entry = Entry::parse(bytes).ok()?;
-    main.push(bytes, outbox).ok()?;
-    if let (Some(place), Some(partner)) = (entry.place, entry.partner) {
+    let entry = EntryView::parse(bytes).ok()?;
+    let leaf = hash::leaf(bytes);
+    main.push(bytes, leaf, outbox).ok()?;
+    if let (Some(place), Some(partner)) = (entry.place, entry.in_log_of()) {
         let branch = branches.entry(partner).or_insert_with_key(|partner| Branch {
             tree: Tree::empty(partner_folder(partner)),
             last: Hash::ZERO,
@@ -329,8 +342,8 @@ fn grow(
         if (place.sequence, place.previous) != (branch.tree.size(), branch.last) {
             return None;
         }
-        branch.tree.push(bytes, outbox).ok()?;
-        branch.last = hash::leaf(bytes);
+        branch.tree.push(bytes, leaf, outbox).ok()?;
+        branch.last = leaf;
         branch.status = if entry.kind == Kind::Closed {
             Status::Closed
         } else {

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evidence::commitment::{OpeningKey, commit};
 use evidence::entry::Kind;
 use evidence::hash::Hash;
 use evidence::id::{Custodian, Origin, PartnerId};
 use evidence::note::{SignerKey, VerifierKey};
 use evidence::proof::TlogProof;
+use evidence::receipt::{self, Leaf, ReceiptError};
+use jiff::Timestamp;
 use tokio::sync::oneshot;
-use zeroize::Zeroize as _;
 
 use crate::append::{Draft, NotRecorded, Pending, Withheld};
 use crate::clock::Clock;
@@ -21,14 +21,23 @@ use crate::committer::{Committer, Outcome};
 use crate::disk::{Access, Disk, LockError, RealDisk};
 use crate::failure::Failure;
 use crate::integrator::{Checkpoints, Integrator, SignedCheckpoint};
+use crate::keys::Keys;
 use crate::payload::payload_bytes;
 use crate::public::{PUBLIC, partner_folder};
 use crate::queue::Request;
 use crate::read::{self, Entries, ReadError, Stored};
 use crate::recover::{OpenError, Settings, recover, storage};
-use crate::sequence::{Matter, Prepared, Status, census_lines};
+use crate::seal;
+use crate::sequence::{Matter, Status, census_lines};
 use crate::shared::{CheckpointError, Durable, Progress, Shared, Threads};
 use crate::wal::frame_bytes;
+
+mod erase;
+mod preparing;
+mod unseal;
+
+pub use erase::{ERASED_MAX, EraseError, Erasure};
+pub use unseal::{UnsealError, Unsealing};
 
 /// Bytes of a segment unless told otherwise: half a minute of full load, and made in less.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
@@ -106,7 +115,14 @@ struct Inner {
     custodian: Custodian,
     origin: Origin,
     verifier: VerifierKey,
+    /// Under the custodian's bare name.
+    signer: SignerKey,
     append_bytes: usize,
+    keys: Arc<Keys>,
+    /// Entries there were when it was opened.
+    began: u64,
+    /// Held by whoever erases.
+    erasing: Mutex<()>,
 }
 
 impl Ledger {
@@ -146,7 +162,8 @@ impl Ledger {
         }
         disk.make_folder(PUBLIC, Access::Public)
             .map_err(storage("making the public folder"))?;
-        let verifier = signer.verifier().renamed(&custodian.key_name());
+        let bare = signer.renamed(&custodian.key_name());
+        let verifier = bare.verifier();
         let settings = Settings {
             disk: Arc::clone(&disk),
             custodian: custodian.clone(),
@@ -158,12 +175,14 @@ impl Ledger {
         if committer.heads().size == 0 {
             begin(&mut committer, format!("custodian {custodian}\nkey {verifier}\n"))?;
         }
+        let keys = Arc::clone(&integrator.keys);
         let shared = Arc::new(shared(&committer, &integrator));
+        let began = shared.durable().size;
         let append_bytes = committer.append_bytes();
         let threads =
             Threads::start(&shared, committer, integrator, checkpoint_every).map_err(OpenError::Thread)?;
         let origin = custodian.main_origin();
-        Ok(Self(Arc::new(Inner {
+        let ledger = Self(Arc::new(Inner {
             _threads: threads,
             shared,
             disk,
@@ -171,14 +190,22 @@ impl Ledger {
             custodian,
             origin,
             verifier,
+            signer: bare,
             append_bytes,
-        })))
+            keys,
+            began,
+            erasing: Mutex::default(),
+        }));
+        ledger
+            .finish_erasure()
+            .map_err(|error| OpenError::Erasure(error.into()))?;
+        Ok(ledger)
     }
 
     /// Appends drafts as entries that follow one another, all or none. Never blocks: what cannot even wait is refused when
     /// the answer is asked for.
     pub fn append(&self, drafts: Vec<Draft>) -> Pending {
-        match self.prepare(drafts) {
+        match allowed(&drafts).and_then(|()| self.prepare(drafts)) {
             Ok((matter, bytes)) => self.submit(matter, bytes),
             Err(why) => Pending::refused(why),
         }
@@ -256,7 +283,13 @@ impl Ledger {
     /// # Errors
     /// The first entry cannot be found.
     pub fn entries(&self, range: Range<u64>) -> Result<Entries, ReadError> {
-        Entries::open(&self.0.shared, &self.0.disk, self.0.origin.clone(), range)
+        Entries::open(
+            &self.0.shared,
+            &self.0.disk,
+            &self.0.keys,
+            self.0.origin.clone(),
+            range,
+        )
     }
 
     /// Proof that an entry of the main log stands under the newest published checkpoint. Reads the disk.
@@ -277,6 +310,19 @@ impl Ledger {
         read::prove(&*self.0.disk, &folder, sequence, || {
             self.checkpoints().partners.get(partner).cloned()
         })
+    }
+
+    /// A receipt for leaves of a partner's log, in order, as an append's [`Receipt`](crate::Receipt) gives them: durable, and maybe not published yet.
+    ///
+    /// # Errors
+    /// There are none, or too many.
+    pub fn sign_receipt(&self, partner: &PartnerId, leaves: Vec<Leaf>) -> Result<String, ReceiptError> {
+        let receipt = receipt::Receipt {
+            log: self.0.custodian.partner_origin(partner),
+            issued: leaves.last().map_or(Timestamp::UNIX_EPOCH, |leaf| leaf.time),
+            leaves,
+        };
+        receipt.sign(&self.0.signer)
     }
 
     /// Proof that a log (`None`: the main one) at size `old` is the beginning of its `newer` checkpoint. Reads the disk.
@@ -334,51 +380,6 @@ impl Ledger {
     /// The ledger's folder.
     pub fn dir(&self) -> &Path {
         &self.0.dir
-    }
-
-    /// Draws keys and computes commitments, here in the caller's thread.
-    fn prepare(&self, drafts: Vec<Draft>) -> Result<(Matter, usize), NotRecorded> {
-        if drafts.is_empty() {
-            return Err(NotRecorded::NotYours { what: "nothing" });
-        }
-        for draft in &drafts {
-            match draft.kind {
-                Kind::Genesis => return Err(NotRecorded::NotYours { what: "`genesis`" }),
-                Kind::Census => {
-                    return Err(NotRecorded::NotYours {
-                        what: "`census`: see `append_census`",
-                    });
-                }
-                _ => {}
-            }
-        }
-        let contents = drafts.iter().fold(0_usize, |bytes, draft| {
-            let body = draft.body.as_ref().map_or(0, String::len);
-            bytes
-                .saturating_add(draft.record.len())
-                .saturating_add(body)
-                .saturating_add(ENTRY_BYTES)
-        });
-        let bytes = frame_bytes(payload_bytes(drafts.len(), contents));
-        if bytes > self.0.append_bytes {
-            return Err(NotRecorded::TooLong {
-                bytes,
-                limit: self.0.append_bytes,
-            });
-        }
-        let seal = |draft: Draft| {
-            let sealed = match draft.record.is_empty() {
-                true => None,
-                false => {
-                    let key = random_key()?;
-                    let commitment = commit(&key, &self.0.origin, &draft.record);
-                    Some((key, commitment))
-                }
-            };
-            Ok(Prepared { draft, sealed })
-        };
-        let prepared = drafts.into_iter().map(seal).collect::<Result<_, NotRecorded>>()?;
-        Ok((Matter::Drafts(prepared), bytes))
     }
 
     fn submit(&self, matter: Matter, bytes: usize) -> Pending {
@@ -446,12 +447,38 @@ fn shared(committer: &Committer, integrator: &Integrator) -> Shared {
     Shared::new(durable, progress)
 }
 
-fn random_key() -> Result<OpeningKey, NotRecorded> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| NotRecorded::Random)?;
-    let key = OpeningKey::new(bytes);
-    bytes.zeroize();
-    Ok(key)
+/// What callers may append.
+fn allowed(drafts: &[Draft]) -> Result<(), NotRecorded> {
+    if drafts.is_empty() {
+        return Err(NotRecorded::NotYours { what: "nothing" });
+    }
+    for draft in drafts {
+        match draft.kind {
+            Kind::Genesis => return Err(NotRecorded::NotYours { what: "`genesis`" }),
+            Kind::Census => {
+                return Err(NotRecorded::NotYours {
+                    what: "`census`: see `append_census`",
+                });
+            }
+            Kind::Erased => {
+                return Err(NotRecorded::NotYours {
+                    what: "`erased`: see `erase`",
+                });
+            }
+            Kind::Unsealed => {
+                return Err(NotRecorded::NotYours {
+                    what: "`unsealed`: see `unseal`",
+                });
+            }
+            _ if seal::is_boxed(&draft.record) => {
+                return Err(NotRecorded::NotYours {
+                    what: "a record that looks like one under seal",
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

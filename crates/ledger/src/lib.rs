@@ -14,13 +14,16 @@ mod failure;
 mod grow;
 mod index;
 mod integrator;
+mod keys;
 mod ledger;
+pub mod look;
 mod payload;
 mod public;
 mod queue;
 mod read;
 mod recover;
 pub mod register;
+pub mod seal;
 mod sequence;
 mod shared;
 mod state;
@@ -32,8 +35,10 @@ pub use append::{Draft, NotRecorded, Pending, Receipt, Withheld};
 pub use clock::Clock;
 pub use failure::Failure;
 pub use integrator::{Checkpoints, SignedCheckpoint};
+pub use keys::KeysError;
 pub use ledger::{
-    CHECKPOINT_EVERY, Config, Ledger, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, PartnerLog, SEGMENT_BYTES,
+    CHECKPOINT_EVERY, Config, ERASED_MAX, EraseError, Erasure, Ledger, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES,
+    PartnerLog, SEGMENT_BYTES, UnsealError, Unsealing,
 };
 pub use read::{Entries, ReadError, Stored};
 pub use recover::OpenError;

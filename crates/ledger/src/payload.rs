@@ -2,20 +2,34 @@
 //!
 //! ```text
 //! payload = first index u64 | count u32 | stored * count
-//! stored  = entry length u32 | record length u32 | key 32 bytes, where there is a record | entry | record
+//! stored  = entry length u32 | record length u32 | key, where there is a record | entry | record
 //! ```
 //!
-//! All numbers little-endian. One append is one frame, so recovery finds it whole or not at all.
+//! All numbers little-endian. One append is one frame, so recovery finds it whole or not at all. The highest bit of the record's length
+//! says that the record is sealed: the key is then a wrapped one (`keys`). Without it, as earlier versions wrote, the record stands
+//! there in plain, after the 32 bytes of its key.
 
-use evidence::commitment::OpeningKey;
+use crate::keys::{TAG_BYTES, WRAPPED_BYTES, Wrapped};
 
 /// Bytes before the first stored entry.
 const HEAD_BYTES: usize = 12;
 
-/// Bytes of a stored entry beside entry and record.
-pub(crate) const STORED_BYTES: usize = 40;
+/// Bytes of a stored entry beside entry and record, at most.
+pub(crate) const STORED_BYTES: usize = 8 + WRAPPED_BYTES + TAG_BYTES;
 
 const KEY_BYTES: usize = 32;
+
+/// Says, in the record's length, that the record is sealed.
+const SEALED: u32 = 1 << 31;
+
+/// A private record as it stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Private<'a> {
+    /// Key and record as earlier versions wrote them.
+    Plain(&'a [u8; KEY_BYTES], &'a [u8]),
+    /// Wrapped key and sealed record.
+    Sealed(&'a [u8; WRAPPED_BYTES], &'a [u8]),
+}
 
 /// Writes the head.
 pub(crate) fn begin(out: &mut Vec<u8>, first_index: u64, count: u32) {
@@ -26,16 +40,20 @@ pub(crate) fn begin(out: &mut Vec<u8>, first_index: u64, count: u32) {
 
 /// Writes one stored entry. `false`: too long to be counted in 32 bits.
 #[must_use]
-pub(crate) fn add(out: &mut Vec<u8>, entry: &[u8], private: Option<(&OpeningKey, &[u8])>) -> bool {
+pub(crate) fn add(out: &mut Vec<u8>, entry: &[u8], private: Option<(&Wrapped, &[u8])>) -> bool {
     let record = private.map_or(&[][..], |(_, record)| record);
     let (Ok(entry_length), Ok(record_length)) = (u32::try_from(entry.len()), u32::try_from(record.len()))
     else {
         return false;
     };
+    if record_length >= SEALED {
+        return false;
+    }
+    let sealed = if private.is_some() { SEALED } else { 0 };
     out.extend_from_slice(&entry_length.to_le_bytes());
-    out.extend_from_slice(&record_length.to_le_bytes());
+    out.extend_from_slice(&(record_length | sealed).to_le_bytes());
     if let Some((key, _)) = private {
-        out.extend_from_slice(key.reveal());
+        out.extend_from_slice(&key.0);
     }
     out.extend_from_slice(entry);
     out.extend_from_slice(record);
@@ -54,8 +72,7 @@ pub(crate) struct Appended<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Item<'a> {
     pub(crate) entry: &'a [u8],
-    /// Opening key and private record.
-    pub(crate) private: Option<(&'a [u8; KEY_BYTES], &'a [u8])>,
+    pub(crate) private: Option<Private<'a>>,
 }
 
 impl<'a> Appended<'a> {
@@ -99,20 +116,23 @@ impl<'a> Iterator for Items<'a> {
         let (entry_length, rest) = self.rest.split_first_chunk::<4>()?;
         let (record_length, rest) = rest.split_first_chunk::<4>()?;
         let entry_length = usize::try_from(u32::from_le_bytes(*entry_length)).ok()?;
-        let record_length = usize::try_from(u32::from_le_bytes(*record_length)).ok()?;
-        let (key, rest) = match record_length {
-            0 => (None, rest),
-            _ => rest
-                .split_first_chunk::<KEY_BYTES>()
-                .map(|(key, rest)| (Some(key), rest))?,
+        let record_length = u32::from_le_bytes(*record_length);
+        let sealed = record_length & SEALED != 0;
+        let record_length = usize::try_from(record_length & !SEALED).ok()?;
+        let key_bytes = match (record_length, sealed) {
+            (0, _) => 0,
+            (_, false) => KEY_BYTES,
+            (_, true) => WRAPPED_BYTES,
         };
+        let (key, rest) = rest.split_at_checked(key_bytes)?;
         let (entry, rest) = rest.split_at_checked(entry_length)?;
         let (record, rest) = rest.split_at_checked(record_length)?;
         self.rest = rest;
-        Some(Item {
-            entry,
-            private: key.map(|key| (key, record)),
-        })
+        let private = match key.first_chunk() {
+            Some(key) if sealed => Some(Private::Sealed(key, record)),
+            _ => key.first_chunk().map(|key| Private::Plain(key, record)),
+        };
+        Some(Item { entry, private })
     }
 }
 
@@ -134,7 +154,7 @@ mod tests {
             parts in prop::collection::vec((prop::collection::vec(any::<u8>(), 1..90), prop::collection::vec(any::<u8>(), 0..90)), 1..9),
             first in any::<u64>(),
         ) {
-            let key = OpeningKey::new([7; 32]);
+            let key = Wrapped([7; WRAPPED_BYTES]);
             let mut out = vec![1, 2, 3];
             begin(&mut out, first, u32::try_from(parts.len()).unwrap());
             for (entry, record) in &parts {
@@ -144,12 +164,29 @@ mod tests {
             prop_assert!(out.len() <= payload_bytes(parts.len(), contents));
             let read = Appended::parse(&out).unwrap();
             prop_assert_eq!(read.first_index, first);
-            let read: Vec<_> = read.items().map(|i| (i.entry.to_vec(), i.private.map(|(k, r)| (*k, r.to_vec())))).collect();
-            let given: Vec<_> = parts.iter().map(|(e, r)| (e.clone(), (!r.is_empty()).then(|| ([7; 32], r.clone())))).collect();
+            let read: Vec<_> = read.items().map(|item| (item.entry, item.private)).collect();
+            let given: Vec<_> = parts
+                .iter()
+                .map(|(entry, record)| (&entry[..], (!record.is_empty()).then(|| Private::Sealed(&key.0, &record[..]))))
+                .collect();
             prop_assert_eq!(read, given);
             for cut in 0..out.len() {
                 prop_assert!(Appended::parse(&out[..cut]).is_none());
             }
+        }
+
+        #[test]
+        fn what_earlier_versions_wrote_is_read(entry in prop::collection::vec(any::<u8>(), 1..90), record in prop::collection::vec(any::<u8>(), 1..90)) {
+            let mut out = Vec::new();
+            begin(&mut out, 3, 1);
+            out.extend_from_slice(&u32::try_from(entry.len()).unwrap().to_le_bytes());
+            out.extend_from_slice(&u32::try_from(record.len()).unwrap().to_le_bytes());
+            out.extend_from_slice(&[9; 32]);
+            out.extend_from_slice(&entry);
+            out.extend_from_slice(&record);
+            let read = Appended::parse(&out).unwrap();
+            let items: Vec<_> = read.items().map(|item| (item.entry, item.private)).collect();
+            prop_assert_eq!(items, [(&entry[..], Some(Private::Plain(&[9; 32], &record[..])))]);
         }
 
         #[test]

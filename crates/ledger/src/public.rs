@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::Builder;
 
@@ -191,10 +192,7 @@ impl<'a> Published<'a> {
     }
 
     /// The entries of a bundle, as many as its path says.
-    pub(crate) fn bundle(
-        &self,
-        path: &EntryBundlePath,
-    ) -> Result<Vec<Vec<u8>>, Box<dyn Error + Send + Sync>> {
+    pub(crate) fn bundle(&self, path: &EntryBundlePath) -> Result<Bundle, Box<dyn Error + Send + Sync>> {
         let partial = format!("{}/{path}", self.folder);
         let full =
             EntryBundlePath::new(path.index(), TILE_WIDTH).map(|full| format!("{}/{full}", self.folder));
@@ -204,15 +202,38 @@ impl<'a> Published<'a> {
         let limit = u64::try_from(MAX_BUNDLE_BYTES)?;
         for (name, width) in [(&full, TILE_WIDTH), (&partial, path.width()), (&full, TILE_WIDTH)] {
             if let Some(bytes) = read_whole(self.disk, name, limit)? {
-                let entries = decode_bundle(&bytes, width)?;
-                return Ok(entries
-                    .into_iter()
-                    .take(usize::from(path.width()))
-                    .map(<[u8]>::to_vec)
-                    .collect());
+                let mut end = 0_usize;
+                let entries = decode_bundle(&bytes, width)?.into_iter().map(|entry| {
+                    let begin = end.saturating_add(2);
+                    end = begin.saturating_add(entry.len());
+                    begin..end
+                });
+                let entries = entries.take(usize::from(path.width())).collect();
+                return Ok(Bundle { bytes, entries });
             }
         }
         Err(Missing { path: partial }.into())
+    }
+}
+
+/// Entries as they lie in a bundle's file.
+#[derive(Debug, Default)]
+pub(crate) struct Bundle {
+    bytes: Vec<u8>,
+    entries: Vec<Range<usize>>,
+}
+
+impl Bundle {
+    /// One of them, from 0.
+    pub(crate) fn get(&self, number: usize) -> Option<&[u8]> {
+        self.bytes.get(self.entries.get(number)?.clone())
+    }
+
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.entries
+            .iter()
+            .filter_map(|range| self.bytes.get(range.clone()))
     }
 }
 

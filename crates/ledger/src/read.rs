@@ -15,12 +15,15 @@ use evidence::id::Origin;
 use evidence::proof::TlogProof;
 use evidence::tile::TileHashes;
 use evidence::tree::{HashReader as _, check_inclusion, prove_consistency, prove_inclusion};
+use zeroize::Zeroizing;
 
 use crate::disk::Disk;
 use crate::index::Index;
 use crate::integrator::SignedCheckpoint;
-use crate::payload::{Appended, Item};
+use crate::keys::{Keys, KeysError, Unsealed};
+use crate::payload::{Appended, Item, Private};
 use crate::public::Published;
+use crate::seal::UnderSeal;
 use crate::shared::Shared;
 use crate::wal::{ReadFault, Reader, sequenced};
 
@@ -37,8 +40,12 @@ pub struct Stored {
     pub entry: Vec<u8>,
     /// What opens the entry's commitment, if there is a private record.
     pub key: Option<OpeningKey>,
-    /// The private record; empty if there is none.
+    /// The private record; empty if there is none, if it was erased, or as long as it is under seal.
     pub record: Vec<u8>,
+    /// Index of the `erased` entry by which the record's key was destroyed.
+    pub erased_by: Option<u64>,
+    /// The record is under seal: what is known of it all the same.
+    pub under_seal: Option<Box<UnderSeal>>,
 }
 
 impl Stored {
@@ -97,6 +104,9 @@ pub enum ReadError {
         /// Where the damage is.
         what: &'static str,
     },
+    /// The key store does not serve.
+    #[error("the keys of private records cannot be read")]
+    Keys(#[from] KeysError),
     /// The tiles do not give a proof.
     #[error("the tiles give no proof for entry {index}")]
     Tiles {
@@ -113,6 +123,7 @@ pub enum ReadError {
 pub struct Entries {
     reader: Reader,
     origin: Origin,
+    keys: Arc<Keys>,
     /// Sequence number of the frame after the last that was durable when this was made.
     limit: u64,
     ready: VecDeque<Stored>,
@@ -123,6 +134,7 @@ impl Entries {
     pub(crate) fn open(
         shared: &Shared,
         disk: &Arc<dyn Disk>,
+        keys: &Arc<Keys>,
         origin: Origin,
         range: Range<u64>,
     ) -> Result<Self, ReadError> {
@@ -154,33 +166,63 @@ impl Entries {
         Ok(Self {
             reader,
             origin,
+            keys: Arc::clone(keys),
             limit,
             ready: VecDeque::new(),
             range: index..end,
         })
     }
 
+    /// Goes over the entries as they stand in the log.
+    pub(crate) fn raw<E: From<ReadError>>(
+        mut self,
+        mut visit: impl FnMut(u64, Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while !self.range.is_empty() {
+            let end = self.range.end;
+            self.range.start = self.append(|at, item, _| if at < end { visit(at, item) } else { Ok(()) })?;
+        }
+        Ok(())
+    }
+
     /// Reads the next append; its entries before the range are left out.
     fn read(&mut self) -> Result<(), ReadError> {
+        let (end, keys) = (self.range.end, Arc::clone(&self.keys));
+        let mut ready = std::mem::take(&mut self.ready);
+        let read = self.append(|at, item, origin| {
+            if at < end {
+                ready.push_back(stored(at, item, origin, Some(&keys))?);
+            }
+            Ok::<_, ReadError>(())
+        });
+        self.ready = ready;
+        read.map(drop)
+    }
+
+    /// Gives the entries of the next append from the range's beginning on; returns the index after its last.
+    fn append<E: From<ReadError>>(
+        &mut self,
+        mut visit: impl FnMut(u64, Item<'_>, &Origin) -> Result<(), E>,
+    ) -> Result<u64, E> {
         let index = self.range.start;
         let damaged = |what| ReadError::Damaged { index, what };
         let payload = match self.reader.next(self.limit) {
             Ok(Some((_, payload))) => payload,
-            Ok(None) => return Err(damaged("its frame in the write-ahead log")),
-            Err(ReadFault::Io { source, .. }) => return Err(source.into()),
-            Err(_) => return Err(damaged("its segment of the write-ahead log")),
+            Ok(None) => return Err(damaged("its frame in the write-ahead log").into()),
+            Err(ReadFault::Io { source, .. }) => return Err(ReadError::from(source).into()),
+            Err(_) => return Err(damaged("its segment of the write-ahead log").into()),
         };
         let appended = Appended::parse(payload).ok_or(damaged("its append"))?;
-        let inside = appended.first_index <= index && appended.end_index().is_some_and(|end| index < end);
-        if !inside {
-            return Err(damaged("its place in the write-ahead log"));
-        }
+        let end = appended
+            .end_index()
+            .filter(|end| appended.first_index <= index && index < *end);
+        let end = end.ok_or(damaged("its place in the write-ahead log"))?;
         for (at, item) in (appended.first_index..).zip(appended.items()) {
-            if at >= index && at < self.range.end {
-                self.ready.push_back(stored(at, item, &self.origin)?);
+            if at >= index {
+                visit(at, item, &self.origin)?;
             }
         }
-        Ok(())
+        Ok(end)
     }
 }
 
@@ -203,31 +245,61 @@ impl Iterator for Entries {
     }
 }
 
-/// An item as its reader gets it, checked: the entry is one, and its commitment is to this record.
-pub(crate) fn stored(index: u64, item: Item<'_>, origin: &Origin) -> Result<Stored, ReadError> {
-    let entry = Entry::parse(item.entry).map_err(|_| ReadError::Damaged {
-        index,
-        what: "its bytes",
-    })?;
-    let private = item.private.map(|(key, record)| (OpeningKey::new(*key), record));
-    let opens = match (&entry.commitment, &private) {
-        (None, None) => true,
-        (Some(commitment), Some((key, record))) => commitment::check(commitment, key, origin, record),
+/// An item as its reader gets it, checked: the entry is one, and its commitment is to this record. `keys` may be missing where none was
+/// ever needed.
+pub(crate) fn stored(
+    index: u64,
+    item: Item<'_>,
+    origin: &Origin,
+    keys: Option<&Keys>,
+) -> Result<Stored, ReadError> {
+    let damaged = |what| ReadError::Damaged { index, what };
+    let entry = Entry::parse(item.entry).map_err(|_| damaged("its bytes"))?;
+    let (mut key, mut record, mut erased_by, mut under_seal) = (None, Vec::new(), None, None);
+    match private(index, &item, keys)? {
+        None => {}
+        Some(Unsealed::Open(opens, bytes)) => (key, record) = (Some(opens), bytes.to_vec()),
+        Some(Unsealed::UnderSeal(sealed)) => under_seal = Some(sealed),
+        Some(Unsealed::Erased(by)) => erased_by = Some(by),
+        Some(Unsealed::Unknown) => return Err(damaged("the key store has no key for its record")),
+    }
+    let opens = match (&entry.commitment, &key) {
+        (None, None) => erased_by.is_none() && under_seal.is_none(),
+        (Some(commitment), Some(key)) => commitment::check(commitment, key, origin, &record),
+        // Whether a record under seal is the one committed to is known when it is opened.
+        (Some(_), None) => erased_by.is_some() || under_seal.is_some(),
         _ => false,
     };
     if !opens {
-        return Err(ReadError::Damaged {
-            index,
-            what: "its record is not the one committed to",
-        });
+        return Err(damaged("its record is not the one committed to"));
     }
-    let (key, record) = private.map_or((None, Vec::new()), |(key, record)| (Some(key), record.to_vec()));
     Ok(Stored {
         index,
         entry: item.entry.to_vec(),
         key,
         record,
+        erased_by,
+        under_seal,
     })
+}
+
+/// What is known of an item's private record; `None` if it has none.
+pub(crate) fn private(
+    index: u64,
+    item: &Item<'_>,
+    keys: Option<&Keys>,
+) -> Result<Option<Unsealed>, KeysError> {
+    let Some(private) = item.private else {
+        return Ok(None);
+    };
+    match (private, keys) {
+        (_, Some(keys)) => keys.unseal(index, private).map(Some),
+        (Private::Plain(key, record), None) => {
+            let record = Zeroizing::new(record.to_vec());
+            Ok(Some(Unsealed::Open(OpeningKey::new(*key), record)))
+        }
+        (Private::Sealed(..), None) => Err(KeysError::NoRing),
+    }
 }
 
 /// A proof under the newest checkpoint of the log in `folder`.

@@ -11,6 +11,7 @@ use std::io;
 use std::sync::Arc;
 
 use evidence::checkpoint::{Checkpoint, CheckpointError};
+use evidence::entry::EntryView;
 use evidence::hash::{self, Hash};
 use evidence::id::{Custodian, Origin, PartnerId};
 use evidence::note::{SignerKey, VerifierKey};
@@ -25,6 +26,7 @@ use crate::disk::{Disk, Fault};
 use crate::grow::Tree;
 use crate::index::{Index, Rows};
 use crate::integrator::{Branch, Checkpoints, Integrator, SignedCheckpoint};
+use crate::keys::{Keys, KeysError};
 use crate::payload::Appended;
 use crate::public::{Outbox, PUBLIC, Published, partner_folder};
 use crate::sequence::{Heads, PartnerHead};
@@ -98,6 +100,12 @@ pub enum OpenError {
     /// The first entry could not be written.
     #[error("the log's first entry could not be written")]
     Genesis(#[source] NotRecorded),
+    /// The key store does not serve.
+    #[error("the keys of private records cannot be had")]
+    Keys(#[from] KeysError),
+    /// An erasure that was cut off could not be finished.
+    #[error("an erasure that was begun cannot be carried out")]
+    Erasure(#[source] Box<dyn Error + Send + Sync>),
     /// A thread could not be started.
     #[error("could not start a thread")]
     Thread(#[source] io::Error),
@@ -165,6 +173,7 @@ pub(crate) fn recover(settings: Settings) -> Result<(Committer, Integrator), Ope
     let writer = Writer::ready(disk, scanned, settings.segment_bytes).map_err(
         |(Fault::Refused(error) | Fault::Unsynced(error))| storage("preparing the write-ahead log")(error),
     )?;
+    let keys = Arc::new(Keys::open(disk, heads.size)?);
     let time = heads.time;
     let integrator = Integrator {
         disk: Arc::clone(disk),
@@ -175,6 +184,7 @@ pub(crate) fn recover(settings: Settings) -> Result<(Committer, Integrator), Ope
         branches,
         time,
         index,
+        keys,
         rows: Rows::default(),
         outbox: Outbox::default(),
         checkpoints: Arc::new(checkpoints),
@@ -337,9 +347,12 @@ fn replay(heads: &mut Heads, claims: &mut Claims, payload: &[u8]) -> Result<(), 
     let appended = Appended::parse(payload).filter(|appended| appended.first_index == heads.size);
     let appended = appended.ok_or(misplaced(heads.size))?;
     for item in appended.items() {
-        let entry = heads.replay(item.entry).map_err(|_| misplaced(heads.size))?;
-        let partner = entry.place.and(entry.partner);
-        claims.grown(heads, partner, item.entry)?;
+        let entry = EntryView::parse(item.entry).map_err(|_| misplaced(heads.size))?;
+        let (leaf, partner) = (hash::leaf(item.entry), entry.in_log_of());
+        heads
+            .replay(&entry, partner.as_ref(), leaf, &mut |_| {})
+            .map_err(|_| misplaced(heads.size))?;
+        claims.grown(heads, partner, leaf)?;
     }
     Ok(())
 }
@@ -367,9 +380,9 @@ impl Claims {
     }
 
     /// Checks what became of the logs with one more entry.
-    fn grown(&mut self, heads: &Heads, partner: Option<PartnerId>, entry: &[u8]) -> Result<(), OpenError> {
+    fn grown(&mut self, heads: &Heads, partner: Option<PartnerId>, leaf: Hash) -> Result<(), OpenError> {
         let Some(edge) = &mut self.edge else { return Ok(()) };
-        edge.push(hash::leaf(entry), &mut |_| {});
+        edge.push(leaf, &mut |_| {});
         let branch =
             partner.and_then(|partner| heads.partners.get(&partner).map(|head| (partner, &head.edge)));
         let branch = branch.map(|(partner, edge)| (Some(partner), edge));

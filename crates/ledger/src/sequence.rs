@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evidence::commitment::OpeningKey;
-use evidence::entry::{Entry, EntryError, Kind, Place, whole_second};
+use evidence::entry::{Entry, EntryError, EntryView, Kind, Place, whole_second};
 use evidence::hash::{self, Hash};
 use evidence::id::{Custodian, Origin, PartnerId};
-use evidence::tree::Edge;
+use evidence::receipt::Leaf;
+use evidence::tree::{Edge, Node};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::append::{Draft, NotRecorded};
+use crate::keys::{InUse, Wrapped};
 
 /// Most partner logs: the lines of a census with the longest names (244 bytes each) must fit an entry of 65,535 bytes.
 pub(crate) const MAX_PARTNER_LOGS: usize = 256;
@@ -63,8 +64,18 @@ impl PartnerHead {
         }
     }
 
-    fn push(&mut self, kind: Kind, leaf: Hash) {
-        self.edge.push(leaf, &mut |_| {});
+    /// Whether an entry of that kind can come next.
+    fn admit(&self, partner: &PartnerId, kind: Kind) -> Result<(), NotRecorded> {
+        if self.status == Status::Closed && kind != Kind::Opened {
+            return Err(NotRecorded::PartnerClosed {
+                partner: partner.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, kind: Kind, leaf: Hash, completed: &mut impl FnMut(Node)) {
+        self.edge.push(leaf, completed);
         self.last = leaf;
         self.status = if kind == Kind::Closed {
             Status::Closed
@@ -104,36 +115,49 @@ impl Heads {
         &self.custodian
     }
 
-    /// Takes in an entry as it was recorded, after checking that it is the next one.
-    pub(crate) fn replay(&mut self, bytes: &[u8]) -> Result<Entry, Misplaced> {
-        let entry = Entry::parse(bytes).map_err(|_| Misplaced)?;
+    /// Takes in an entry as it was recorded, whose hash as a leaf and [partner](EntryView::in_log_of) are known, after checking that it is
+    /// the next one. The nodes that it completes in its partner's tree are reported.
+    pub(crate) fn replay(
+        &mut self,
+        entry: &EntryView<'_>,
+        partner: Option<&PartnerId>,
+        leaf: Hash,
+        completed: &mut impl FnMut(Node),
+    ) -> Result<(), Misplaced> {
         if entry.time < self.time {
             return Err(Misplaced);
         }
-        if let (Some(place), Some(partner)) = (entry.place, &entry.partner) {
-            if !self.partners.contains_key(partner) && entry.kind != Kind::Opened {
-                return Err(Misplaced);
+        if let (Some(place), Some(partner)) = (entry.place, partner) {
+            if !self.partners.contains_key(partner) {
+                if entry.kind != Kind::Opened {
+                    return Err(Misplaced);
+                }
+                let head = PartnerHead::new(self.custodian.partner_origin(partner));
+                self.partners.insert(partner.clone(), head);
             }
-            let origin = || self.custodian.partner_origin(partner);
-            let head = self
-                .partners
-                .entry(partner.clone())
-                .or_insert_with(|| PartnerHead::new(origin()));
+            let head = self.partners.get_mut(partner).ok_or(Misplaced)?;
             let shut = head.status == Status::Closed && entry.kind != Kind::Opened;
             if shut || head.place() != place {
                 return Err(Misplaced);
             }
-            head.push(entry.kind, hash::leaf(bytes));
+            head.push(entry.kind, leaf, completed);
         }
         self.time = entry.time;
         self.size = self.size.saturating_add(1);
-        Ok(entry)
+        Ok(())
     }
 
     /// Takes in what has become durable.
-    pub(crate) fn take(&mut self, round: Changes) {
+    pub(crate) fn take(&mut self, round: &Changes) {
         (self.size, self.time) = (round.size, round.time);
-        self.partners.extend(round.touched);
+        for (partner, head) in &round.touched {
+            match self.partners.get_mut(partner) {
+                Some(known) => known.clone_from(head),
+                None => {
+                    self.partners.insert(partner.clone(), head.clone());
+                }
+            }
+        }
     }
 }
 
@@ -141,8 +165,17 @@ impl Heads {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) draft: Draft,
-    /// Opening key and commitment, where there is a private record.
-    pub(crate) sealed: Option<(OpeningKey, Hash)>,
+    /// Where there is a private record: the draft's is sealed by now.
+    pub(crate) sealed: Option<Sealed>,
+}
+
+/// What goes with a sealed record.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) key: Wrapped,
+    pub(crate) commitment: Hash,
+    /// Until the record is durable, or is not to be.
+    pub(crate) _in_use: InUse,
 }
 
 /// What the next append is.
@@ -163,6 +196,8 @@ pub(crate) struct Placed {
     pub(crate) time: Timestamp,
     /// The bytes of the entries.
     pub(crate) entries: Vec<Vec<u8>>,
+    /// Those that stand in a partner's log, with their places there.
+    pub(crate) leaves: Vec<Leaf>,
 }
 
 /// Appends of one batch, laid over heads that do not change before they are durable.
@@ -170,6 +205,8 @@ pub(crate) struct Placed {
 pub(crate) struct Round<'a> {
     base: &'a Heads,
     changes: Changes,
+    /// Of the append that is being placed.
+    leaves: Vec<Leaf>,
 }
 
 /// What a round changed.
@@ -189,23 +226,17 @@ impl<'a> Round<'a> {
                 time: base.time,
                 touched: BTreeMap::new(),
             },
+            leaves: Vec::new(),
         }
     }
 
     /// Gives an append its place, or refuses it and stays as it was.
     pub(crate) fn place(&mut self, matter: &Matter, now: Timestamp) -> Result<Placed, NotRecorded> {
         let time = whole_second(now).max(self.changes.time);
-        let mut attempt = Changes {
-            size: self.changes.size,
-            time,
-            touched: BTreeMap::new(),
-        };
         let malformed = |number| move |source| NotRecorded::Malformed { number, source };
+        self.leaves.clear();
         let entries = match matter {
-            Matter::Drafts(drafts) => (0..)
-                .zip(drafts)
-                .map(|(number, prepared)| self.one(&mut attempt, prepared, number))
-                .collect::<Result<_, _>>()?,
+            Matter::Drafts(drafts) => self.drafts(drafts, time)?,
             Matter::Census => vec![
                 self.public(Kind::Census, self.census(), time)
                     .map_err(malformed(0))?,
@@ -219,11 +250,11 @@ impl<'a> Round<'a> {
         let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         self.changes.size = self.changes.size.saturating_add(count);
         self.changes.time = time;
-        self.changes.touched.append(&mut attempt.touched);
         Ok(Placed {
             first_index,
             time,
             entries,
+            leaves: std::mem::take(&mut self.leaves),
         })
     }
 
@@ -231,59 +262,84 @@ impl<'a> Round<'a> {
         self.changes
     }
 
-    fn one(&self, attempt: &mut Changes, prepared: &Prepared, number: usize) -> Result<Vec<u8>, NotRecorded> {
+    /// The entries of one append. Heads are large: what a refusal takes back is copied only where there is more than one draft, since
+    /// one alone changes nothing before all that can refuse it.
+    fn drafts(&mut self, drafts: &[Prepared], time: Timestamp) -> Result<Vec<Vec<u8>>, NotRecorded> {
+        let mut before = BTreeMap::new();
+        if drafts.len() > 1 {
+            for partner in drafts.iter().filter_map(|one| one.draft.partner.as_ref()) {
+                before.insert(partner.clone(), self.changes.touched.get(partner).cloned());
+            }
+        }
+        let entries = (0..)
+            .zip(drafts)
+            .map(|(number, prepared)| self.one(prepared, time, number))
+            .collect();
+        if Result::is_err(&entries) {
+            for (partner, head) in before {
+                match head {
+                    Some(head) => self.changes.touched.insert(partner, head),
+                    None => self.changes.touched.remove(&partner),
+                };
+            }
+        }
+        entries
+    }
+
+    /// Makes one entry; refused, it changes nothing.
+    fn one(&mut self, prepared: &Prepared, time: Timestamp, number: usize) -> Result<Vec<u8>, NotRecorded> {
         let malformed = |source| NotRecorded::Malformed { number, source };
         let draft = &prepared.draft;
-        let mut head = match (&draft.partner, draft.kind.in_partner_log()) {
-            (Some(partner), true) => Some((partner.clone(), self.head(attempt, partner, draft.kind)?)),
-            (None, true) => return Err(malformed(EntryError::Place(draft.kind))),
-            (_, false) => None,
-        };
-        let entry = Entry {
+        let entry = |place| Entry {
             kind: draft.kind,
-            time: attempt.time,
+            time,
             partner: draft.partner.clone(),
             agreement: draft.agreement.clone(),
             purpose: draft.purpose.clone(),
-            place: head.as_ref().map(|(_, head)| head.place()),
-            commitment: prepared.sealed.as_ref().map(|(_, commitment)| *commitment),
+            place,
+            commitment: prepared.sealed.as_ref().map(|sealed| sealed.commitment),
             body: draft.body.clone(),
         };
-        let bytes = entry.encode().map_err(malformed)?;
-        if let Some((partner, mut head)) = head.take() {
-            head.push(draft.kind, hash::leaf(&bytes));
-            attempt.touched.insert(partner, head);
+        let partner = match (&draft.partner, draft.kind.in_partner_log()) {
+            (Some(partner), true) => partner,
+            (None, true) => return Err(malformed(EntryError::Place(draft.kind))),
+            (_, false) => return entry(None).encode().map_err(malformed),
+        };
+        if let Some(head) = self.changes.touched.get_mut(partner) {
+            head.admit(partner, draft.kind)?;
+            let (bytes, leaf) = leaf(&entry(Some(head.place()))).map_err(malformed)?;
+            head.push(draft.kind, leaf.hash, &mut |_| {});
+            self.leaves.push(leaf);
+            return Ok(bytes);
         }
+        let mut head = self.head(partner, draft.kind)?;
+        let (bytes, leaf) = leaf(&entry(Some(head.place()))).map_err(malformed)?;
+        head.push(draft.kind, leaf.hash, &mut |_| {});
+        self.leaves.push(leaf);
+        self.changes.touched.insert(partner.clone(), head);
         Ok(bytes)
     }
 
-    /// The head an entry of that kind would be pushed to.
-    fn head(&self, attempt: &Changes, partner: &PartnerId, kind: Kind) -> Result<PartnerHead, NotRecorded> {
-        let found = attempt
-            .touched
-            .get(partner)
-            .or_else(|| self.changes.touched.get(partner))
-            .or_else(|| self.base.partners.get(partner));
-        match found {
-            Some(head) if head.status == Status::Closed && kind != Kind::Opened => {
-                Err(NotRecorded::PartnerClosed {
-                    partner: partner.clone(),
-                })
+    /// The head, before this round, that an entry of that kind would be pushed to.
+    fn head(&self, partner: &PartnerId, kind: Kind) -> Result<PartnerHead, NotRecorded> {
+        match self.base.partners.get(partner) {
+            Some(head) => {
+                head.admit(partner, kind)?;
+                Ok(head.clone())
             }
-            Some(head) => Ok(head.clone()),
             None if kind != Kind::Opened => Err(NotRecorded::PartnerUnknown {
                 partner: partner.clone(),
             }),
-            None if self.logs(attempt) >= MAX_PARTNER_LOGS => Err(NotRecorded::TooManyPartners {
+            None if self.logs() >= MAX_PARTNER_LOGS => Err(NotRecorded::TooManyPartners {
                 limit: MAX_PARTNER_LOGS,
             }),
             None => Ok(PartnerHead::new(self.base.custodian.partner_origin(partner))),
         }
     }
 
-    /// How many partner logs there are with this attempt.
-    fn logs(&self, attempt: &Changes) -> usize {
-        let all = [&self.base.partners, &self.changes.touched, &attempt.touched];
+    /// How many partner logs there are with this round.
+    fn logs(&self) -> usize {
+        let all = [&self.base.partners, &self.changes.touched];
         all.into_iter()
             .flat_map(BTreeMap::keys)
             .collect::<BTreeSet<_>>()
@@ -313,6 +369,17 @@ impl<'a> Round<'a> {
         heads.extend(&self.changes.touched);
         census_lines(heads.into_values())
     }
+}
+
+/// An entry's bytes, and the leaf that it is of its partner's log.
+fn leaf(entry: &Entry) -> Result<(Vec<u8>, Leaf), EntryError> {
+    let bytes = entry.encode()?;
+    let leaf = Leaf {
+        index: entry.place.map_or(0, |place| place.sequence),
+        hash: hash::leaf(&bytes),
+        time: entry.time,
+    };
+    Ok((bytes, leaf))
 }
 
 /// The lines of a census over these logs.

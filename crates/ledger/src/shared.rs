@@ -122,7 +122,7 @@ impl Shared {
     }
 
     /// Ends the ledger: the first failure counts.
-    fn fail(&self, failure: Failure) -> Arc<Failure> {
+    pub(crate) fn fail(&self, failure: Failure) -> Arc<Failure> {
         let mut first = None;
         self.failure.send_if_modified(|now| {
             let new = now.is_none();
@@ -389,6 +389,7 @@ fn publish_once(
     };
     let outcome = integrator.integrate(limit).and_then(|()| {
         note(integrator);
+        integrator.keys.refill(|| shared.durable().size)?;
         if sign { integrator.checkpoint() } else { Ok(()) }
     });
     match outcome {

@@ -9,14 +9,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use evidence::checkpoint::Checkpoint;
-use evidence::entry::{Entry, Kind};
-use evidence::hash::Hash;
+use evidence::entry::{EntryView, Kind};
+use evidence::erasure::Erased;
+use evidence::hash::{self, EMPTY_ROOT, Hash};
 use evidence::id::{Custodian, Origin, PartnerId};
 use evidence::note::VerifierKey;
 use evidence::tile::{EntryBundlePath, MAX_BUNDLE_BYTES, TILE_WIDTH};
 
 use crate::disk::{Disk, RealDisk, read_whole};
-use crate::grow::Tree;
+use crate::grow::{Files, Tree};
 use crate::public::{Outbox, PUBLIC, Published, partner_folder};
 use crate::sequence::{Heads, Status, census_lines};
 
@@ -38,6 +39,10 @@ pub struct Report {
     pub partners: Vec<PartnerReport>,
     /// Entries in the write-ahead log; `None` if there is none, as in a copy of the public folder's parent.
     pub recorded: Option<u64>,
+    /// Private records whose keys were destroyed, as the log says.
+    pub erased: u64,
+    /// Private records under seal that nobody has opened.
+    pub under_seal: u64,
     /// What is wrong, at most 100 of all.
     pub findings: Vec<Finding>,
     /// How many findings there are.
@@ -135,10 +140,13 @@ pub(crate) fn verify_on(disk: &Arc<dyn Disk>, dir: &str, key: &VerifierKey) -> R
     Ok(check.report(checkpoint, recorded))
 }
 
-/// A partner's log as far as it has been computed.
+/// A partner's log as far as it has been computed, up to its checkpoint. Its edge is that of the heads.
 struct Branch {
     checkpoint: Checkpoint,
-    tree: Tree,
+    files: Files,
+    size: u64,
+    /// The root, once the size is that of the checkpoint.
+    root: Hash,
 }
 
 struct Check<'a> {
@@ -147,6 +155,12 @@ struct Check<'a> {
     key: &'a VerifierKey,
     heads: Heads,
     branches: BTreeMap<PartnerId, Branch>,
+    /// What was erased, by the index of the entry that says so.
+    erasures: BTreeMap<u64, Erased>,
+    erased: u64,
+    /// What overseers opened, as the log says.
+    unsealed: Vec<Erased>,
+    under_seal: u64,
     findings: Vec<Finding>,
     found: u64,
 }
@@ -160,6 +174,10 @@ impl<'a> Check<'a> {
             key,
             heads,
             branches: BTreeMap::new(),
+            erasures: BTreeMap::new(),
+            erased: 0,
+            unsealed: Vec::new(),
+            under_seal: 0,
             findings: Vec::new(),
             found: 0,
         }
@@ -202,7 +220,9 @@ impl<'a> Check<'a> {
                     partner,
                     Branch {
                         checkpoint,
-                        tree: Tree::empty(folder),
+                        files: Files::empty(folder),
+                        size: 0,
+                        root: EMPTY_ROOT,
                     },
                 );
             }
@@ -227,9 +247,10 @@ impl<'a> Check<'a> {
                     return Ok(());
                 }
             };
-            for bytes in &entries {
-                self.one(bytes, tree.size(), &mut outbox);
-                if tree.push(bytes, &mut outbox).is_err() {
+            for bytes in entries.iter() {
+                let leaf = hash::leaf(bytes);
+                self.one(bytes, leaf, tree.size(), &mut outbox);
+                if tree.push(bytes, leaf, &mut outbox).is_err() {
                     self.find(format_args!("entry {}", tree.size()), "too long");
                 }
             }
@@ -237,12 +258,12 @@ impl<'a> Check<'a> {
         }
         tree.partial(&mut outbox);
         self.compare(&mut outbox)?;
-        self.root(checkpoint, &tree);
+        self.root(checkpoint, tree.size(), tree.root());
         let branches = std::mem::take(&mut self.branches);
         for (partner, branch) in &branches {
-            branch.tree.partial(&mut outbox);
+            branch.files.partial(branch.size, &mut outbox);
             self.compare(&mut outbox)?;
-            self.root(&branch.checkpoint, &branch.tree);
+            self.root(&branch.checkpoint, branch.size, branch.root);
             // One that is empty yet is published before the main log tells of it.
             if branch.checkpoint.size > 0 && !self.heads.partners.contains_key(partner) {
                 self.find(
@@ -280,31 +301,64 @@ impl<'a> Check<'a> {
     }
 
     /// One entry of the main log: the rules of the sequence, and its partner's log.
-    fn one(&mut self, bytes: &[u8], index: u64, outbox: &mut Outbox) {
-        let place = format!("entry {index}");
-        // Computed before the entry is taken in, and only where it is needed: it takes a root for each partner.
-        let is_census = bytes.starts_with(b"estop/entry/v1\nkind census\n");
-        let census = is_census.then(|| census_lines(self.heads.partners.values()));
-        let Ok(entry) = self.heads.replay(bytes) else {
-            let why = Entry::parse(bytes).err().map(|error| chain(&error));
-            self.find(
-                place,
-                why.unwrap_or_else(|| "does not follow from the entries before it".to_owned()),
-            );
-            return;
+    fn one(&mut self, bytes: &[u8], leaf: Hash, index: u64, outbox: &mut Outbox) {
+        let place = format_args!("entry {index}");
+        let entry = match EntryView::parse(bytes) {
+            Ok(entry) => entry,
+            Err(error) => return self.find(place, chain(&error)),
         };
+        // Computed before the entry is taken in.
+        let census = (entry.kind == Kind::Census).then(|| census_lines(self.heads.partners.values()));
+        let partner = entry.in_log_of();
+        let partner = partner.as_ref();
+        let mut branch = partner
+            .and_then(|partner| self.branches.get_mut(partner))
+            .filter(|branch| branch.size < branch.checkpoint.size);
+        let replayed = self.heads.replay(&entry, partner, leaf, &mut |node| {
+            if let Some(branch) = &mut branch {
+                branch.files.node(node, outbox);
+            }
+        });
+        if replayed.is_err() {
+            return self.find(place, "does not follow from the entries before it");
+        }
+        if let (Some(branch), Some(partner)) = (branch, partner) {
+            // Never too long: it was read as an entry.
+            let _ = branch.files.entry(bytes);
+            branch.size = branch.size.saturating_add(1);
+            branch.files.full(branch.size, outbox);
+            if branch.size == branch.checkpoint.size
+                && let Some(head) = self.heads.partners.get(partner)
+            {
+                branch.root = head.edge.root();
+            }
+        }
         if (index == 0) != (entry.kind == Kind::Genesis) {
-            self.find(&place, "the first entry, and no other, is `genesis`");
+            self.find(place, "the first entry, and no other, is `genesis`");
         }
+        self.said(index, &entry);
         if census.is_some_and(|census| census != entry.body.unwrap_or_default()) {
-            self.find(&place, "the census is not what the entries before it give");
+            self.find(place, "the census is not what the entries before it give");
         }
-        if let (Some(_), Some(partner)) = (entry.place, entry.partner)
-            && let Some(branch) = self.branches.get_mut(&partner)
-            && branch.tree.size() < branch.checkpoint.size
-            && branch.tree.push(bytes, outbox).is_err()
-        {
-            self.find(place, "too long");
+    }
+
+    /// An entry that says what was erased, or opened.
+    fn said(&mut self, index: u64, entry: &EntryView<'_>) {
+        let place = format_args!("entry {index}");
+        let body = entry.body.unwrap_or_default();
+        let entries = match entry.kind {
+            Kind::Erased => Erased::parse(body),
+            Kind::Unsealed => Erased::parse_unsealed(body),
+            _ => return,
+        };
+        match entries {
+            Ok(entries) if entries.meets(index, u64::MAX) => {
+                let what = format!("says that entries were {} that do not come before it", entry.kind);
+                self.find(place, what);
+            }
+            Ok(entries) if entry.kind == Kind::Erased => drop(self.erasures.insert(index, entries)),
+            Ok(entries) => self.unsealed.push(entries),
+            Err(error) => self.find(place, error),
         }
     }
 
@@ -333,16 +387,15 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn root(&mut self, checkpoint: &Checkpoint, tree: &Tree) {
+    fn root(&mut self, checkpoint: &Checkpoint, size: u64, root: Hash) {
         let place = format!("checkpoint of `{}`", checkpoint.origin);
-        if tree.size() != checkpoint.size {
+        if size != checkpoint.size {
             let what = format!(
-                "of {} entries, but the main log has {} for it",
-                checkpoint.size,
-                tree.size()
+                "of {} entries, but the main log has {size} for it",
+                checkpoint.size
             );
             self.find(place, what);
-        } else if tree.root() != checkpoint.root {
+        } else if root != checkpoint.root {
             self.find(place, "its root is not that of the entries");
         }
     }
@@ -364,6 +417,8 @@ impl<'a> Check<'a> {
             size: checkpoint.size,
             root: checkpoint.root,
             recorded,
+            erased: self.erased,
+            under_seal: self.under_seal,
             findings: self.findings,
             found: self.found,
         }

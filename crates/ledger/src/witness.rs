@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use evidence::cosignature::{BeforeEpoch, CosignerKey, WitnessKey, with_cosignature};
+use evidence::cosignature::{CosignerKey, NotCosigned, WitnessKey, with_cosignature};
 use evidence::hash::{Hash, sha256};
 use evidence::id::{Custodian, Origin};
 use evidence::note::{Note, NoteError, VerifierKey};
@@ -64,7 +64,7 @@ pub enum WitnessError {
     Busy,
     /// The clock.
     #[error(transparent)]
-    Clock(#[from] BeforeEpoch),
+    Clock(#[from] NotCosigned),
     /// What was just made cannot be read back.
     #[error("the cosigned checkpoint is no note")]
     Note(#[from] NoteError),

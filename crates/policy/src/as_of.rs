@@ -1,7 +1,7 @@
 //! Who could read what at a moment: a fold over control's entries in the ledger, and over nothing else.
 //!
 //! An estate is in force from the entry of its epoch on, or, where the policy says the same as before (another mask, say), from the
-//! entry that says it is being applied. What a directive ended is ended from the entry of its epoch on. Entries bear whole seconds:
+//! entry that says it is being applied. What a directive ended is ended from the entry of its epoch on, up to that of an epoch that lifts it. Entries bear whole seconds:
 //! the answer for a second is how things stood at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ pub struct Fold {
     epoch: Epoch,
     /// What approved estates say, of those that can still count: the last, the one in force, the one being applied.
     approvals: BTreeMap<DirectiveNumber, Terms>,
-    /// What terminations are to end.
+    /// What terminations and suspensions are to end.
     orders: BTreeMap<DirectiveNumber, EndedScope>,
     in_force: Option<DirectiveNumber>,
     under_way: Option<DirectiveNumber>,
@@ -194,6 +194,7 @@ impl Fold {
                 agreement: scope.agreement.clone(),
                 purpose: scope.purpose.clone(),
                 at: recorded,
+                until: directive.until(),
             };
             self.orders.insert(directive.number.clone(), scope);
         }
@@ -210,11 +211,13 @@ impl Fold {
 
     fn moved(&mut self, record: EpochRecord) {
         self.epoch = self.epoch.max(record.epoch);
+        self.ended
+            .retain(|scope| !record.lifted.contains(&scope.directive));
         if let Some(number) = record.directive {
             let scope = self.orders.get(&number).cloned();
             self.ended
                 .extend(scope.filter(|scope| !self.ended.contains(scope)));
-        } else {
+        } else if record.lifted.is_empty() {
             // An estate is put in force, which lifts every hold, or a hold is.
             self.held = self.to_hold.values().flatten().cloned().collect();
             self.under_way = self
@@ -271,7 +274,7 @@ impl Fold {
             });
         }
         let purposes = shares.into_iter().map(|(purpose, shares)| {
-            let ended = self.ended.iter().find(|scope| scope.covers(partner, id, purpose));
+            let ended = EndedScope::telling(&self.ended, partner, id, purpose);
             PurposeThen {
                 id: purpose.clone(),
                 readable: ended.is_none() && standing == Standing::Open,

@@ -390,6 +390,9 @@ pub struct Owned {
     pub database: Option<String>,
     /// PostgreSQL's own words for it, or its catalog's name and number.
     pub what: String,
+    /// What stands between `ALTER` and `OWNER TO`, for a schema, a database or a function of this database.
+    #[serde(default)]
+    pub alter: Option<String>,
 }
 
 /// An installed extension.

@@ -253,9 +253,7 @@ fn desired_role(
     ended: &[EndedScope],
 ) -> DesiredRole {
     let name = role_name(&agreement.id, purpose);
-    let end = ended
-        .iter()
-        .find(|scope| scope.covers(&agreement.partner, &agreement.id, purpose));
+    let end = EndedScope::telling(ended, &agreement.partner, &agreement.id, purpose);
     let standing = end.map_or(Standing::InForce, |scope| {
         Standing::Ended(scope.directive.clone())
     });

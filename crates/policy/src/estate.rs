@@ -10,9 +10,12 @@ mod decimal;
 pub mod document;
 mod finding;
 mod hours;
+mod log_in;
 mod model;
 mod names;
+mod overseers;
 mod raw;
+mod retention;
 pub mod schema;
 mod shape;
 mod verifier;
@@ -25,7 +28,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use evidence::hash::Hash;
-use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
+use evidence::id::{AgreementId, DatasetId, OverseersId, PartnerId, PurposeId};
 use evidence::witness_policy::WitnessPolicy;
 
 use crate::shared_view::SharedView;
@@ -38,12 +41,16 @@ pub use column_type::ColumnType;
 pub use decimal::{Decimal, DecimalError};
 pub use finding::{EstateErrors, Finding, Known, Problem};
 pub(crate) use finding::{meant, position};
+pub(crate) use hours::time_zone;
 pub use hours::{Hours, HoursError};
+pub use log_in::{CertificateName, LogIn, LogInError, Tokens};
 pub use model::{
     Agreement, AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Limits, Officer,
     OnDrift, Onward, Partner, Relation, Share, SharedColumn, State, Upstream, UpstreamUrl, Validity, Watch,
 };
 pub use names::{NameError, SqlName, role_name, view_name};
+pub use overseers::Overseers;
+pub use retention::{Retention, RetentionError};
 pub use shape::{Aggregate, ShareError, ShareKind, SmallGroups, Timing};
 pub use verifier::{ScramVerifierText, VerifierTextError};
 
@@ -80,6 +87,7 @@ pub struct Estate {
     airlock: AirlockLimits,
     state: State,
     watch: Watch,
+    overseers: BTreeMap<OverseersId, Overseers>,
     datasets: BTreeMap<DatasetId, Dataset>,
     partners: BTreeMap<PartnerId, Partner>,
     agreements: BTreeMap<AgreementId, Agreement>,
@@ -132,6 +140,12 @@ impl Estate {
     #[must_use]
     pub fn watch(&self) -> Watch {
         self.watch
+    }
+
+    /// The overseers to whom records may be sealed, by id.
+    #[must_use]
+    pub fn overseers(&self) -> &BTreeMap<OverseersId, Overseers> {
+        &self.overseers
     }
 
     /// The data sets, by id.

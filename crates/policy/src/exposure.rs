@@ -5,11 +5,15 @@
 //! `points`, `server` and `latent`.
 
 mod acl;
+mod asleep;
 mod blobs;
 mod borrowed;
 mod calls;
 mod condition;
 mod counting;
+mod domains;
+mod events;
+mod extensions;
 mod facts;
 mod far;
 mod files;
@@ -25,8 +29,12 @@ pub mod kinds;
 mod latent;
 mod links;
 mod login;
+mod maintaining;
 mod nodes;
+mod openings;
+mod oracles;
 mod own_code;
+mod owning;
 mod parting;
 mod paths;
 mod points;
@@ -44,7 +52,9 @@ mod sorting;
 mod source;
 mod states;
 mod telling;
+mod touched;
 mod tree;
+mod trying;
 mod values;
 mod views;
 mod walks;

@@ -16,5 +16,5 @@ pub use document::{
     AgreementInForce, CedarText, DocumentInForce, EndedScope, InForce, MakeError, PartnerInForce,
     PurposeInForce, ViewInForce,
 };
-pub use permit::Permit;
+pub use permit::{Day, Permit};
 pub use refusal::{Refusal, SqlState};

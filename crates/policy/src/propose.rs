@@ -103,8 +103,8 @@ impl Proposal {
                     proposal.datasets.push(described.summary());
                 }
                 Err(why) => proposal.left_out.push(LeftOut {
-                    name: format!("{}.{}", relation.schema, relation.name),
-                    why,
+                    name: line(&format!("{}.{}", relation.schema, relation.name)),
+                    why: line(&why),
                 }),
             }
         }

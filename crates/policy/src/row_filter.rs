@@ -14,7 +14,7 @@ use cedar_policy::{Policy, PolicyId, PolicySet, Schema};
 use evidence::id::{AgreementId, PartnerId, PurposeId};
 
 use crate::condition::{ConditionError, Term, boolean_sql, is_false_sql};
-use crate::estate::{Dataset, Validity};
+use crate::estate::{CaseForm, Dataset, Validity};
 
 /// The question which rows of a data set may be read.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub struct Question<'a> {
     pub valid: Validity,
     /// What for.
     pub purpose: &'a PurposeId,
+    /// The case reference that everybody must state who reads under it, if they must.
+    pub case: Option<&'a CaseForm>,
     /// Which column of it.
     pub column: &'a str,
     /// Whether a mask is shown in the column's stead.

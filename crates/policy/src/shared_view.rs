@@ -93,6 +93,7 @@ impl SharedView {
                 agreement: &agreement.id,
                 valid: agreement.valid,
                 purpose,
+                case: agreement.case_reference.as_ref(),
                 column: "",
                 masked: false,
                 aggregate: shares.iter().any(|(share, _)| share.aggregate().is_some()),
@@ -159,7 +160,7 @@ impl SharedView {
         shown.chain(&self.asked).chain(counted).cloned().collect()
     }
 
-    /// The subject key, if it is one of the columns, and bare in every row. A count is about nobody.
+    /// The subject key, if it is one of the columns, and bare or its pseudonym in every row. A count is about nobody.
     #[must_use]
     pub fn subject_key(&self, dataset: &Dataset) -> Option<SqlName> {
         let key = dataset
@@ -167,7 +168,7 @@ impl SharedView {
             .as_ref()
             .filter(|_| self.aggregate.is_none())?;
         let cell = self.cells.iter().find(|cell| cell.column().name == *key)?;
-        cell.is_bare_in(&self.rows).then(|| key.clone())
+        cell.tells_whose_in(&self.rows).then(|| key.clone())
     }
 
     /// Its SELECT over this relation. Everything in it is qualified but operators; it is to be read with

@@ -7,7 +7,7 @@ use evidence::hash::sha256;
 use evidence::id::{AgreementId, DatasetId, DirectiveNumber, OfficerId, PartnerId, PurposeId};
 use serde::{Deserialize, Serialize};
 
-use crate::estate::{Agreement, Estate, Files, Share, SmallGroups, Timing, Validity};
+use crate::estate::{Agreement, Estate, Files, LogIn, Share, SmallGroups, Timing, Validity};
 use crate::in_force::EndedScope;
 
 mod summary;
@@ -74,6 +74,18 @@ pub struct OfficerTerms {
     pub name: String,
     /// SHA-256 of what the password is checked against: that it changed shows, what it is does not.
     pub password_sha256: String,
+    /// The name of the certificate that the officer is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Whom the issuer's tokens name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// By what the partner's officers log in; a password, if nothing stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_in: Option<String>,
+    /// The key that answers to notices of corrections are checked with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<String>,
 }
 
 impl Terms {
@@ -83,10 +95,15 @@ impl Terms {
         let agreements = estate.agreements().values();
         let partners = estate.partners().values().map(|partner| {
             let officers = partner.officers.iter().map(|officer| {
-                let verifier = officer.scram.reveal();
+                let verifier = officer.scram.as_ref().map_or("", |scram| scram.reveal());
+                let ways: Vec<&str> = partner.log_in.iter().map(|way| way.as_str()).collect();
                 let terms = OfficerTerms {
                     name: officer.name.clone(),
                     password_sha256: sha256(verifier.as_bytes()).to_hex(),
+                    certificate: officer.certificate.as_ref().map(|name| name.as_str().to_owned()),
+                    token: officer.token.clone(),
+                    log_in: Some(ways.join(" or ")).filter(|ways| ways != LogIn::Password.as_str()),
+                    ssh_key: officer.ssh_key.clone(),
                 };
                 (officer.id.clone(), terms)
             });
@@ -135,6 +152,22 @@ impl AgreementTerms {
         if let Some(rows) = limits.rows_per_day {
             term("rows a day", rows.to_string());
         }
+        if let Some(bytes) = limits.bytes_per_day {
+            term("bytes a day", bytes.to_string());
+        }
+        if let Some(sealed) = &agreement.sealed {
+            let until = match sealed.under.until {
+                Some(until) => format!("until {until}"),
+                None => "until an order".to_owned(),
+            };
+            term(
+                "records sealed",
+                format!("to overseers `{}`, {until}", sealed.under.overseers),
+            );
+        }
+        if agreement.receipts {
+            term("receipts", "a notice after each statement".to_owned());
+        }
         if let Some(hours) = &limits.hours {
             term(HOURS, hours.as_str().to_owned());
         }
@@ -160,6 +193,12 @@ impl AgreementTerms {
         if let Some(form) = &agreement.case_reference {
             term("case reference", form.pattern().to_owned());
         }
+        if let Some(retention) = &agreement.retention {
+            term("records kept for", retention.to_string());
+        }
+        if let Some(hold) = &agreement.hold {
+            term("nothing erased, by", hold.clone());
+        }
         let mut shares = BTreeMap::new();
         for purpose in &agreement.purposes {
             for share in agreement.shares_for(purpose) {
@@ -177,9 +216,7 @@ impl AgreementTerms {
             }
         }
         let end = |purpose: &PurposeId| {
-            let scope = ended
-                .iter()
-                .find(|scope| scope.covers(&agreement.partner, &agreement.id, purpose))?;
+            let scope = EndedScope::telling(ended, &agreement.partner, &agreement.id, purpose)?;
             Some((purpose.clone(), scope.directive.clone()))
         };
         Self {

@@ -128,13 +128,21 @@ async fn measure(what: &str, estate: &Estate, case: &Case, solvers: &Solvers) {
         cvc5.as_secs_f64(),
         z3.as_secs_f64()
     );
-    let names: Vec<_> = prepared
-        .claims
-        .iter()
-        .zip(&proved)
-        .map(|((claim, _, _), proved)| format!("{} {:?}", claim.name, proved.verdict()))
-        .collect();
-    println!("  {}", names.join(", "));
+    for ((claim, _, _), proved) in prepared.claims.iter().zip(&proved) {
+        let asked = proved.checks.iter().filter_map(|check| match &check.settled {
+            Settled::Asked(run) => Some(run.cvc5.took + run.z3.took),
+            Settled::Folded(_) => None,
+        });
+        let (questions, took) = asked.fold((0, Duration::ZERO), |(count, sum), one| (count + 1, sum + one));
+        println!(
+            "  {} {:?}: {questions} questions, {:.2} s of solvers; {} permits by their words, {} policies by validation",
+            claim.name,
+            proved.verdict(),
+            took.as_secs_f64(),
+            proved.stated.iter().sum::<usize>(),
+            proved.validated.iter().sum::<usize>(),
+        );
+    }
     if verdict == Verdict::Fails {
         let began = clock();
         let examined = examine(estate, &prepared, proved, solvers)

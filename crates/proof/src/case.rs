@@ -1,12 +1,13 @@
 //! What is to be proved: texts, and claims over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{Effect, PolicyId, PolicySet, Schema, SchemaFragment};
 use serde::{Deserialize, Serialize};
 
 use crate::alike;
+use crate::deep;
 use crate::said::{Apart, OfText, Sayings};
 use crate::symbolic::{Asks, Environment, Model, SymbolicError};
 
@@ -52,6 +53,9 @@ pub enum CaseError {
         /// Why.
         why: String,
     },
+    /// There is no thread to read it on: a fault of ours or of the machine.
+    #[error("the texts cannot be read: {0}")]
+    Broken(String),
     /// The schema cannot be encoded.
     #[error(transparent)]
     Symbolic(#[from] SymbolicError),
@@ -90,13 +94,17 @@ impl Case {
         let fragment = SchemaFragment::from_cedarschema_str(text(SCHEMA)?).ok();
         let json = fragment.and_then(|(fragment, _warnings)| fragment.to_json_value().ok());
         let exchangeable = json.as_ref().is_some_and(alike::exchangeable);
+        let names = self
+            .claims
+            .iter()
+            .flat_map(|claim| claim.left.iter().chain(&claim.right));
+        let names: BTreeSet<&str> = names.map(String::as_str).collect();
+        let texts = names.into_iter().map(|name| Ok((name, text(name)?.as_str())));
+        let texts: Vec<(&str, &str)> = texts.collect::<Result<_, CaseError>>()?;
+        let sets = deep::for_each(&texts, |(name, text)| policies(name, text)).map_err(CaseError::Broken)?;
         let mut read: BTreeMap<&str, PolicySet> = BTreeMap::new();
-        for claim in &self.claims {
-            for name in claim.left.iter().chain(&claim.right) {
-                if !read.contains_key(name.as_str()) {
-                    read.insert(name, policies(name, text(name)?)?);
-                }
-            }
+        for ((name, _), set) in texts.into_iter().zip(sets) {
+            read.insert(name, set?);
         }
         let joined = |names: &[String]| {
             let mut whole = PolicySet::new();
@@ -109,11 +117,15 @@ impl Case {
             }
             Ok::<_, CaseError>(whole)
         };
-        let claims: Vec<(Claim, PolicySet, PolicySet)> = self
-            .claims
-            .iter()
-            .map(|claim| Ok((claim.clone(), joined(&claim.left)?, joined(&claim.right)?)))
-            .collect::<Result<_, CaseError>>()?;
+        let mut whole: BTreeMap<&[String], PolicySet> = BTreeMap::new();
+        let mut claims: Vec<(Claim, PolicySet, PolicySet)> = Vec::new();
+        for claim in &self.claims {
+            let mut side = |names| match whole.get(names) {
+                Some(known) => Ok(known.clone()),
+                None => Ok::<_, CaseError>(whole.entry(names).or_insert(joined(names)?).clone()),
+            };
+            claims.push((claim.clone(), side(&claim.left)?, side(&claim.right)?));
+        }
         let of_texts: BTreeMap<&str, Arc<OfText>> =
             (read.iter().map(|(name, set)| (*name, Arc::new(OfText::new(set))))).collect();
         let mut apart = BTreeMap::new();

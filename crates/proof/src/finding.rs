@@ -33,6 +33,9 @@ pub struct Finding {
     pub purpose: String,
     /// In which case, if one is stated.
     pub case: Option<String>,
+    /// The form that the agreement asks for, if the case is not of it: proofs know only how such references begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case_form: Option<String>,
     /// Whether it matters if a case is stated.
     pub case_matters: bool,
     /// When: the moment, and the day in the custodian's time zone.
@@ -186,10 +189,12 @@ impl Finding {
         }
         lines.push(format!("purpose   {}", self.purpose));
         if self.case_matters {
-            let case = self
-                .case
-                .as_ref()
-                .map_or_else(|| "none stated".to_owned(), |case| format!("{case:?}"));
+            let stated = || match &self.case {
+                Some(case) => format!("{case:?}"),
+                None => "none stated".to_owned(),
+            };
+            let of_form = |form| format!("one of the form {form}, as the agreement asks for");
+            let case = self.case_form.as_ref().map_or_else(stated, of_form);
             lines.push(format!("case      {case}"));
         }
         lines.push(format!("when      {} ({})", self.when.day, self.when.zone));
@@ -262,6 +267,10 @@ pub fn describe(
         .datasets()
         .values()
         .find(|dataset| entity_type(&dataset.id) == seen.resource_kind());
+    let seen = match dataset {
+        Some(dataset) => seen.plainer(dataset, &columns, broken, &set),
+        None => seen,
+    };
     let zone = estate.custodian().time_zone.clone();
     let named = |officer: &&Officer| format!("{}/{}", partner.id, officer.id) == seen.officer;
     let officer = partner.officers.iter().find(named);
@@ -293,7 +302,13 @@ pub fn describe(
         }),
         purpose: seen.purpose.clone(),
         case: seen.case.clone(),
-        case_matters: texts
+        case_form: agreement
+            .case_reference
+            .as_ref()
+            .filter(|form| !seen.case.as_deref().is_some_and(|case| form.matches(case)))
+            .map(|form| form.pattern().to_owned()),
+        // That the agreement asks for one says nothing of it.
+        case_matters: right
             .iter()
             .any(|policy| asked(policy, "context").contains("case")),
         when: Moment {

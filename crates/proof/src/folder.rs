@@ -18,7 +18,7 @@ use crate::symbolic::{Answer, CEDAR_VERSION, Environment, SYMCC_VERSION};
 pub const MANIFEST: &str = "manifest.json";
 
 /// What the first line of a manifest's meaning is: it changes when the form does.
-pub const FORMAT: &str = "estop-proof/1";
+pub const FORMAT: &str = "estop-proof/2";
 
 /// What was proved, file by file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub struct ClaimEntry {
     pub checks: Vec<CheckEntry>,
     /// For each environment, how many policies cannot err by strict validation alone, decided without a solver.
     pub validated: Vec<usize>,
+    /// For each environment, how many permits of the left are in no question: each asks, in so many words, for all that a permit of
+    /// the right asks for. Decided without a solver.
+    pub stated: Vec<usize>,
     /// Counterexamples in words; not part of what is checked again.
     pub findings: Vec<serde_json::Value>,
 }
@@ -213,6 +216,7 @@ pub fn evidence(
             verdict: proved.verdict(),
             checks: checks(&claim.name, proved, &mut files),
             validated: proved.validated.clone(),
+            stated: proved.stated.clone(),
             findings: findings.clone(),
         })
         .collect();

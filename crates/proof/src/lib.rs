@@ -18,4 +18,5 @@ mod said;
 pub mod script;
 mod slice;
 pub mod solver;
+mod stated;
 pub mod symbolic;

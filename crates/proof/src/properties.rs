@@ -189,6 +189,7 @@ fn termination(scope: &Scope, case: &mut Case) {
         purpose: scope.purpose.clone(),
         // Not part of the text.
         at: Timestamp::UNIX_EPOCH,
+        until: None,
     };
     let when = within(scope);
     case.texts.insert(DIRECTIVE.to_owned(), cedar::forbid(&ended));

@@ -158,6 +158,12 @@ async fn again(
                 entry.claim.name
             ));
         }
+        if entry.stated != proved.stated {
+            problems.push(format!(
+                "claim `{}`: other permits were decided by their words alone",
+                entry.claim.name
+            ));
+        }
         verdict(entry, proved.verdict(), problems);
         verdicts.push(proved.verdict());
     }
@@ -278,6 +284,7 @@ async fn as_they_are(
         let claim = &entry.claim.name;
         let asked: BTreeSet<usize> = entry.checks.iter().map(|check| check.environment).collect();
         if entry.validated.len() != manifest.environments.len()
+            || entry.stated.len() != manifest.environments.len()
             || (entry.claim.asks != crate::symbolic::Asks::NeverErrs
                 && asked.len() != manifest.environments.len())
         {

@@ -12,7 +12,7 @@ use crate::computes::computes;
 use crate::deep;
 use crate::said::Sayings;
 use crate::script;
-use crate::slice::{slices, slices_of_both};
+use crate::slice::{ANY, slices, slices_implied, slices_of_both, whatever_is_permitted};
 use crate::solver::{Fault, Run, SolverName, Solvers};
 use crate::symbolic::{Answer, Asks, Environment, Posed, Query, SymbolicError};
 
@@ -118,6 +118,14 @@ pub struct Check {
     pub settled: Settled,
 }
 
+impl Check {
+    /// Whether it is about whatever is permitted: it stands for all permits of the left (`alike` counts them).
+    #[must_use]
+    pub fn is_of_any(&self) -> bool {
+        self.policy.as_deref() == Some(ANY)
+    }
+}
+
 /// What came of one claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proved {
@@ -125,6 +133,9 @@ pub struct Proved {
     pub checks: Vec<Check>,
     /// For each environment, how many policies cannot err by Cedar's strict validation alone, where that is asked.
     pub validated: Vec<usize>,
+    /// For each environment, how many permits of the left are in no question since each asks, in so many words, for all that a
+    /// permit of the right asks for.
+    pub stated: Vec<usize>,
 }
 
 impl Proved {
@@ -181,6 +192,8 @@ struct Posing {
     environment: usize,
     policy: Option<String>,
     alike: usize,
+    /// It is about whatever is permitted, not about what the left permits.
+    of_all: bool,
     posed: Posed,
 }
 
@@ -200,17 +213,13 @@ pub async fn prove(
         .map(|_| Proved {
             checks: Vec::new(),
             validated: vec![0; environments],
+            stated: vec![0; environments],
         })
         .collect();
     let mut done = Progress { done: 0, all: 0 };
     let posings = stream::iter(0..environments).map(|environment| {
         let prepared = Arc::clone(prepared);
-        async move {
-            tokio::task::spawn_blocking(move || deep::run(|| pose(&prepared, environment)))
-                .await
-                .map_err(|error| RunError::Broken(error.to_string()))?
-                .map_err(RunError::Broken)?
-        }
+        in_deep(move || pose(&prepared, environment))
     });
     let mut posings = std::pin::pin!(posings.buffer_unordered(solvers.at_once()));
     let mut settling = stream::FuturesUnordered::new();
@@ -220,21 +229,26 @@ pub async fn prove(
             posed = posings.next(), if posing => match posed {
                 None => posing = false,
                 Some(posed) => {
-                    let (posed, validated) = posed?;
-                    for (claim, environment, count) in validated {
-                        if let Some(place) = proved.get_mut(claim).and_then(|proved| proved.validated.get_mut(environment)) {
-                            *place = count;
+                    let (posed, without) = posed?;
+                    for Without { claim, environment, validated, stated } in without {
+                        let Some(proved) = proved.get_mut(claim) else {
+                            continue;
+                        };
+                        let places = proved.validated.get_mut(environment).zip(proved.stated.get_mut(environment));
+                        if let Some(places) = places {
+                            (*places.0, *places.1) = (validated, stated);
                         }
                     }
                     done.all += posed.len();
-                    settling.extend(posed.into_iter().map(|posing| settled(posing, solvers)));
+                    settling.extend(posed.into_iter().map(|posing| settled(posing, prepared, solvers)));
                 }
             },
-            Some((claim, check)) = settling.next(), if !settling.is_empty() => {
+            Some(settled) = settling.next(), if !settling.is_empty() => {
+                let (claim, checks) = settled?;
                 done.done += 1;
                 progress(done);
                 if let Some(proved) = proved.get_mut(claim) {
-                    proved.checks.push(check);
+                    proved.checks.extend(checks);
                 }
             }
         }
@@ -247,55 +261,94 @@ pub async fn prove(
     Ok(proved)
 }
 
-/// All questions of an environment, and how many policies of which claim validation settled.
-type PosedAll = (Vec<Posing>, Vec<(usize, usize, usize)>);
+/// All questions of an environment, and what needs none.
+type PosedAll = (Vec<Posing>, Vec<Without>);
+
+/// How many policies of a claim are settled by other means than questions.
+#[derive(Debug)]
+struct Without {
+    claim: usize,
+    environment: usize,
+    validated: usize,
+    stated: usize,
+}
 
 fn pose(prepared: &Prepared, index: usize) -> Result<PosedAll, RunError> {
-    let Some(environment) = prepared.model.environments().get(index) else {
+    let mut all = PosedAll::default();
+    for claim in 0..prepared.claims.len() {
+        let (posed, without) = pose_claim(prepared, index, claim, false)?;
+        all.0.extend(posed);
+        all.1.extend(without);
+    }
+    Ok(all)
+}
+
+/// The questions of one claim. `apart`: of its permits, also where one question about whatever is permitted could settle them all.
+fn pose_claim(
+    prepared: &Prepared,
+    index: usize,
+    claim_index: usize,
+    apart: bool,
+) -> Result<PosedAll, RunError> {
+    let Some((environment, (claim, ..))) =
+        (prepared.model.environments().get(index)).zip(prepared.claims.get(claim_index))
+    else {
         return Ok(PosedAll::default());
     };
-    let (mut posed, mut validated) = (Vec::new(), Vec::new());
-    for (claim_index, (claim, ..)) in prepared.claims.iter().enumerate() {
-        let (Some(of_left), Some(of_right)) =
-            (prepared.apart.get(&claim.left), prepared.apart.get(&claim.right))
-        else {
-            return Err(RunError::Broken(format!(
-                "the policies of `{}` are not there",
-                claim.name
-            )));
-        };
-        let none = PolicySet::new();
-        let left = of_left.relevant.get(index).unwrap_or(&none);
-        let right = of_right.relevant.get(index).unwrap_or(&none);
-        if claim.asks == Asks::NeverErrs {
-            let (asked, count) =
-                never_errs(prepared, index, environment, claim_index, (left, &of_left.said))?;
-            posed.extend(asked);
-            validated.push((claim_index, index, count));
-            continue;
-        }
-        let (left, right) = ((left, &of_left.said), (right, &of_right.said));
-        let parts = match claim.asks {
-            Asks::Implies | Asks::Disjoint => slices(left, right, prepared.exchangeable),
-            Asks::Equivalent | Asks::NeverErrs => slices_of_both(left, right, prepared.exchangeable),
-        };
-        for part in parts {
-            let query = Query {
-                environment,
-                asks: claim.asks,
-                left: &prepared.model.encode(environment, &part.left)?,
-                right: &prepared.model.encode(environment, &part.right)?,
-            };
-            posed.push(Posing {
-                claim: claim_index,
-                environment: index,
-                policy: part.name,
-                alike: part.alike,
-                posed: query.pose()?,
-            });
-        }
+    let (Some(of_left), Some(of_right)) = (prepared.apart.get(&claim.left), prepared.apart.get(&claim.right))
+    else {
+        return Err(RunError::Broken(format!(
+            "the policies of `{}` are not there",
+            claim.name
+        )));
+    };
+    let none = PolicySet::new();
+    let left = of_left.relevant.get(index).unwrap_or(&none);
+    let right = of_right.relevant.get(index).unwrap_or(&none);
+    let mut without = Without {
+        claim: claim_index,
+        environment: index,
+        validated: 0,
+        stated: 0,
+    };
+    if claim.asks == Asks::NeverErrs {
+        let (asked, count) = never_errs(prepared, index, environment, claim_index, (left, &of_left.said))?;
+        without.validated = count;
+        return Ok((asked, vec![without]));
     }
-    Ok((posed, validated))
+    let any = (!apart)
+        .then(|| whatever_is_permitted(claim.asks, left, right))
+        .flatten();
+    let of_all = any.is_some();
+    let (left, right) = ((left, &of_left.said), (right, &of_right.said));
+    let parts = match (any, claim.asks) {
+        (Some(any), _) => vec![any],
+        (None, Asks::Implies) => {
+            let (parts, stated) = slices_implied(left, right, prepared.exchangeable);
+            without.stated = stated;
+            parts
+        }
+        (None, Asks::Disjoint) => slices(left, right, prepared.exchangeable),
+        (None, Asks::Equivalent | Asks::NeverErrs) => slices_of_both(left, right, prepared.exchangeable),
+    };
+    let mut posed = Vec::new();
+    for part in parts {
+        let query = Query {
+            environment,
+            asks: claim.asks,
+            left: &prepared.model.encode(environment, &part.left)?,
+            right: &prepared.model.encode(environment, &part.right)?,
+        };
+        posed.push(Posing {
+            claim: claim_index,
+            environment: index,
+            policy: part.name,
+            alike: part.alike,
+            of_all,
+            posed: query.pose()?,
+        });
+    }
+    Ok((posed, vec![without]))
 }
 
 /// Policies with arithmetic are asked of one by one; how many have none is counted.
@@ -317,6 +370,7 @@ fn never_errs(
                 environment: index,
                 policy: Some(policy.id().to_string()),
                 alike: 0,
+                of_all: false,
                 posed,
             });
         }
@@ -324,15 +378,41 @@ fn never_errs(
     Ok((asked, validated))
 }
 
-async fn settled(posing: Posing, solvers: &Solvers) -> (usize, Check) {
-    let settled = settle(posing.posed, solvers).await;
-    let check = Check {
+/// The claim of a question, and its check. A question about whatever is permitted that does not hold says nothing of what is: then
+/// the permits are asked about instead.
+async fn settled(
+    posing: Posing,
+    prepared: &Arc<Prepared>,
+    solvers: &Solvers,
+) -> Result<(usize, Vec<Check>), RunError> {
+    let (claim, environment, of_all) = (posing.claim, posing.environment, posing.of_all);
+    let check = check(posing, solvers).await;
+    if !of_all || check.settled.verdict() == Verdict::Holds {
+        return Ok((claim, vec![check]));
+    }
+    let prepared = Arc::clone(prepared);
+    let (posed, _) = in_deep(move || pose_claim(&prepared, environment, claim, true)).await?;
+    let checks = stream::iter(posed).then(|posing| self::check(posing, solvers));
+    Ok((claim, checks.collect().await))
+}
+
+async fn check(posing: Posing, solvers: &Solvers) -> Check {
+    Check {
         environment: posing.environment,
         policy: posing.policy,
         alike: posing.alike,
-        settled,
-    };
-    (posing.claim, check)
+        settled: settle(posing.posed, solvers).await,
+    }
+}
+
+/// Encodes where there is room for it.
+async fn in_deep<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RunError> + Send + 'static,
+) -> Result<T, RunError> {
+    tokio::task::spawn_blocking(move || deep::run(work))
+        .await
+        .map_err(|error| RunError::Broken(error.to_string()))?
+        .map_err(RunError::Broken)?
 }
 
 /// Settles one question.

@@ -11,9 +11,18 @@ use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 use crate::alike;
 use crate::case::only;
 use crate::said::Sayings;
+use crate::stated::{Asked, forbids_stand, texts};
+use crate::symbolic::Asks;
 
 /// Permits of a slice: about where both solvers take as long to start as to answer.
 pub(crate) const PERMITS: usize = 24;
+
+/// The name of a permit of everything, which stands for whatever permits there are. No policy of an estate is called so.
+pub(crate) const ANY: &str = "*";
+
+/// Permits of the right that are about no agreement alone, of which it is looked whether one of the left states them: guardrails'
+/// exceptions are fewer.
+const LOOSE: usize = 64;
 
 /// A part of a claim.
 #[derive(Debug)]
@@ -28,18 +37,82 @@ pub(crate) struct Slice {
     pub(crate) alike: usize,
 }
 
+/// The slices of a claim that whatever the left permits the right permits, and how many permits of the left are in none, since a
+/// permit of the right is stated by each (`stated`).
+pub(crate) fn slices_implied(
+    left: (&PolicySet, &Sayings),
+    right: (&PolicySet, &Sayings),
+    exchangeable: bool,
+) -> (Vec<Slice>, usize) {
+    let all = permits(left.0);
+    let open = unstated(&all, left, right);
+    let stated = all.len() - open.len();
+    let slices = match (stated, open.as_slice()) {
+        (0, _) => slices(left, right, exchangeable),
+        // Nothing is permitted by what is left of the left.
+        (_, []) => vec![whole(&only(left.0, &[]), &only(right.0, &[]))],
+        _ => cut(left, right, &open, exchangeable),
+    };
+    (slices, stated)
+}
+
+/// The permits that state no permit of the right.
+fn unstated<'a>(
+    permits: &[&'a Policy],
+    left: (&PolicySet, &Sayings),
+    right: (&PolicySet, &Sayings),
+) -> Vec<&'a Policy> {
+    if !forbids_stand(left, right) {
+        return permits.to_vec();
+    }
+    let same = texts(right.0);
+    let others = permits
+        .iter()
+        .copied()
+        .filter(|permit| !same.contains(&permit.to_string()));
+    let others: Vec<&Policy> = others.collect();
+    if others.is_empty() {
+        return others;
+    }
+    let by_agreement = Right::of(right.0, right.1);
+    let states = |permit: &&Policy| {
+        let said = left.1.get(permit.id())?;
+        let asked = Asked::of(&said)?;
+        let companions = by_agreement.companions(said.pin.as_deref())?.iter();
+        let common = by_agreement.common.iter().take(LOOSE);
+        companions
+            .chain(common)
+            .any(|other| right.1.get(other.id()).is_some_and(|other| asked.states(&other)))
+            .then_some(())
+    };
+    others
+        .into_iter()
+        .filter(|permit| states(permit).is_none())
+        .collect()
+}
+
 /// The slices of a claim. `exchangeable`: names may be exchanged for others.
 pub(crate) fn slices(
-    (left, of_left): (&PolicySet, &Sayings),
-    (right, of_right): (&PolicySet, &Sayings),
+    left: (&PolicySet, &Sayings),
+    right: (&PolicySet, &Sayings),
     exchangeable: bool,
 ) -> Vec<Slice> {
-    let permits = permits(left);
+    let permits = permits(left.0);
     if permits.len() <= PERMITS {
-        return vec![whole(left, right)];
+        return vec![whole(left.0, right.0)];
     }
+    cut(left, right, &permits, exchangeable)
+}
+
+/// The slices of these permits of the left.
+fn cut(
+    (left, of_left): (&PolicySet, &Sayings),
+    (right, of_right): (&PolicySet, &Sayings),
+    permits: &[&Policy],
+    exchangeable: bool,
+) -> Vec<Slice> {
     let right = Right::of(right, of_right);
-    let groups = groups((left, of_left), &right, &permits, exchangeable);
+    let groups = groups((left, of_left), &right, permits, exchangeable);
     groups
         .chunks(PERMITS)
         .map(|chunk| {
@@ -52,6 +125,30 @@ pub(crate) fn slices(
             }
         })
         .collect()
+}
+
+/// A claim over a left with forbids as it would be if everything were permitted: where that holds, it holds whatever the permits
+/// are, since a forbid forbids whatever they say. `None`: a claim of which that cannot be said, or that its forbids do not decide.
+pub(crate) fn whatever_is_permitted(asks: Asks, left: &PolicySet, right: &PolicySet) -> Option<Slice> {
+    let permits = permits(left);
+    let right = match asks {
+        Asks::Disjoint if forbids(left).next().is_some() => right.clone(),
+        Asks::Equivalent if permits == self::permits(right) => forbids_alone(right)?,
+        _ => return None,
+    };
+    (!permits.is_empty()).then_some(())?;
+    Some(Slice {
+        name: Some(ANY.to_owned()),
+        left: forbids_alone(left)?,
+        right,
+        alike: permits.len(),
+    })
+}
+
+/// The forbids of a set, and a permit of everything.
+fn forbids_alone(set: &PolicySet) -> Option<PolicySet> {
+    let any = Policy::parse(Some(PolicyId::new(ANY)), "permit (principal, action, resource);").ok()?;
+    PolicySet::from_policies(forbids(set).cloned().chain([any])).ok()
 }
 
 /// The slices of a claim that two sets decide alike. With the same permits and other forbids they do exactly if each slice of the
@@ -230,7 +327,7 @@ mod tests {
         Sayings(vec![Arc::new(OfText::new(set))])
     }
 
-    fn cut(left: &PolicySet, right: &PolicySet, exchangeable: bool) -> Vec<Slice> {
+    fn sliced(left: &PolicySet, right: &PolicySet, exchangeable: bool) -> Vec<Slice> {
         slices((left, &sayings(left)), (right, &sayings(right)), exchangeable)
     }
 
@@ -266,13 +363,13 @@ mod tests {
         let right = set(
             "@id(\"r\") permit (principal, action, resource) when { context.agreement != Agreement::\"077\" };",
         );
-        let parts = cut(&left, &right, true);
+        let parts = sliced(&left, &right, true);
         let asked: Vec<String> = parts.iter().flat_map(|part| ids(&part.left)).collect();
         assert_eq!(asked.len(), 31, "{asked:?}");
         assert!(asked.contains(&"p-077".to_owned()));
         let alike: usize = parts.iter().map(|part| part.alike).sum();
         assert_eq!(asked.len() + alike, 100);
-        let none: usize = cut(&left, &right, false)
+        let none: usize = sliced(&left, &right, false)
             .iter()
             .map(|part| ids(&part.left).len())
             .sum();
@@ -287,7 +384,7 @@ mod tests {
             "{}{loose}",
             (0..60).map(|id| permit(id, 99)).collect::<String>()
         ));
-        let parts = cut(&left, &right, true);
+        let parts = sliced(&left, &right, true);
         assert_eq!(parts.len(), 3);
         for part in &parts {
             let mut expected = ids(&part.left);
@@ -303,7 +400,7 @@ mod tests {
         let right = set(&(0..49)
             .map(|id| permit(id, if id < 25 { 6 } else { 4 }))
             .collect::<String>());
-        let parts = cut(&left, &right, true);
+        let parts = sliced(&left, &right, true);
         let asked: Vec<String> = parts.iter().flat_map(|part| ids(&part.left)).collect();
         assert_eq!(asked, ["p-000", "p-025", "p-049"]);
         assert_eq!(parts.iter().map(|part| part.alike).sum::<usize>(), 47);
@@ -318,7 +415,7 @@ mod tests {
             (0..30).map(|id| permit(id, id)).collect::<String>()
         ));
         let right = set(&(0..60).map(|id| permit(id, 99)).collect::<String>());
-        let parts = cut(&left, &right, true);
+        let parts = sliced(&left, &right, true);
         assert_eq!(ids(&parts[1].left).last().unwrap(), "z");
         assert_eq!(ids(&parts[1].right).len(), 60);
         assert_eq!(ids(&parts[0].right).len(), 24);

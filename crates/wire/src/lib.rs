@@ -7,12 +7,14 @@
 //! Source: the chapter "Frontend/Backend Protocol" of the PostgreSQL documentation.
 
 pub mod backend;
+pub mod certificate;
 pub mod frame;
 pub mod frontend;
 mod read;
 pub mod reply;
 pub mod scram;
 pub mod startup;
+pub mod token;
 pub mod value;
 mod write;
 

@@ -197,6 +197,16 @@ impl<I: Copy, L> Replies<I, L> {
         self.queue.is_empty()
     }
 
+    /// Whether at most one more ReadyForQuery will come for what was sent so far.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.queue
+            .iter()
+            .filter(|expected| expected.ends_by_ready())
+            .nth(1)
+            .is_none()
+    }
+
     /// How many messages wait for their replies.
     #[must_use]
     pub fn pending(&self) -> usize {

@@ -3,6 +3,7 @@
 use evidence::id::PartnerId;
 use ledger::Status as LogStatus;
 use policy::estate::role_name;
+use policy::in_force::EndedScope;
 
 use super::{DirectiveSummary, GatewayLine, Health, LogLine, Outcome, PartnerLine, PurposeLine, Status};
 use crate::Control;
@@ -56,6 +57,7 @@ impl Control {
             purposes: self.purpose_lines(),
             directives: self.directives(),
             watch: self.watch_state(),
+            unfinished: self.unfinished()?,
         })
     }
 
@@ -74,15 +76,14 @@ impl Control {
         let mut lines = Vec::new();
         for agreement in self.0.estate.agreements().values() {
             for purpose in &agreement.purposes {
-                let end = ended
-                    .iter()
-                    .find(|scope| scope.covers(&agreement.partner, &agreement.id, purpose));
+                let end = EndedScope::telling(&ended, &agreement.partner, &agreement.id, purpose);
                 lines.push(PurposeLine {
                     partner: agreement.partner.clone(),
                     agreement: agreement.id.clone(),
                     purpose: purpose.clone(),
                     role: role_name(&agreement.id, purpose).as_str().to_owned(),
                     ended_by: end.map(|scope| scope.directive.clone()),
+                    until: end.and_then(|scope| scope.until),
                 });
             }
         }
@@ -94,12 +95,14 @@ impl Control {
     pub fn directives(&self) -> Vec<DirectiveSummary> {
         let known = self.known();
         let last = known.approval().map(|last| last.index);
-        known.directives.values().map(|one| summary(one, last)).collect()
+        let lifted = |one: &Accepted| known.lifted.contains(&one.directive.number);
+        let all = known.directives.values();
+        all.map(|one| summary(one, last, lifted(one))).collect()
     }
 
     /// What came of a directive, as the ledger tells it. Blocks for as long as reading what came after it takes.
     pub(crate) fn outcome(&self, accepted: &Accepted) -> Result<Outcome, ControlError> {
-        let told = Told::gather(&self.0.ledger, accepted)?;
+        let told = Told::gather(&self.0.ledger, accepted, None)?;
         let (steps, roles) = accepted
             .carried_out
             .clone()
@@ -108,7 +111,9 @@ impl Control {
         Ok(Outcome {
             number: accepted.directive.number.clone(),
             order: accepted.directive.order.kind(),
-            partner: accepted.directive.scope().map(|scope| scope.partner.clone()),
+            partner: accepted.directive.partner().cloned(),
+            until: accepted.directive.until(),
+            lifts: accepted.directive.reinstates().map(|order| order.lifts.clone()),
             estate_sha256: accepted.directive.terms().map(|terms| terms.estate.to_hex()),
             complete: accepted.complete,
             index: accepted.index,
@@ -123,13 +128,16 @@ impl Control {
     }
 }
 
-fn summary(accepted: &Accepted, last: Option<u64>) -> DirectiveSummary {
+fn summary(accepted: &Accepted, last: Option<u64>, lifted: bool) -> DirectiveSummary {
     let directive = &accepted.directive;
     let scope = directive.scope();
     DirectiveSummary {
         number: directive.number.clone(),
         order: directive.order.kind(),
-        partner: scope.map(|scope| scope.partner.clone()),
+        partner: directive.partner().cloned(),
+        until: directive.until(),
+        lifts: directive.reinstates().map(|order| order.lifts.clone()),
+        lifted,
         agreement: scope.and_then(|scope| scope.agreement.clone()),
         purpose: scope.and_then(|scope| scope.purpose.clone()),
         estate_sha256: directive.terms().map(|terms| terms.estate.to_hex()),

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 
 use super::{
-    ApplyRequest, ApprovalRequest, CertificateAnswer, Class, DraftRequest, ErrorAnswer, ErrorText,
-    PlanAnswer, Submission,
+    ApplyRequest, ApprovalRequest, CertificateAnswer, CertificateRequest, Class, DraftRequest, ErrorAnswer,
+    ErrorText, PlanAnswer, ReinstatementRequest, Submission,
 };
 use crate::error::ControlError;
 use crate::served::Served;
@@ -40,6 +40,7 @@ fn router(served: Served) -> Router {
         .route("/plan", get(plan))
         .route("/apply", post(apply))
         .route("/directive/draft", post(draft))
+        .route("/reinstatement/draft", post(reinstatement))
         .route("/approval/draft", post(approval))
         .route("/directive", post(directive))
         .route("/directives", get(directives))
@@ -72,9 +73,13 @@ async fn status(State(served): State<Served>, place: Place) -> Response {
 
 async fn plan(State(served): State<Served>, place: Place) -> Response {
     let control = served.now();
-    let planned = control.plan().await.map(|plans| PlanAnswer {
-        plans,
-        approval: control.approval(),
+    let planned = control.plan().await.and_then(|plans| {
+        Ok(PlanAnswer {
+            plans,
+            access: control.gives_and_takes()?,
+            approval: control.approval(),
+            unfinished: control.unfinished()?,
+        })
     });
     answer(planned, place)
 }
@@ -101,6 +106,17 @@ async fn draft(State(served): State<Served>, place: Place, body: Result<Bytes, B
     }
 }
 
+async fn reinstatement(
+    State(served): State<Served>,
+    place: Place,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match request::<ReinstatementRequest>(body) {
+        Ok(request) => answer(served.now().draw_up_reinstatement(request).await, place),
+        Err(error) => refusal(&error, place),
+    }
+}
+
 async fn approval(
     State(served): State<Served>,
     place: Place,
@@ -123,7 +139,11 @@ async fn directive(
     };
     let work = async move {
         let signatures: Vec<&str> = submission.signatures.iter().map(String::as_str).collect();
-        served.now().submit(submission.text.as_bytes(), &signatures).await
+        let despite = submission.despite.as_deref();
+        served
+            .now()
+            .submit_despite(submission.text.as_bytes(), &signatures, despite)
+            .await
     };
     answer(finished(work).await, place)
 }
@@ -132,7 +152,16 @@ async fn directives(State(served): State<Served>) -> Response {
     Json(served.now().directives()).into_response()
 }
 
-async fn certificate(State(served): State<Served>, place: Place, Path(number): Path<String>) -> Response {
+async fn certificate(
+    State(served): State<Served>,
+    place: Place,
+    Path(number): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let asked = match request::<CertificateRequest>(body) {
+        Ok(asked) => asked,
+        Err(error) => return refusal(&error, place),
+    };
     let number: DirectiveNumber = match number.parse() {
         Ok(number) => number,
         Err(error) => {
@@ -143,7 +172,7 @@ async fn certificate(State(served): State<Served>, place: Place, Path(number): P
             return refusal(&error, place);
         }
     };
-    let made = served.now().certificate(&number).await;
+    let made = served.now().certificate(&number, asked.until).await;
     answer(
         made.map(|certificate| CertificateAnswer { number, certificate }),
         place,

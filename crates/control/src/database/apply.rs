@@ -25,6 +25,20 @@ pub(crate) struct Uncommitted {
     pub(crate) keys: MaskKeys,
 }
 
+impl Uncommitted {
+    /// Whether its commit changes the database, or anything is to be kept before it.
+    pub(crate) fn changes_anything(&self) -> bool {
+        let Self {
+            plan,
+            passwords,
+            renewals,
+            keys,
+            ..
+        } = self;
+        !(plan.steps.is_empty() && passwords.is_empty() && renewals.is_empty() && keys.is_empty())
+    }
+}
+
 impl Admin {
     /// Reads the catalog and plans. Nothing is changed.
     pub(crate) async fn plan(

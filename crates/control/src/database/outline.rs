@@ -12,7 +12,7 @@ use crate::error::ControlError;
 /// # Errors
 /// The URL cannot be read, the database cannot be reached or read, or holds more relations than an estate has room for.
 pub async fn outline(url: &str, schemas: &[String]) -> Result<Outline, ControlError> {
-    let connection = Admin::new("init", url)?.connect().await?;
+    let connection = Admin::new("main", url)?.connect().await?;
     connection
         .run("START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;

@@ -119,6 +119,7 @@ impl fmt::Display for Sighting {
                 place,
                 differences,
                 held,
+                unfinished,
             } => {
                 let count = differences.len();
                 let plural = if count == 1 { "" } else { "s" };
@@ -131,7 +132,10 @@ impl fmt::Display for Sighting {
                     write!(f, "; {effect}: {}", one.words)?;
                 }
                 held_words(f, held)?;
-                f.write_str("; `estop drift` shows all of it, `estop apply` puts it right")
+                if let Some(unfinished) = unfinished {
+                    write!(f, "; {unfinished}")?;
+                }
+                f.write_str("; `estop drift` shows all of it, and what puts it right")
             }
             Self::Closed { place, held } if held.is_empty() => {
                 write!(f, "`{place}` is as it was applied again")
@@ -144,6 +148,7 @@ impl fmt::Display for Sighting {
             Self::Blind { place, since, why } => {
                 write!(f, "`{place}` could not be looked at since {since}, so nobody knows whether it was changed: {why}")
             }
+            Self::Unfinished(unfinished) => unfinished.fmt(f),
             Self::NotApplied => f.write_str(
                 "the estate served is not the one that was applied last, so that the databases are not watched until it is",
             ),

@@ -127,7 +127,7 @@ async fn shared_changed_found_and_ended_without_a_superuser() {
     let done = world.submit(&draft.text).await.unwrap();
     assert!(done.complete, "{:?}", done.steps);
     assert!(session.simple_query("select 1").await.is_err());
-    let certificate = world.control.certificate(&draft.number).await.unwrap();
+    let certificate = world.control.certificate(&draft.number, None).await.unwrap();
     assert!(certificate.contains(draft.number.as_str()));
     assert_eq!(world.drift().await.steps, []);
 }

@@ -84,9 +84,19 @@ async fn an_estate_that_was_edited_since_is_another() {
         matches!(other, Err(ControlError::OtherEstate { .. })),
         "{other:?}"
     );
+    assert_eq!(world.control.gives_and_takes().unwrap(), []);
     world.restart_with(more_columns);
     world.submit(&draft.text).await.unwrap();
+    // What is approved is not yet in force.
+    let gives = world.control.gives_and_takes().unwrap();
+    let agreement = gives.iter().map(ToString::to_string).collect::<String>();
+    assert!(
+        agreement.contains("~ agreement `transit-2020`") && agreement.contains("+ column `ssn`"),
+        "{agreement}"
+    );
+    assert!(!agreement.contains("police-2018"), "{agreement}");
     world.control.apply(&[]).await.unwrap();
+    assert_eq!(world.control.gives_and_takes().unwrap(), []);
     let session = world.log_in(&role("transit-2020", "planning")).await.unwrap();
     assert!(session.query("select ssn from people", &[]).await.is_ok());
     // Back to what was approved before takes an approval, too: the last one counts.

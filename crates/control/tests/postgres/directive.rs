@@ -185,7 +185,7 @@ async fn one_purpose_ends_alone() {
     assert!(world.log_in(&role("police-2018", "audit")).await.is_err());
     assert!(world.log_in(&investigation()).await.is_ok());
     assert_eq!(world.drift().await.steps, []);
-    let refused = world.control.certificate(&outcome.number).await;
+    let refused = world.control.certificate(&outcome.number, None).await;
     assert!(
         matches!(refused, Err(ControlError::NoCertificate { .. })),
         "{refused:?}"

@@ -243,7 +243,10 @@ async fn the_catalogs_evidence_has_the_time_of_its_commit() {
 async fn the_certificate_of_a_termination_verifies() {
     let world = World::applied(&[("track_commit_timestamp", "on")]).await;
     let gateways = [world.gateway("g1"), world.gateway("g2")];
-    let early = world.control.certificate(&"D-2026-0002".parse().unwrap()).await;
+    let early = world
+        .control
+        .certificate(&"D-2026-0002".parse().unwrap(), None)
+        .await;
     assert!(
         matches!(early, Err(control::ControlError::UnknownDirective(_))),
         "{early:?}"
@@ -251,7 +254,7 @@ async fn the_certificate_of_a_termination_verifies() {
     let outcome = world.terminate("police").await;
     assert!(outcome.complete && outcome.log_closed, "{outcome:#?}");
     assert_eq!(outcome.drained.len(), 2);
-    let file = world.control.certificate(&outcome.number).await.unwrap();
+    let file = world.control.certificate(&outcome.number, None).await.unwrap();
     let report = certificate::verify(file.as_bytes(), &signer().verifier()).unwrap();
     assert_eq!(report.directive, outcome.number);
     assert_eq!(report.database.roles.len(), 2);
@@ -286,7 +289,7 @@ async fn a_gateway_that_does_not_answer_is_recorded_and_keeps_the_log_open() {
             .iter()
             .all(|evidence| !evidence.can_login && evidence.backends_left == 0)
     );
-    let refused = world.control.certificate(&outcome.number).await;
+    let refused = world.control.certificate(&outcome.number, None).await;
     assert!(
         matches!(refused, Err(control::ControlError::NoCertificate { .. })),
         "{refused:?}"

@@ -29,12 +29,12 @@ pub(crate) async fn start() -> Server {
 
 /// Lets roles in without a password, but those whose name begins with `pw_`, who need one.
 async fn trust(server: &Server) {
-    let hba = "local all postgres trust\nlocal all +needs_password scram-sha-256\nlocal all +kept_out reject\nlocal all all trust\nlocal replication all reject\n";
+    let hba = "local all postgres trust\nlocal all +needs_password scram-sha-256\nlocal all +md5door md5\nlocal records +notrecords reject\nlocal all +kept_out reject\nlocal all all trust\nlocal replication all reject\n";
     std::fs::write(server.socket().join("data/pg_hba.conf"), hba).unwrap();
     let admin = server.superuser("postgres").await;
     admin
         .batch_execute(
-            "CREATE ROLE needs_password NOLOGIN; CREATE ROLE kept_out NOLOGIN; SELECT pg_reload_conf()",
+            "CREATE ROLE needs_password NOLOGIN; CREATE ROLE kept_out NOLOGIN; CREATE ROLE md5door NOLOGIN; CREATE ROLE notrecords NOLOGIN; SELECT pg_reload_conf()",
         )
         .await
         .unwrap();

@@ -130,7 +130,7 @@ pub(crate) const WAYS: &[Way] = &[
     shows("43", Class::Facts, way("w_countview", "view", &["CREATE VIEW open.numbers AS SELECT count(*) AS n FROM records.people; GRANT SELECT ON open.numbers TO w_countview"], "SELECT n FROM open.numbers")),
     shows("", Class::Facts, way("w_monitor", "monitoring", &["GRANT pg_monitor TO w_monitor"], "")),
     shows("", Class::Facts, way("w_insert", "write_only", &["GRANT USAGE ON SCHEMA records TO w_insert; GRANT INSERT ON records.people TO w_insert"], "")),
-    shows("", Class::Facts, way("w_refs", "references", &["GRANT USAGE ON SCHEMA records TO w_refs; GRANT REFERENCES ON records.people TO w_refs"], "")),
+    shows("Zebra-4711", Class::Facts, way("w_refs", "references", &["GRANT USAGE ON SCHEMA records TO w_refs; GRANT REFERENCES ON records.people TO w_refs; CREATE SCHEMA AUTHORIZATION w_refs"], "CREATE TABLE w_refs.r (a int REFERENCES records.people); INSERT INTO w_refs.r VALUES (1); SELECT 'Zebra-4711'")),
     with("LOGIN", Class::Latent, way("w_defaults", "default_privileges", &["ALTER DEFAULT PRIVILEGES FOR ROLE custodian IN SCHEMA records GRANT SELECT ON TABLES TO w_defaults"], "")),
     with("LOGIN", Class::Latent, way("w_trojan", "schema_create", &["GRANT CREATE ON SCHEMA public TO w_trojan"], "")),
     with("LOGIN", Class::Latent, way("w_trig", "trigger_privilege", &["GRANT USAGE ON SCHEMA records TO w_trig; GRANT TRIGGER ON records.people TO w_trig"], "")),

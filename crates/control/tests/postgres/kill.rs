@@ -9,14 +9,23 @@ pub(crate) mod estates;
 pub(crate) mod place;
 mod renewed;
 mod road;
+mod scenes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use child::{Counted, Task};
 use place::{Place, Rights, Roads, Scene, write_services};
 use road::Moment;
+use scenes::{
+    airlock_change, airlock_first, airlock_forgotten, airlock_renewed, back, change, first, renewed,
+    two_databases,
+};
+
+use crate::watch::look;
+use control::Sighting;
 
 /// Where a child is killed.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +55,8 @@ struct Trial {
     scene: Scene,
     master: Place,
     wanted: Undisturbed,
+    /// How often a kill was said to have left something unfinished.
+    said: AtomicUsize,
 }
 
 impl Trial {
@@ -87,12 +98,16 @@ impl Trial {
             scene,
             master,
             wanted,
+            said: AtomicUsize::new(0),
         }
     }
 
     /// Every place to die at.
     fn all(&self) -> Vec<Kill> {
-        let requests = (1..=self.wanted.asked.len())
+        // Behind the last answer that is waited for, prepared statements are closed; the process may have ended by then.
+        let asked = &self.wanted.asked;
+        let closing = asked.iter().rev().take_while(|text| text.as_str() == "CS ");
+        let requests = (1..=asked.len() - closing.count())
             .flat_map(|number| [Moment::Before, Moment::After].map(|moment| Kill::Request(number, moment)));
         let writes = (1..=self.wanted.counted.writes.len())
             .flat_map(|number| [Moment::Before, Moment::After].map(|moment| Kill::Write(number, moment)));
@@ -146,6 +161,12 @@ impl Trial {
         for kill in kills {
             self.kill(*kill).await;
         }
+        assert_ne!(
+            self.said.load(Ordering::SeqCst),
+            0,
+            "{}: nothing was left unfinished",
+            self.name
+        );
     }
 
     async fn kill(&self, kill: Kill) {
@@ -173,6 +194,59 @@ impl Trial {
             self.nobody_is_kept_out(&place, &at).await;
         }
         self.it_is_taken_up(&place, &at).await;
+    }
+
+    /// Killed between two databases: `drift`, `status` and the watch say so, beside what differs, until it is applied again.
+    async fn the_watch_says_that_it_is_unfinished(&self) {
+        let place = self.master.copied(&self.roads).await;
+        let commit = self.request(|text| text.ends_with(" COMMIT"));
+        let mut child = task(&self.scene, &place).begin();
+        self.roads
+            .road
+            .begin(Some(child.id()), Some((commit, Moment::After)));
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        self.roads.road.end();
+        place.until_alone().await;
+        let hand = place.hand(&self.scene.after);
+        let unfinished = hand.control.unfinished().unwrap().expect("it is not finished");
+        let plans = hand.control.plan().await.unwrap();
+        let left = plans.iter().flat_map(|plan| &plan.differences).count();
+        assert_ne!(left, 0);
+        let news = look(&hand.control).await;
+        let first = Sighting::Unfinished(unfinished.clone());
+        assert_eq!(news.first(), Some(&first), "{news:?}");
+        let words = first.to_string();
+        for part in [
+            &*unfinished.begun.to_string(),
+            "was not finished; run `estop apply` again",
+        ] {
+            assert!(words.contains(part), "{words}");
+        }
+        let changed = news.iter().filter(|one| matches!(one, Sighting::Changed { .. }));
+        let changed: Vec<String> = changed.map(ToString::to_string).collect();
+        assert!(
+            !changed.is_empty() && changed.iter().all(|one| one.contains(&words)),
+            "{changed:?}"
+        );
+        let recorded = hand.drifts();
+        assert_eq!(recorded.len(), changed.len());
+        assert!(
+            recorded
+                .iter()
+                .all(|one| one.unfinished.as_ref() == Some(&unfinished))
+        );
+        assert_eq!(look(&hand.control).await, [], "it is said once");
+        // Taken back by hand it would still be unfinished: the policy in force is the old one.
+        assert_eq!(hand.policy(), self.wanted.policies[0]);
+        hand.control.apply(&[]).await.unwrap();
+        assert_eq!(hand.control.unfinished().unwrap(), None);
+        assert_eq!(look(&hand.control).await, []);
+        let last = hand.drifts().split_off(recorded.len());
+        assert!(
+            last.iter()
+                .all(|one| one.done.to_string() == "applied" && one.unfinished.is_none())
+        );
+        assert_eq!(last.len(), changed.len());
     }
 
     async fn nothing_more_is_open(&self, place: &Place, asked: &[String], at: &str) {
@@ -206,6 +280,33 @@ impl Trial {
             assert_eq!(now, *before, "{at}: changed without a commit");
         }
         assert!(policies.contains(&place.hand(&self.scene.after).policy()), "{at}");
+        self.it_is_said_to_be_unfinished(place, &now, at);
+    }
+
+    /// What is not said to be unfinished was not begun, or is whole.
+    fn it_is_said_to_be_unfinished(&self, place: &Place, now: &Rights, at: &str) {
+        let Undisturbed {
+            before,
+            after,
+            policies,
+            ..
+        } = &self.wanted;
+        let hand = place.hand(&self.scene.after);
+        match hand.control.unfinished().unwrap() {
+            Some(unfinished) => {
+                assert_eq!(unfinished.estate_sha256, hand.control.estate_sha256(), "{at}");
+                self.said.fetch_add(1, Ordering::SeqCst);
+            }
+            None => {
+                let not_begun = *now == *before && hand.policy() == policies[0];
+                let whole = now.lines == after.lines && hand.policy() == policies[1];
+                assert!(not_begun || whole, "{at}: nothing says that it is not finished");
+            }
+        }
+        assert_eq!(
+            hand.control.status().unwrap().unfinished,
+            hand.control.unfinished().unwrap()
+        );
     }
 
     /// Gateways come in with what the register holds; an airlock reads again once `serve` is there again.
@@ -238,6 +339,7 @@ impl Trial {
             !again.moved && again.plans.iter().all(|plan| plan.steps.is_empty()),
             "{at}"
         );
+        assert_eq!(hand.control.unfinished().unwrap(), None, "{at}");
         let now = place.rights().await;
         assert_eq!(now.lines, wanted.after.lines, "{at}");
         for (role, oid) in &wanted.before.oids {
@@ -269,114 +371,6 @@ async fn services(place: &Place) {
         let roles = "select rolname::text from pg_roles where rolname ~ '^estop_[0-9a-f]{16}$'";
         let roles = place::lines(&airlock.superuser("postgres").await, roles).await;
         write_services(airlock, place.server.socket(), roles.into_iter());
-    }
-}
-
-fn first(roads: &Roads) -> Scene {
-    Scene {
-        before: None,
-        after: estates::first(&roads.url("records")),
-        airlock: None,
-        other_database: false,
-        forgets: false,
-        renews: false,
-    }
-}
-
-fn change(roads: &Roads) -> Scene {
-    Scene {
-        before: Some(estates::first(&roads.url("records"))),
-        after: estates::second(&roads.url("records")),
-        airlock: None,
-        other_database: false,
-        forgets: false,
-        renews: false,
-    }
-}
-
-fn back(roads: &Roads) -> Scene {
-    let Scene { before, after, .. } = change(roads);
-    Scene {
-        before: Some(after),
-        after: before.unwrap(),
-        airlock: None,
-        other_database: false,
-        forgets: false,
-        renews: false,
-    }
-}
-
-fn two_databases(roads: &Roads) -> Scene {
-    let (url, archive) = (roads.url("records"), roads.url("archive"));
-    Scene {
-        before: Some(estates::with_archive(estates::first(&url), &archive, false)),
-        after: estates::with_archive(estates::second(&url), &archive, true),
-        airlock: None,
-        other_database: true,
-        forgets: false,
-        renews: false,
-    }
-}
-
-fn airlock_first(roads: &Roads) -> Scene {
-    let Scene { after, .. } = first(roads);
-    Scene {
-        before: None,
-        after: estates::airlocked(after),
-        airlock: Some("police"),
-        other_database: false,
-        forgets: false,
-        renews: false,
-    }
-}
-
-fn airlock_change(roads: &Roads) -> Scene {
-    let url = roads.url("records");
-    Scene {
-        before: Some(estates::airlocked(estates::first(&url))),
-        after: estates::airlocked(estates::second(&url)),
-        airlock: Some("police"),
-        other_database: false,
-        forgets: false,
-        renews: false,
-    }
-}
-
-/// What stands in the airlock needs no change but for passwords.
-fn airlock_forgotten(roads: &Roads) -> Scene {
-    let before = estates::airlocked(estates::first(&roads.url("records")));
-    Scene {
-        after: estates::with_hours(before.clone()),
-        before: Some(before),
-        airlock: Some("police"),
-        other_database: false,
-        forgets: true,
-        renews: false,
-    }
-}
-
-/// Only passwords change.
-fn renewed(roads: &Roads) -> Scene {
-    let before = estates::first(&roads.url("records"));
-    Scene {
-        after: estates::with_hours(before.clone()),
-        before: Some(before),
-        airlock: None,
-        other_database: false,
-        forgets: false,
-        renews: true,
-    }
-}
-
-fn airlock_renewed(roads: &Roads) -> Scene {
-    let Scene { before, after, .. } = airlock_forgotten(roads);
-    Scene {
-        before,
-        after,
-        airlock: Some("police"),
-        other_database: false,
-        forgets: false,
-        renews: true,
     }
 }
 
@@ -418,7 +412,11 @@ async fn killed_while_the_passwords_of_an_airlock_are_renewed() {
 async fn killed_while_it_applies_for_the_first_time() {
     let trial = Trial::new("first", first).await;
     let mut kills = trial.some(2);
-    kills.push(Kill::Write(trial.wanted.counted.writes.len(), Moment::Before));
+    // Before the policy is published, and before it is kept that all is done.
+    let writes = &trial.wanted.counted.writes;
+    let published = 1 + writes.iter().position(|key| key == "policy").unwrap();
+    kills.push(Kill::Write(published, Moment::Before));
+    kills.push(Kill::Write(writes.len(), Moment::Before));
     kills.push(Kill::Look(trial.wanted.counted.looks));
     trial.kill_at(&kills).await;
 }
@@ -433,6 +431,7 @@ async fn killed_while_it_changes_everything() {
 async fn killed_between_two_databases() {
     let trial = Trial::new("two databases", two_databases).await;
     trial.kill_at(&trial.some(1)).await;
+    trial.the_watch_says_that_it_is_unfinished().await;
 }
 
 #[tokio::test]

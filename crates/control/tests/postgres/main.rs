@@ -37,12 +37,17 @@ mod exposure_nasty;
 #[cfg(test)]
 mod exposure_nasty_ways;
 #[cfg(test)]
+mod exposure_newer_ways;
+#[cfg(test)]
 mod exposure_random;
 mod exposure_random_catalog;
 #[cfg(test)]
+mod exposure_texts_ways;
 mod exposure_ways;
 #[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod preview;
 #[cfg(test)]
 mod proved;
 #[cfg(test)]
@@ -53,6 +58,8 @@ mod rows;
 mod server;
 #[cfg(test)]
 mod shapes;
+#[cfg(test)]
+mod suspension;
 #[cfg(test)]
 mod tampering;
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! A scratch PostgreSQL on a Unix socket in a folder of its own.
 
+use std::io::Write as _;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -63,36 +65,97 @@ fn command(program: &str) -> Command {
     command
 }
 
+/// Room that a file system in memory must have to be taken: all servers at work at the same time need a fraction of it.
+const ROOM_BYTES: u64 = 4 << 30;
+
+/// A folder in memory, where there is room for it: nothing here is to outlive a power cut, and making a server's thousand files is
+/// most of what its start takes.
+pub(crate) fn scratch(prefix: &str) -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let is_roomy = rustix::fs::statvfs(memory)
+        .is_ok_and(|told| told.f_bavail.saturating_mul(told.f_frsize) >= ROOM_BYTES);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    let made = is_roomy.then(|| builder.tempdir_in(memory).ok()).flatten();
+    made.unwrap_or_else(|| builder.tempdir().unwrap())
+}
+
 /// A folder of PostgreSQL's account.
 fn folder() -> TempDir {
-    let dir = tempfile::Builder::new().prefix("estop-pg-").tempdir().unwrap();
+    let dir = scratch("estop-pg-");
     if let Some((user, group)) = account() {
         chown(dir.path(), Some(user), Some(group)).unwrap();
     }
     dir
 }
 
+/// Makes a cluster in a folder.
+fn make(data: &Path) {
+    let mut initdb = command("initdb");
+    initdb
+        .args([
+            "-N",
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--wal-segsize=1",
+            "-D",
+        ])
+        .arg(data);
+    assert!(initdb.status().expect("initdb").success());
+}
+
+/// `data` of a folder, as an archive: made once in each process, and nothing of it is left when that ends.
+fn template() -> &'static [u8] {
+    static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let dir = folder();
+        make(&dir.path().join("data"));
+        let tar = Command::new("tar")
+            .arg("-C")
+            .arg(dir.path())
+            .args(["-cf", "-", "data"])
+            .output();
+        let tar = tar.expect("tar");
+        assert!(tar.status.success());
+        tar.stdout
+    })
+}
+
+fn unpack(archive: &[u8], dir: &Path) {
+    let mut tar = Command::new("tar")
+        .arg("-C")
+        .arg(dir)
+        .args(["-xpf", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    tar.stdin.take().unwrap().write_all(archive).unwrap();
+    assert!(tar.wait().unwrap().success());
+}
+
 impl Server {
-    /// A server that is running, in which `postgres` needs no password and everybody else does.
+    /// A server that is running, in which `postgres` needs no password and everybody else does. All of one process are copies of
+    /// one, which their identity says.
     pub(crate) async fn start(settings: &[(&'static str, &'static str)]) -> Self {
         let dir = folder();
+        unpack(template(), dir.path());
+        Self::over(dir, settings).await
+    }
+
+    /// The same with an identity of its own.
+    pub(crate) async fn start_apart() -> Self {
+        let dir = folder();
+        make(&dir.path().join("data"));
+        Self::over(dir, &[]).await
+    }
+
+    async fn over(dir: TempDir, settings: &[(&'static str, &'static str)]) -> Self {
         let data = dir.path().join("data");
-        let mut initdb = command("initdb");
-        initdb
-            .args([
-                "-N",
-                "-A",
-                "trust",
-                "-U",
-                "postgres",
-                "-E",
-                "UTF8",
-                "--no-locale",
-                "--wal-segsize=1",
-                "-D",
-            ])
-            .arg(&data);
-        assert!(initdb.status().expect("initdb").success());
         let hba = "local all postgres trust\nlocal all all scram-sha-256\n";
         std::fs::write(data.join("pg_hba.conf"), hba).unwrap();
         let mut server = Self {

@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 
 use crate::kill::estates::{VISITS, replace};
 use crate::kill::place::airlock;
-use crate::server::{Server, connect};
+use crate::server::{Server, connect, scratch};
 use crate::world::{DATA, WallClock, approve, control_with, files, ledger_in, request, role, submit};
 
 /// The custodian's servers, the police's airlock where there is one, and the state.
@@ -68,7 +68,7 @@ fn moved(mut files: Files) -> Files {
 
 impl Two {
     async fn new(isolation: &str) -> Self {
-        let (main, archive) = (Server::start(&[]).await, Server::start(&[]).await);
+        let (main, archive) = (Server::start_apart().await, Server::start_apart().await);
         for (server, name, data) in [(&main, "records", DATA), (&archive, "archive", VISITS)] {
             let admin = server.superuser("postgres").await;
             admin
@@ -81,7 +81,7 @@ impl Two {
             "airlock" => Some(airlock().await),
             _ => None,
         };
-        let state = tempfile::tempdir().unwrap();
+        let state = scratch("estop-state-");
         let ledger = ledger_in(state.path());
         let register = Arc::new(SqliteRegister::open(&state.path().join("register.db")).unwrap());
         let control = control_of(

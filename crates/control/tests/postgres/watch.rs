@@ -6,6 +6,7 @@ use control::{Control, PlaceState, Sighting};
 use evidence::entry::Kind;
 use evidence::id::PartnerId;
 use evidence::record::{self, DriftRecord};
+use ledger::Ledger;
 use ledger::register::Register;
 use policy::in_force::InForce;
 
@@ -40,7 +41,7 @@ async fn try_look(control: &Control) -> (Vec<Sighting>, bool) {
 }
 
 /// One look, which must find everything reachable.
-async fn look(control: &Control) -> Vec<Sighting> {
+pub(crate) async fn look(control: &Control) -> Vec<Sighting> {
     let (news, again) = try_look(control).await;
     assert!(!again);
     news
@@ -48,7 +49,11 @@ async fn look(control: &Control) -> Vec<Sighting> {
 
 /// What the ledger says of drift.
 fn recorded(world: &World) -> Vec<DriftRecord> {
-    let entries = world.ledger.entries(0..world.ledger.size()).unwrap();
+    drifts(&world.ledger)
+}
+
+pub(crate) fn drifts(ledger: &Ledger) -> Vec<DriftRecord> {
+    let entries = ledger.entries(0..ledger.size()).unwrap();
     let entries = entries.map(Result::unwrap);
     entries
         .filter(|stored| stored.parse().unwrap().kind == Kind::Drift)
@@ -347,4 +352,37 @@ async fn a_look_writes_nothing() {
         .await
         .unwrap();
     assert_eq!(look(&world.control).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_probe_tries_what_a_termination_has_closed() {
+    let world = World::applied(&[]).await;
+    let role = investigation();
+    let before = world.password(&role);
+    assert!(world.terminate("police").await.complete);
+    assert_eq!(look(&world.control).await, []);
+    let says = |news: &[Sighting]| {
+        let [Sighting::Changed { differences, .. }] = news else {
+            panic!("{news:?}");
+        };
+        differences
+            .iter()
+            .any(|one| one.words.contains("is let in with the password"))
+    };
+    // A login with another password is drift, and lets nobody in who had one.
+    change(
+        &world,
+        &format!(
+            "alter role {role} login password 'other' connection limit 5; grant connect on database records to {role}"
+        ),
+    )
+    .await;
+    assert!(!says(&look(&world.control).await));
+    change(&world, &format!("alter role {role} password '{before}'")).await;
+    assert!(says(&look(&world.control).await));
+    let last = recorded(&world).pop().unwrap();
+    assert!(last.opens && last.count > 1, "{last:?}");
+    assert_eq!(look(&world.control).await, [], "told once");
+    world.control.apply(&[]).await.unwrap();
+    assert_eq!(look(&world.control).await, []);
 }

@@ -22,7 +22,7 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use tempfile::TempDir;
 use tokio_postgres::Client;
 
-use crate::server::{Server, connect};
+use crate::server::{Server, connect, scratch};
 
 /// Looks at a ledger that is in use, and the time between two.
 const LOCK_LOOKS: u32 = 200;
@@ -173,7 +173,7 @@ impl World {
     /// The same, and nobody has approved the estate.
     pub(crate) async fn unapproved(settings: &[(&'static str, &'static str)]) -> Self {
         let server = server_with_data(settings).await;
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch("estop-state-");
         let ledger = ledger_in(dir.path());
         let register = Arc::new(SqliteRegister::open(&dir.path().join("register.db")).unwrap());
         let control = control(&server, &ledger, &register);
@@ -313,7 +313,9 @@ pub(crate) fn request(partner: &str) -> DraftRequest {
         partner: partner.parse().unwrap(),
         agreement: None,
         purpose: None,
+        until: None,
         basis,
+        particulars: evidence::directive::Particulars::default(),
         hours: None,
     }
 }
@@ -407,9 +409,10 @@ fn control_proving(
         ledger: ledger.clone(),
         register,
         clock,
+        // Longer than a busy machine keeps a gateway's answer back; the tests of gateways that are silent wait it out.
         patience: Patience {
             first: Duration::from_millis(200),
-            last: Duration::from_millis(300),
+            last: Duration::from_secs(3),
         },
         cosigning: None,
         prover: Prover::new(proving),

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Account, Given, Named, by_reason};
+use super::{Account, Given, Named, SealedGiven, by_reason};
 use crate::demo::report::grouped;
+use crate::html::escaped;
 
 /// A letter, before it is text or a page.
 #[derive(Debug)]
@@ -36,7 +37,12 @@ impl Letter {
             1 => "once".to_owned(),
             more => format!("{more} times"),
         };
-        let opening = if account.disclosures.is_empty() {
+        let opening = if account.disclosures.is_empty() && !account.sealed.is_empty() {
+            format!(
+                "The record with {} {} in \"{dataset}\" was given to others {period}, in ways of which nothing more can be told yet.",
+                account.subject_key, account.subject
+            )
+        } else if account.disclosures.is_empty() {
             format!(
                 "No disclosure of the record with {} {} in \"{dataset}\" is recorded {period}.",
                 account.subject_key, account.subject
@@ -128,6 +134,8 @@ impl Item {
                 .iter()
                 .map(|basis| ("legal basis", basis.clone())),
         );
+        let pseudonym = given.pseudonym.iter();
+        lines.extend(pseudonym.map(|pseudonym| ("shown as", format!("{pseudonym}, in place of the key"))));
         lines.push(("given", columns));
         lines.push(("entry", format!("{} of the ledger", given.entry)));
         Self {
@@ -135,6 +143,29 @@ impl Item {
             lines,
         }
     }
+}
+
+/// That there are disclosures of which no more is told.
+fn under_seal(sealed: &SealedGiven, account: &Account, zone: &TimeZone) -> String {
+    let times = match sealed.disclosures {
+        1 => "Once".to_owned(),
+        more => format!("{} times", grouped(more)),
+    };
+    let beside = if account.disclosures.is_empty() {
+        ""
+    } else {
+        ", beside what is listed,"
+    };
+    let until = match sealed.until {
+        Some(until) => format!("until {}", day(until, zone)),
+        None => "until there is an order to open it".to_owned(),
+    };
+    format!(
+        "{times}{beside} the record was given in a way that is under seal {until}. To whom, what for and on what basis cannot be told \
+         before: only the overseers \"{}\" together can open it, and {} alone cannot.",
+        sealed.overseers,
+        called(&account.custodian)
+    )
 }
 
 fn closing(account: &Account, from: Timestamp, until: Timestamp, zone: &TimeZone) -> Vec<String> {
@@ -146,6 +177,12 @@ fn closing(account: &Account, from: Timestamp, until: Timestamp, zone: &TimeZone
         moment(until, zone),
         grouped(covers.rows)
     )];
+    lines.extend(
+        account
+            .sealed
+            .iter()
+            .map(|sealed| under_seal(sealed, account, zone)),
+    );
     let reasons = by_reason(covers);
     if !reasons.is_empty() {
         let each = reasons.iter().map(|(reason, (results, rows))| {
@@ -165,6 +202,12 @@ fn closing(account: &Account, from: Timestamp, until: Timestamp, zone: &TimeZone
             "{} rows were disclosed before it was recorded whose they were.",
             grouped(covers.earlier_rows)
         ));
+    }
+    if covers.erasures > 0 {
+        lines.push(
+            "Records of earlier disclosures have been erased for good; what they said is not known to anybody and is not listed."
+                .to_owned(),
+        );
     }
     if covers.other_key_rows > 0 {
         lines.push(format!(
@@ -215,15 +258,10 @@ fn paragraph(out: &mut String, text: &str) {
     out.push_str("\n\n");
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::accounting::Covers;
     use evidence::record::Why;
@@ -244,7 +282,11 @@ mod tests {
             subject_key: "person_id".to_owned(),
             subject: "42".to_owned(),
             disclosures,
+            sealed: Vec::new(),
+            sealed_entries: Vec::new(),
+            shown_as: BTreeMap::new(),
             covers: Covers {
+                erasures: 1,
                 from: time("2026-01-01T12:00:00Z"),
                 until: time("2026-11-25T03:00:00Z"),
                 entries: 1_234,
@@ -271,6 +313,7 @@ mod tests {
             legal_basis: Some("ISA 2018-044".to_owned()),
             purpose: "criminal-investigation".to_owned(),
             case: Some("TO-2026-1".to_owned()),
+            pseudonym: None,
             columns: vec!["person_id".to_owned(), "name".to_owned()],
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct Cluster {
     wanted: Wanted,
     password: Zeroizing<String>,
     server: Option<Child>,
+    /// Connections that the server at work takes, or the last one did: a smaller number counts from the next start on.
+    room: u32,
     sessions: Sessions,
     group: Option<Group>,
 }
@@ -86,6 +88,7 @@ impl Cluster {
             wanted,
             password,
             server: None,
+            room: 0,
             group: None,
         };
         cluster.write(&secret, &cluster.password)?;
@@ -139,7 +142,7 @@ impl Cluster {
 
     /// Whether it runs with fewer connections than these.
     pub(super) fn is_narrower_than(&self, wanted: &Wanted) -> bool {
-        self.wanted.connections < wanted.connections
+        self.room < wanted.connections
     }
 
     /// Ends it and removes all of it.
@@ -282,6 +285,7 @@ impl Cluster {
             format!("/proc/{}/oom_score_adj", server.id()),
             settings::OOM_SCORE,
         );
+        self.room = self.wanted.connections;
         let ready = wait_until_ready(&mut server, &self.data(), || self.last_words());
         self.server = Some(server);
         ready

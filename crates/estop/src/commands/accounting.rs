@@ -10,21 +10,11 @@ use crate::failure::{Exit, Failure};
 use crate::files::{self, Readers};
 use crate::output::Console;
 
-/// Entries between two words to somebody who waits.
-const NEWS_EVERY: u64 = 100_000;
-
 pub(super) async fn run(command: &Accounting, folder: &Path, console: Console) -> Result<Exit, Failure> {
     let loaded = estate::load(folder)?;
     let (dataset, subject) = (command.dataset.clone(), command.subject.clone());
     let at_work = loaded.clone();
-    let mut next = NEWS_EVERY;
-    let news = move |entries: u64| {
-        if console.shows_progress() && entries >= next {
-            next = entries.saturating_add(NEWS_EVERY);
-            crate::output::progress(&format!("{entries} entries read"));
-        }
-    };
-    let account = tokio::task::spawn_blocking(move || account(&at_work, &dataset, &subject, news))
+    let account = tokio::task::spawn_blocking(move || account(&at_work, &dataset, &subject, console.news()))
         .await
         .map_err(|error| Failure::absent("the ledger cannot be looked through").because(&error))??;
     let letter = Letter::of(&account, clock::now(), &loaded.estate.custodian().time_zone);

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use control::api::{ApplyRequest, PlanAnswer};
 use control::{AppliedPlans, UpstreamPlan, estate_sha256};
+use evidence::record::Unfinished;
 use policy::harden::{Finding, Severity};
 use policy::plan::{Difference, Effect, Step};
-use policy::terms::Sign;
+use policy::terms::{Change, Sign};
 
 use crate::admin::Admin;
 use crate::estate::{self, Loaded};
@@ -43,6 +44,7 @@ pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Fa
     let answer = plans(&admin, &loaded).await?;
     let plans = &answer.plans;
     say(plans, console)?;
+    say_access(&answer.access, console)?;
     let blocked = plans.iter().any(blocks);
     let steps: usize = plans.iter().map(|plan| plan.steps.len()).sum();
     let verdict = match (steps, blocked) {
@@ -54,6 +56,7 @@ pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Fa
         (_, false) => format!("{}; `estop apply` does it", counted(plans)),
     };
     console.line(verdict)?;
+    say_unfinished(answer.unfinished.as_ref(), console)?;
     console.line(format!("estate {}", answer.approval.estate_sha256))?;
     console.line(match (&answer.approval.approved_by, &answer.approval.why_not) {
         (Some(number), _) => console.paint(Tone::Good, format!("approved by {number}")),
@@ -67,6 +70,20 @@ pub(super) async fn run_plan(folder: &Path, console: Console) -> Result<Exit, Fa
     })?;
     console.document(&answer)?;
     Ok(if blocked { Exit::No } else { Exit::Yes })
+}
+
+/// What it all comes to for partners. That files have other hashes is for those who sign.
+fn say_access(access: &[Change], console: Console) -> Result<(), Failure> {
+    let of_partners = || access.iter().filter(|change| !change.what.starts_with("file "));
+    if of_partners().next().is_some() {
+        console.line("what it gives and takes, relative to what is in force:")?;
+    }
+    for change in of_partners() {
+        for line in change.to_string().lines() {
+            console.line(format!("  {line}"))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, Failure> {
@@ -94,9 +111,9 @@ pub(super) async fn run_apply(folder: &Path, console: Console) -> Result<Exit, F
 
 pub(super) async fn run_drift(folder: &Path, console: Console) -> Result<Exit, Failure> {
     let loaded = estate::load(folder)?;
-    let plans = plans(&Admin::at(loaded.state().admin_socket()), &loaded)
-        .await?
-        .plans;
+    let PlanAnswer {
+        plans, unfinished, ..
+    } = plans(&Admin::at(loaded.state().admin_socket()), &loaded).await?;
     for plan in &plans {
         say_drift(plan, console)?;
     }
@@ -110,14 +127,32 @@ pub(super) async fn run_drift(folder: &Path, console: Console) -> Result<Exit, F
         } else {
             "`estop apply` puts it right"
         };
-        let words = format!("drift: {count} differences, of which {opening} open something; {remedy}");
+        let words = match (count, opening) {
+            (1, 0) => format!("drift: 1 difference, which opens nothing; {remedy}"),
+            (1, _) => format!("drift: 1 difference, which opens something; {remedy}"),
+            _ => format!("drift: {count} differences, of which {opening} open something; {remedy}"),
+        };
         console.paint(Tone::Bad, words)
+    } else if unfinished.is_some() {
+        console.paint(Tone::Notice, "no drift: the databases are as the estate says")
     } else {
         console.paint(Tone::Good, "no drift")
     };
     console.line(verdict)?;
-    console.document(&serde_json::json!({ "drift": drifted, "opens": opens, "plans": plans }))?;
-    Ok(if drifted { Exit::No } else { Exit::Yes })
+    say_unfinished(unfinished.as_ref(), console)?;
+    let finding = drifted || unfinished.is_some();
+    let document =
+        serde_json::json!({ "drift": drifted, "opens": opens, "unfinished": unfinished, "plans": plans });
+    console.document(&document)?;
+    Ok(if finding { Exit::No } else { Exit::Yes })
+}
+
+/// That an application was begun and not finished.
+fn say_unfinished(unfinished: Option<&Unfinished>, console: Console) -> Result<(), Failure> {
+    let Some(unfinished) = unfinished else {
+        return Ok(());
+    };
+    console.line(console.paint(Tone::Bad, unfinished.to_string()))
 }
 
 fn opens(difference: &Difference) -> bool {

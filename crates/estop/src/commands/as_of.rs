@@ -26,7 +26,7 @@ pub(super) async fn run(command: &Command, folder: &Path, console: Console) -> R
 }
 
 /// The moment that somebody means. A day means its end, today means now.
-fn moment(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failure> {
+pub(super) fn moment(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failure> {
     let local = |time: DateTime| time.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp());
     let end_of = |day: Date| {
         let next = local(day.tomorrow().ok()?.to_datetime(jiff::civil::Time::midnight()))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use control::api::CertificateAnswer;
+use control::api::{CertificateAnswer, CertificateRequest, Until};
 use evidence::certificate::{self, Check, Finding, Refuted, Report, Witnessed};
 use evidence::id::DirectiveNumber;
 use evidence::note::VerifierKey;
@@ -11,11 +11,14 @@ use evidence::witness_policy::{Cosigned, MAX_POLICY_BYTES, WitnessPolicy};
 
 use crate::admin::Admin;
 use crate::cli::Certificate;
+use crate::clock;
 use crate::custodian::KEY_BYTES_MAX;
 use crate::estate;
 use crate::failure::{Exit, Failure};
 use crate::files::{self, Readers};
 use crate::output::{Console, Tone};
+
+mod page;
 
 /// Longest certificate that is read: one with ten thousand cut sessions has about 10 MB.
 const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -26,17 +29,32 @@ const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// A file or the key is not usable, or `serve` did not issue it.
 pub(super) async fn run(command: &Certificate, folder: &Path, console: Console) -> Result<Exit, Failure> {
     match command {
-        Certificate::Issue { number, output } => {
+        Certificate::Issue {
+            number,
+            until,
+            output,
+        } => {
             let admin = Admin::at(estate::load(folder)?.state().admin_socket());
             let file = output
                 .clone()
                 .unwrap_or_else(|| format!("{number}.certificate").into());
-            issue(&admin, number, &file).await?;
+            issue(&admin, number, *until, &file).await?;
             console.line(file.display())?;
             console.document(&serde_json::json!({ "number": number, "file": file }))?;
             Ok(Exit::Yes)
         }
-        Certificate::Verify { file, key, witnesses } => verify(file, key, witnesses.as_deref(), console),
+        Certificate::Verify {
+            file,
+            key,
+            witnesses,
+            html,
+        } => {
+            let verified = verify(file, key, witnesses.as_deref(), console)?;
+            if let Some(html) = html.as_deref().filter(|_| verified == Exit::Yes) {
+                write_page(file, key, html)?;
+            }
+            Ok(verified)
+        }
     }
 }
 
@@ -44,10 +62,14 @@ pub(super) async fn run(command: &Certificate, folder: &Path, console: Console) 
 ///
 /// # Errors
 /// `serve` refuses or does not run, or the file is there already.
-pub async fn issue(admin: &Admin, number: &DirectiveNumber, file: &Path) -> Result<(), Failure> {
-    let answer: CertificateAnswer = admin
-        .post(&format!("/certificate/{number}"), &serde_json::json!({}))
-        .await?;
+pub async fn issue(
+    admin: &Admin,
+    number: &DirectiveNumber,
+    until: Option<Until>,
+    file: &Path,
+) -> Result<(), Failure> {
+    let asked = CertificateRequest { until };
+    let answer: CertificateAnswer = admin.post(&format!("/certificate/{number}"), &asked).await?;
     Ok(files::create(file, &answer.certificate, Readers::All)?)
 }
 
@@ -59,6 +81,17 @@ pub fn check(file: &Path, key: &str) -> Result<Result<Report, Refuted>, Failure>
     let key = public_key(key)?;
     let text = files::read_bytes(file, CERTIFICATE_BYTES_MAX)?;
     Ok(certificate::verify(&text, &key))
+}
+
+/// Writes the page of a certificate that holds.
+fn write_page(file: &Path, key: &str, html: &Path) -> Result<(), Failure> {
+    let key = public_key(key)?;
+    let bytes = files::read_bytes(file, CERTIFICATE_BYTES_MAX)?;
+    // Checked again: what is shown is what holds, whatever became of the file meanwhile.
+    let report = certificate::verify(&bytes, &key)
+        .map_err(|error| Failure::wrong(format!("`{}` changes", file.display())).because(&error))?;
+    let page = page::page(&bytes, &report, &key, clock::now());
+    Ok(files::create(html, &page, Readers::All)?)
 }
 
 /// What the witnesses of a policy say of a certificate that holds.

@@ -11,7 +11,7 @@ use crate::cli::Check;
 use crate::estate;
 use crate::failure::{Exit, Failure};
 use crate::output::{Console, Tone};
-use crate::solvers;
+use crate::{solvers, urls};
 
 mod database;
 
@@ -22,7 +22,10 @@ mod database;
 pub(super) async fn run(command: &Check, folder: &Path, console: Console) -> Result<Exit, Failure> {
     let files = estate::read(folder)?;
     match Estate::parse(&files) {
-        Ok(estate) => right(command, &estate, console).await,
+        Ok(estate) => {
+            urls::readable(&estate, &files)?;
+            right(command, &estate, console).await
+        }
         Err(errors) => wrong(&errors, console),
     }
 }
@@ -60,8 +63,8 @@ async fn right(command: &Check, estate: &Estate, console: Console) -> Result<Exi
             )
         ))?;
     }
-    let notes = notes(estate);
-    for note in &notes {
+    let notes = estate.statute().notes();
+    for note in notes {
         console.line(format!("{}: {note}", console.paint(Tone::Quiet, "note")))?;
     }
     let audited: Option<Vec<Audited>> = match command.database {
@@ -124,24 +127,6 @@ fn documents(estate: &Estate) -> std::collections::BTreeMap<String, serde_json::
         Some((agreement.id.to_string(), said))
     };
     estate.agreements().values().filter_map(named).collect()
-}
-
-/// What stands in the estate and is not carried out by this version: nobody should rely on it unawares.
-fn notes(estate: &Estate) -> Vec<String> {
-    let budgets = estate
-        .agreements()
-        .values()
-        .filter(|agreement| agreement.limits.rows_per_day.is_some());
-    let mut notes: Vec<_> = budgets
-        .map(|agreement| {
-            format!(
-                "agreement `{}`: `rows_per_day` is recorded, but not enforced yet",
-                agreement.id
-            )
-        })
-        .collect();
-    notes.extend_from_slice(estate.statute().notes());
-    notes
 }
 
 fn wrong(errors: &EstateErrors, console: Console) -> Result<Exit, Failure> {

@@ -3,36 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use control::NOT_DONE;
-use control::api::{DirectiveDraft, DirectiveSummary, DraftRequest, Outcome, ScopeLine, Submission};
+use control::api::{DirectiveSummary, Outcome, Submission};
 use evidence::directive::{
-    self, Directive as Order, MAX_DIRECTIVE_BYTES, MAX_SIGNATURE_BYTES, Order as Ordered, OrderKind,
+    self, Directive as Order, MAX_DIRECTIVE_BYTES, MAX_SIGNATURE_BYTES, Order as Ordered, OrderKind, Scope,
 };
-use evidence::id::{DatasetId, DirectiveNumber};
 
 use crate::admin::Admin;
-use crate::cli::{Directive, New, Terminate};
+use crate::cli::{Directive, New};
 use crate::demo::report::grouped;
 use crate::failure::{Exit, Failure};
-use crate::files::{self, Readers};
+use crate::files;
 use crate::output::{Console, Tone};
 use crate::{estate, ssh};
 
 mod approval;
+mod drawing;
+mod preview;
 
 pub use approval::{Approval, approve, draw_up_approval};
-
-/// A directive that was drawn up and lies in a file.
-#[derive(Debug)]
-pub struct Drawn {
-    /// Its number.
-    pub number: DirectiveNumber,
-    /// Where it lies.
-    pub file: PathBuf,
-    /// What to sign it in.
-    pub namespace: String,
-    /// What it would cut.
-    pub would_cut: Vec<ScopeLine>,
-}
+pub use drawing::{Drawn, draw_up, draw_up_reinstatement};
 
 pub(super) async fn run(command: &Directive, estate: &Path, console: Console) -> Result<Exit, Failure> {
     match command {
@@ -43,18 +32,37 @@ pub(super) async fn run(command: &Directive, estate: &Path, console: Console) ->
             approval::say_drawn(&approval, estate, console)
         }
         Directive::New(New::Terminate(wanted)) => {
-            let drawn = draw_up(&admin(estate)?, wanted, Path::new("")).await?;
-            say_drawn(&drawn, wanted, estate, console)
+            let (scope, words) = (&wanted.scope, &wanted.words);
+            let drawn = draw_up(&admin(estate)?, scope, None, words, Path::new("")).await?;
+            let title = format!("It would end for {}:", scope.partner);
+            drawing::say_drawn(&drawn, &title, estate, console)
+        }
+        Directive::New(New::Suspend(wanted)) => {
+            let (scope, words, until) = (&wanted.scope, &wanted.words, wanted.until);
+            let drawn = draw_up(&admin(estate)?, scope, Some(until), words, Path::new("")).await?;
+            let title = format!("It would suspend for {}, until {until}:", scope.partner);
+            drawing::say_drawn(&drawn, &title, estate, console)
+        }
+        Directive::New(New::Reinstate(wanted)) => {
+            let drawn = draw_up_reinstatement(&admin(estate)?, wanted, Path::new("")).await?;
+            let title = format!("It would give back what {} has ended:", wanted.lifts);
+            drawing::say_drawn(&drawn, &title, estate, console)
         }
         Directive::Show { file } => show(file, console),
         Directive::Sign { file, key } => sign(file, key, console),
-        Directive::Submit { file, signatures } => {
+        Directive::Submit {
+            file,
+            signatures,
+            despite,
+        } => {
             let signatures = if signatures.is_empty() {
                 beside(file)?
             } else {
                 signatures.clone()
             };
-            say_outcome(&submit(&admin(estate)?, file, &signatures).await?, console)
+            let despite = despite.as_deref();
+            let outcome = submit_despite(&admin(estate)?, file, &signatures, despite).await?;
+            say_outcome(&outcome, console)
         }
         Directive::List => list(&admin(estate)?, console).await,
     }
@@ -64,82 +72,32 @@ fn admin(folder: &Path) -> Result<Admin, Failure> {
     Ok(Admin::at(estate::load(folder)?.state().admin_socket()))
 }
 
-/// Draws a termination up over the present ledger and writes it to a file: the named one, or `NUMBER.directive` in `folder`.
-///
-/// # Errors
-/// `serve` refuses or does not run, or the file is there already.
-pub async fn draw_up(admin: &Admin, wanted: &Terminate, folder: &Path) -> Result<Drawn, Failure> {
-    let request = DraftRequest {
-        partner: wanted.partner.clone(),
-        agreement: wanted.agreement.clone(),
-        purpose: wanted.purpose.clone(),
-        basis: wanted.basis.clone(),
-        hours: Some(wanted.within),
-    };
-    let draft: DirectiveDraft = admin.post("/directive/draft", &request).await?;
-    let file = match &wanted.output {
-        Some(file) => file.clone(),
-        None => folder.join(format!("{}.directive", draft.number)),
-    };
-    files::create(&file, &draft.text, Readers::All)?;
-    Ok(Drawn {
-        number: draft.number,
-        file,
-        namespace: draft.namespace,
-        would_cut: draft.would_cut,
-    })
-}
-
 /// Hands a directive in with its signatures.
 ///
 /// # Errors
 /// It is refused, or a file cannot be read.
 pub async fn submit(admin: &Admin, file: &Path, signatures: &[PathBuf]) -> Result<Outcome, Failure> {
+    submit_despite(admin, file, signatures, None).await
+}
+
+async fn submit_despite(
+    admin: &Admin,
+    file: &Path,
+    signatures: &[PathBuf],
+    despite: Option<&str>,
+) -> Result<Outcome, Failure> {
     let (text, _) = read(file)?;
     let signatures = signatures
         .iter()
         .map(|path| Ok(files::read(path, MAX_SIGNATURE_BYTES)?))
         .collect::<Result<_, Failure>>()?;
-    admin.post("/directive", &Submission { text, signatures }).await
-}
-
-fn say_drawn(drawn: &Drawn, wanted: &Terminate, estate: &Path, console: Console) -> Result<Exit, Failure> {
-    let file = drawn.file.display();
-    console.line(format!(
-        "{} drawn up: {file}\n",
-        console.paint(Tone::Strong, &drawn.number)
-    ))?;
-    console.line(format!("It would end for {}:", wanted.partner))?;
-    for line in &drawn.would_cut {
-        let datasets: Vec<_> = line.datasets.iter().map(DatasetId::as_str).collect();
-        let before = line
-            .ended_before_by
-            .as_ref()
-            .map(|number| format!("; ended already by {number}"));
-        console.line(format!(
-            "  {} for {}: {}{}",
-            line.agreement,
-            line.purpose,
-            datasets.join(", "),
-            before.unwrap_or_default()
-        ))?;
-    }
-    console.line("\nNow two authorities read it and sign it, each with their own key:\n")?;
-    console.line(format!(
-        "  ssh-keygen -Y sign -n {} -f KEY < {file} > {file}.NAME.sig",
-        drawn.namespace
-    ))?;
-    console.line(format!(
-        "  estop --estate {} directive submit {file}",
-        estate.display()
-    ))?;
-    console.document(&serde_json::json!({
-        "number": drawn.number,
-        "file": drawn.file,
-        "namespace": drawn.namespace,
-        "would_cut": drawn.would_cut,
-    }))?;
-    Ok(Exit::Yes)
+    let despite = despite.map(str::to_owned);
+    let submission = Submission {
+        text,
+        signatures,
+        despite,
+    };
+    admin.post("/directive", &submission).await
 }
 
 fn say_outcome(outcome: &Outcome, console: Console) -> Result<Exit, Failure> {
@@ -205,7 +163,13 @@ async fn list(admin: &Admin, console: Console) -> Result<Exit, Failure> {
         let done = match one.last {
             Some(true) => console.paint(Tone::Good, "counts"),
             Some(false) => console.paint(Tone::Quiet, "superseded"),
+            None if one.lifted => console.paint(Tone::Quiet, "given back"),
             None => done,
+        };
+        let about = match (&one.until, &one.lifts) {
+            (Some(until), _) => format!("{about} until {until}"),
+            (None, Some(lifts)) => format!("{about} ({lifts})"),
+            (None, None) => about,
         };
         console.line(format!(
             "{}  {} {about}  {done}  {}  by {people}: {}",
@@ -241,19 +205,24 @@ fn show(file: &Path, console: Console) -> Result<Exit, Failure> {
         console.line(format!("  signature  {}", path.display()))?;
     }
     let summary = approval::summary_beside(file, &order)?;
-    if let Some(summary) = &summary {
-        console.line(format!("\n{summary}"))?;
+    let preview = preview::beside(file, &order)?;
+    for text in summary.iter().chain(&preview) {
+        console.line(format!("\n{text}"))?;
     }
     let (scope, terms) = (order.scope(), order.terms());
     console.document(&serde_json::json!({
         "number": order.number,
         "order": order.order.kind(),
         "custodian": order.custodian,
-        "partner": scope.map(|scope| &scope.partner),
+        "partner": order.partner(),
+        "until": order.until().map(|until| until.to_string()),
+        "lifts": order.reinstates().map(|order| &order.lifts),
+        "particulars": order.particulars,
         "agreement": scope.and_then(|scope| scope.agreement.as_ref()),
         "purpose": scope.and_then(|scope| scope.purpose.as_ref()),
         "estate_sha256": terms.map(|terms| terms.estate.to_hex()),
         "summary": summary,
+        "preview": preview,
         "basis": order.basis,
         "issued": order.issued.to_string(),
         "expires": order.expires.to_string(),
@@ -268,6 +237,9 @@ fn say(order: &Order, console: Console) -> Result<(), Failure> {
     console.line(format!("{} to {}", order.number, order.custodian))?;
     console.line(format!("  order      {} {}", order.order.kind(), ordered(order)))?;
     console.line(format!("  basis      {}", order.basis))?;
+    for (key, value) in order.particulars.lines() {
+        console.line(format!("  {key:<11}{value}"))?;
+    }
     console.line(format!("  issued     {}", order.issued))?;
     console.line(format!("  expires    {}", order.expires))?;
     console.line(format!(
@@ -280,23 +252,28 @@ fn say(order: &Order, console: Console) -> Result<(), Failure> {
 fn ordered(order: &Order) -> String {
     match &order.order {
         Ordered::Approve(terms) => format!("the estate {}", terms.estate.to_hex()),
-        Ordered::Terminate(scope) => {
-            let what = match (&scope.agreement, &scope.purpose) {
-                (None, None) => "everything that is shared with it".to_owned(),
-                (Some(agreement), None) => format!("agreement {agreement}"),
-                (None, Some(purpose)) => format!("purpose {purpose} of all its agreements"),
-                (Some(agreement), Some(purpose)) => format!("purpose {purpose} of agreement {agreement}"),
-            };
-            format!("{}: {what}", scope.partner)
-        }
+        Ordered::Terminate(scope) => scoped(scope),
+        Ordered::Suspend(suspension) => format!("{}, until {}", scoped(&suspension.scope), suspension.until),
+        Ordered::Reinstate(order) => format!("{}: what {} has ended", order.partner, order.lifts),
     }
+}
+
+fn scoped(scope: &Scope) -> String {
+    let what = match (&scope.agreement, &scope.purpose) {
+        (None, None) => "everything that is shared with it".to_owned(),
+        (Some(agreement), None) => format!("agreement {agreement}"),
+        (None, Some(purpose)) => format!("purpose {purpose} of all its agreements"),
+        (Some(agreement), Some(purpose)) => format!("purpose {purpose} of agreement {agreement}"),
+    };
+    format!("{}: {what}", scope.partner)
 }
 
 fn sign(file: &Path, key: &Path, console: Console) -> Result<Exit, Failure> {
     let (_, order) = read(file)?;
     say(&order, console)?;
-    if let Some(summary) = approval::summary_beside(file, &order)? {
-        console.line(format!("\n{summary}"))?;
+    let summary = approval::summary_beside(file, &order)?;
+    for text in summary.iter().chain(&preview::beside(file, &order)?) {
+        console.line(format!("\n{text}"))?;
     }
     let signature = signature_path(file, key)?;
     ssh::sign(file, key, &directive::namespace(&order.custodian), &signature)

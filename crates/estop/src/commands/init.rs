@@ -28,6 +28,13 @@ pub(super) async fn run(command: &Init, console: Console) -> Result<Exit, Failur
     let outline = control::outline(&command.upstream, &command.schemas)
         .await
         .map_err(|error| failure(&error))?;
+    let known = |schema: &&String| outline.relations.iter().any(|one| one.schema == **schema);
+    if let Some(unknown) = command.schemas.iter().find(|schema| !known(schema)) {
+        return Err(
+            Failure::wrong(format!("the database has no relation in a schema `{unknown}`"))
+                .help("`--schema` takes a name as the catalog has it; without it all schemas are read"),
+        );
+    }
     let upstream: DatasetId = UPSTREAM
         .parse()
         .map_err(|error| Failure::absent("no upstream").because(&error))?;

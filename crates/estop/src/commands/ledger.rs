@@ -13,10 +13,13 @@ use crate::cli::Ledger as Command;
 use crate::custodian;
 use crate::demo::report::grouped;
 use crate::estate::{self, Loaded, State};
+use crate::export::{Told, export};
 use crate::failure::{Exit, Failure};
 use crate::files::{self, Readers};
 use crate::output::{Console, Tone};
 use crate::serve::{self, EntryLine, OpeningAnswer, ProofAnswer};
+
+mod erase;
 
 /// What the check of a ledger that holds says.
 #[derive(Debug)]
@@ -61,6 +64,20 @@ pub(super) async fn run(command: &Command, folder: &Path, console: Console) -> R
             console.document(&serde_json::json!({ "index": index, "file": file }))?;
             Ok(Exit::Yes)
         }
+        Command::Erase(command) => erase::run(command, &loaded, console).await,
+        Command::Export {
+            file,
+            from,
+            records,
+            statements,
+        } => {
+            let told = match (statements, records) {
+                (true, _) => Told::Statements,
+                (_, true) => Told::Records,
+                _ => Told::Public,
+            };
+            export_to(&loaded, file, *from, told, console).await
+        }
         Command::Verify => say_check(&check(&loaded.state())?, console),
         Command::Show { index, last } => show(&loaded, *index, *last, console).await,
         Command::Prove { index } => {
@@ -72,6 +89,30 @@ pub(super) async fn run(command: &Command, folder: &Path, console: Console) -> R
             Ok(Exit::Yes)
         }
     }
+}
+
+async fn export_to(
+    loaded: &Loaded,
+    file: &Path,
+    from: u64,
+    told: Told,
+    console: Console,
+) -> Result<Exit, Failure> {
+    let (ledger, to) = (loaded.state().ledger(), file.to_owned());
+    let custodian = loaded.estate.custodian().name.clone();
+    let exported =
+        tokio::task::spawn_blocking(move || export(&ledger, &custodian, &to, from, told, console.news()))
+            .await
+            .map_err(|error| Failure::absent("the ledger cannot be read").because(&error))?
+            .map_err(|error| Failure::from_error(Exit::Absent, &error))?;
+    console.line(format!(
+        "{}: {} rows of {} entries",
+        file.display(),
+        grouped(exported.rows),
+        grouped(exported.entries)
+    ))?;
+    console.document(&exported)?;
+    Ok(Exit::Yes)
 }
 
 fn say_check(report: &Report, console: Console) -> Result<Exit, Failure> {
@@ -89,6 +130,18 @@ fn say_check(report: &Report, console: Console) -> Result<Exit, Failure> {
             partner.status
         ))?;
     }
+    if report.erased > 0 {
+        console.line(format!(
+            "  {} private records were erased",
+            grouped(report.erased)
+        ))?;
+    }
+    if report.under_seal > 0 {
+        console.line(format!(
+            "  {} private records are under seal",
+            grouped(report.under_seal)
+        ))?;
+    }
     for finding in &report.findings {
         console.line(format!("  {} {finding}", console.paint(Tone::Bad, "✗")))?;
     }
@@ -104,6 +157,8 @@ fn say_check(report: &Report, console: Console) -> Result<Exit, Failure> {
         "origin": report.origin,
         "size": report.size,
         "root": report.root,
+        "erased": report.erased,
+        "under_seal": report.under_seal,
         "found": report.found,
         "findings": findings,
     }))?;
@@ -127,20 +182,31 @@ async fn show(loaded: &Loaded, index: Option<u64>, last: u64, console: Console) 
         if let Some(record) = &line.record {
             console.line(console.paint(Tone::Quiet, format!("  private: {record}")))?;
         }
+        if let Some(under) = &line.under_seal {
+            let words = format!(
+                "  private: under seal, to overseers {}, until {}",
+                under.overseers,
+                under.until_text()
+            );
+            console.line(console.paint(Tone::Quiet, words))?;
+        }
+        if let Some(by) = line.erased_by {
+            console.line(console.paint(Tone::Quiet, format!("  private: erased, by entry {by}")))?;
+        }
     }
     console.document(&serde_json::json!({ "entries": lines }))?;
     Ok(Exit::Yes)
 }
 
 /// Whether a `serve` has the ledger open: then it is asked, since only one process can have it.
-fn served(loaded: &Loaded) -> Option<Admin> {
+pub(super) fn served(loaded: &Loaded) -> Option<Admin> {
     let socket = loaded.state().admin_socket();
     let way = crate::unix::Reachable::to(&socket).ok()?;
     let answers = std::os::unix::net::UnixStream::connect(way.path()).is_ok();
     answers.then(|| Admin::at(socket))
 }
 
-fn opened(loaded: &Loaded) -> Result<ledger::Ledger, Failure> {
+pub(super) fn opened(loaded: &Loaded) -> Result<ledger::Ledger, Failure> {
     let state = loaded.state();
     // Nothing is made here that is not there: a ledger begins with `serve`.
     custodian::public_key(&state)?;

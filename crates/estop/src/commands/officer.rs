@@ -1,7 +1,10 @@
-//! `estop officer`: from a password to what a partner's file holds of it.
+//! `estop officer`: from a password or a certificate to what a partner's file holds of it.
 
 use std::io::{BufRead, IsTerminal};
+use std::path::Path;
 
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use wire::scram::{Password, Verifier};
 use zeroize::Zeroizing;
 
@@ -28,7 +31,22 @@ const PASSWORD_BYTES_MAX: u64 = 1_024;
 pub(super) fn run(command: &Officer, console: Console) -> Result<Exit, Failure> {
     match command {
         Officer::Password => password(console),
+        Officer::Certificate { file } => certificate(file, console),
     }
+}
+
+/// The names of a certificate, each as a partner's file has it.
+fn certificate(file: &Path, console: Console) -> Result<Exit, Failure> {
+    let certificate = CertificateDer::from_pem_file(file)
+        .map_err(|error| Failure::wrong(format!("no certificate in `{}`", file.display())).because(&error))?;
+    let names = wire::certificate::names(&certificate)
+        .map_err(|error| Failure::wrong(format!("`{}` does not do", file.display())).because(&error))?;
+    for name in &names {
+        // A JSON text of one line is a TOML text, too.
+        console.line(format!("certificate = {}", serde_json::json!(name)))?;
+    }
+    console.document(&serde_json::json!({ "names": names }))?;
+    Ok(if names.is_empty() { Exit::No } else { Exit::Yes })
 }
 
 fn password(console: Console) -> Result<Exit, Failure> {

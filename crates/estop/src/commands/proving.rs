@@ -121,13 +121,22 @@ fn how(one: &Examined, environments: usize) -> String {
         .filter(|check| matches!(check.settled, Settled::Asked(_)))
         .count();
     let without = one.proved.checks.len() - asked + one.proved.validated.iter().sum::<usize>();
-    let alike: usize = one.proved.checks.iter().map(|check| check.alike).sum();
+    let (of_any, of_some): (Vec<_>, Vec<_>) = one.proved.checks.iter().partition(|check| check.is_of_any());
+    let alike: usize = of_some.iter().map(|check| check.alike).sum();
+    let any = match of_any.iter().map(|check| check.alike).sum() {
+        0_usize => String::new(),
+        count => format!("; it holds whatever the {count} permits say"),
+    };
     let alike = match alike {
         0 => String::new(),
         count => format!("; {count} permits are like one asked about but for names"),
     };
+    let stated = match one.proved.stated.iter().sum() {
+        0_usize => String::new(),
+        count => format!("; {count} permits say themselves all that is asked of them"),
+    };
     format!(
-        "{asked} questions to cvc5 and z3, {without} settled without them, over {environments} kinds of request{alike}"
+        "{asked} questions to cvc5 and z3, {without} settled without them, over {environments} kinds of request{stated}{any}{alike}"
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::activation;
 use crate::estate;
 use crate::failure::{Exit, Failure};
 use crate::output::{Console, Tone};
@@ -11,7 +12,8 @@ use crate::signals::Signals;
 pub(super) async fn run(folder: &Path, console: Console) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let loaded = estate::load(folder)?;
-    let mut serving = Serving::start(&loaded, None).await?;
+    let mut serving = Serving::start(&loaded, activation::listener()?).await?;
+    activation::ready();
     let key = crate::custodian::public_key(&loaded.state())?;
     let custodian = &loaded.estate.custodian().name;
     console.line(format!("{} {custodian}", console.paint(Tone::Strong, "serving")))?;
@@ -35,6 +37,7 @@ pub(super) async fn run(folder: &Path, console: Console) -> Result<Exit, Failure
         () = signals.received() => {}
         failure = serving.failed() => return Err(failure),
     }
+    activation::ending();
     console.line("ending: statements in flight may finish")?;
     serving.stop().await;
     Ok(Exit::Yes)

@@ -54,12 +54,15 @@ pub(super) async fn run(folder: &Path, console: Console) -> Result<Exit, Failure
     for place in &watch.places {
         say(place, console)?;
     }
+    if let Some(unfinished) = &status.unfinished {
+        console.line(console.paint(Tone::Bad, unfinished.to_string()))?;
+    }
     console.document(&status)?;
     let well = |place: &WatchLine| {
         matches!(place.state, PlaceState::AsApplied | PlaceState::NotLookedYet) && place.held.is_empty()
     };
     let held = status.partners.iter().any(|partner| partner.held);
-    let finding = unwatched || held || !watch.places.iter().all(well);
+    let finding = unwatched || held || status.unfinished.is_some() || !watch.places.iter().all(well);
     Ok(if finding { Exit::No } else { Exit::Yes })
 }
 

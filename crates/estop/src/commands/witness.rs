@@ -139,6 +139,11 @@ fn key(command: &cli::Witness) -> Result<CosignerKey, Failure> {
             key.name()
         ))
         .help("a witness under another name needs another key: another --dir")),
+        _ if command.ml_dsa && !key.is_ml_dsa() => Err(Failure::wrong(format!(
+            "`{}` holds a key of Ed25519, not of ML-DSA-44",
+            path.display()
+        ))
+        .help("a witness of another kind needs another key, and another name: another --dir")),
         _ => Ok(key),
     }
 }
@@ -155,7 +160,12 @@ fn make(command: &cli::Witness, path: &Path) -> Result<CosignerKey, Failure> {
     let mut seed = Zeroizing::new([0_u8; 32]);
     getrandom::fill(seed.as_mut())
         .map_err(|_| Failure::absent("the system gave no random bytes for a key"))?;
-    let key = CosignerKey::generate(*seed, name);
+    let key = if command.ml_dsa {
+        CosignerKey::generate_ml_dsa(*seed, name)
+            .map_err(|error| Failure::absent("no key for the witness").because(&error))?
+    } else {
+        CosignerKey::generate(*seed, name)
+    };
     let text = Zeroizing::new(format!("{}\n", key.encode().as_str()));
     files::create(path, &text, Readers::Owner)?;
     let public = command.dir.join("witness.vkey");

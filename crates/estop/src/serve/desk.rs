@@ -104,12 +104,13 @@ impl Desk {
         let Some(airlocks) = self.airlocks.clone().filter(|_| self.served.now().is_applied()) else {
             return Ok(());
         };
-        let estate = present.estate.clone();
-        if blocking(move || airlocks.settle(&estate)).await? {
+        // First nobody is sent to a cluster that goes, then it goes.
+        if airlocks.forget(&present.estate)? {
             self.serve(&present)?;
             self.served.applied(self.served.now());
         }
-        Ok(())
+        let estate = present.estate.clone();
+        blocking(move || airlocks.settle(&estate)).await
     }
 }
 

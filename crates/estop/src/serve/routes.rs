@@ -8,6 +8,8 @@
 //! | `GET /ledger/entries/{from}/{count}` | list of [`EntryLine`] |
 //! | `GET /ledger/proof/{index}` | [`ProofAnswer`] |
 //! | `GET /ledger/opening/{index}` | [`OpeningAnswer`] |
+//! | `POST /ledger/erase` [`EraseRequest`] | [`EraseAnswer`](erasing::EraseAnswer) |
+//! | `POST /ledger/unseal` [`UnsealRequest`] | [`UnsealAnswer`](unsealing::UnsealAnswer) |
 //! | `GET /ledger/as-of/{time}` | [`policy::as_of::AsOf`] |
 
 use std::fmt;
@@ -17,16 +19,20 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use control::Class;
 use control::api::{ErrorAnswer, ErrorText};
+use evidence::id::OverseersId;
 use evidence::opening::Opening;
+use evidence::overseers::Under;
 use gateway::SessionList;
 use jiff::Timestamp;
 use ledger::{Ledger, ReadError, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::erasing::{self, EraseRequest};
+use super::unsealing::{self, UnsealRequest};
 use crate::failure::Exit;
 use crate::serve::desk::Desk;
 
@@ -78,8 +84,14 @@ pub struct EntryLine {
     pub index: u64,
     /// The entry, as it is published.
     pub entry: String,
-    /// The private record; nothing if there is none.
+    /// The private record; nothing if there is none, or none any more.
     pub record: Option<Value>,
+    /// The entry by which the record was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_by: Option<u64>,
+    /// To whom the record is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_seal: Option<Under>,
 }
 
 /// A proof that an entry is in the log.
@@ -118,6 +130,8 @@ pub(super) fn router(desk: Arc<Desk>, sessions: SessionList, ledger: Ledger) -> 
         .route("/ledger/entries/{from}/{count}", get(entries))
         .route("/ledger/proof/{index}", get(proof))
         .route("/ledger/opening/{index}", get(opening))
+        .route("/ledger/erase", post(erase))
+        .route("/ledger/unseal", post(unseal))
         .route("/ledger/as-of/{time}", get(as_of))
         .with_state(Served {
             desk,
@@ -177,6 +191,16 @@ async fn opening(State(served): State<Served>, Path(index): Path<u64>) -> Respon
     blocking(place, move || read_opening(&served.ledger, index)).await
 }
 
+async fn erase(State(served): State<Served>, Json(asked): Json<EraseRequest>) -> Response {
+    let place = "POST /ledger/erase";
+    blocking(place, move || erasing::erase(&served.ledger, &asked)).await
+}
+
+async fn unseal(State(served): State<Served>, Json(asked): Json<UnsealRequest>) -> Response {
+    let place = "POST /ledger/unseal";
+    blocking(place, move || unsealing::unseal(&served.ledger, &asked)).await
+}
+
 async fn as_of(State(served): State<Served>, Path(time): Path<Timestamp>) -> Response {
     let place = "GET /ledger/as-of";
     blocking(place, move || control::as_of(&served.ledger, time)).await
@@ -219,6 +243,28 @@ pub enum OpenError {
     /// There is nothing behind it.
     #[error("entry {0} has no private record: all of it is public")]
     NoRecord(u64),
+    /// It is sealed to others.
+    #[error(
+        "the private record of entry {index} is under seal: only the overseers `{overseers}` together can open it"
+    )]
+    UnderSeal {
+        /// Which entry.
+        index: u64,
+        /// To whom.
+        overseers: OverseersId,
+    },
+    /// There was, and its key was destroyed.
+    #[error(
+        "the private record of entry {index} was erased at {time}, as entry {by} says: nobody can open it"
+    )]
+    Erased {
+        /// Which entry.
+        index: u64,
+        /// The entry that says so.
+        by: u64,
+        /// When.
+        time: Timestamp,
+    },
 }
 
 /// One entry, opened. Blocks for the disk.
@@ -227,8 +273,24 @@ pub enum OpenError {
 /// There is no such entry, it has no private record, or no checkpoint covers it yet.
 pub fn read_opening(ledger: &Ledger, index: u64) -> Result<OpeningAnswer, OpenError> {
     let Stored {
-        key, record, entry, ..
+        key,
+        record,
+        entry,
+        erased_by,
+        under_seal,
+        ..
     } = ledger.entry(index)?;
+    if let Some(by) = erased_by {
+        let time = ledger
+            .entry(by)?
+            .parse()
+            .map_or(Timestamp::UNIX_EPOCH, |entry| entry.time);
+        return Err(OpenError::Erased { index, by, time });
+    }
+    if let Some(sealed) = under_seal {
+        let overseers = sealed.margin.under.overseers;
+        return Err(OpenError::UnderSeal { index, overseers });
+    }
     let opening = Opening {
         key: key.ok_or(OpenError::NoRecord(index))?,
         record,
@@ -245,10 +307,15 @@ fn line(stored: &Stored) -> EntryLine {
         index: stored.index,
         entry: String::from_utf8_lossy(&stored.entry).into_owned(),
         record: serde_json::from_slice(&stored.record).ok(),
+        erased_by: stored.erased_by,
+        under_seal: stored
+            .under_seal
+            .as_ref()
+            .map(|sealed| sealed.margin.under.clone()),
     }
 }
 
-async fn blocking<A: Serialize + Send + 'static, E: std::error::Error + Send + 'static>(
+pub(super) async fn blocking<A: Serialize + Send + 'static, E: std::error::Error + Send + 'static>(
     place: &str,
     work: impl FnOnce() -> Result<A, E> + Send + 'static,
 ) -> Response {

@@ -3,6 +3,7 @@
 pub(crate) mod partners;
 pub(crate) mod small_disk;
 pub(crate) mod told;
+pub(crate) mod trace;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -44,3 +44,21 @@ GRANT SELECT ON shop.customer, shop.payment TO staff; GRANT SELECT ON shop.custo
 GRANT EXECUTE ON FUNCTION shop.rewards_report(integer) TO report;
 GRANT SELECT ON shop.customer_log TO auditor; GRANT SELECT ON shop.film TO nobody;
 RESET ROLE;
+
+-- As pagila has it: a text that it puts together itself, and nothing of its caller's in it.
+CREATE FUNCTION shop.rewards(min_monthly_purchases integer) RETURNS SETOF shop.customer LANGUAGE plpgsql SECURITY DEFINER SET search_path = shop, pg_catalog, pg_temp AS $$
+DECLARE last_month_start date; last_month_end date; rr record; tmpSQL text;
+BEGIN
+  IF min_monthly_purchases = 0 THEN RAISE EXCEPTION 'Minimum monthly purchases parameter must be > 0, and is %', min_monthly_purchases; END IF;
+  last_month_start := CURRENT_DATE - '3 month'::interval; last_month_end := CURRENT_DATE;
+  CREATE TEMPORARY TABLE tmpCustomer (customer_id integer NOT NULL PRIMARY KEY);
+  tmpSQL := 'INSERT INTO tmpCustomer (customer_id) SELECT p.customer_id FROM payment AS p WHERE DATE(p.payment_date) BETWEEN '
+    || quote_literal(last_month_start) || ' AND ' || quote_literal(last_month_end) || ' GROUP BY customer_id';
+  EXECUTE tmpSQL;
+  FOR rr IN EXECUTE 'SELECT c.* FROM tmpCustomer AS t INNER JOIN customer AS c ON t.customer_id = c.customer_id' LOOP RETURN NEXT rr; END LOOP;
+  tmpSQL := 'DROP TABLE tmpCustomer';
+  EXECUTE tmpSQL;
+  RETURN;
+END $$;
+REVOKE EXECUTE ON FUNCTION shop.rewards(integer) FROM PUBLIC; GRANT EXECUTE ON FUNCTION shop.rewards(integer) TO staff;
+GRANT USAGE ON SCHEMA shop TO support; GRANT EXECUTE ON FUNCTION shop.rewards(integer) TO support;

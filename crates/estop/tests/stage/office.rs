@@ -27,6 +27,8 @@ pub struct Office {
     /// Where the gateway listens.
     pub listen: SocketAddr,
     passwords: Passwords,
+    /// What `serve` finds in its environment besides.
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Office {
@@ -63,6 +65,7 @@ impl Office {
             folder,
             listen,
             passwords,
+            environment: Vec::new(),
         };
         office.restart();
         office.approve();
@@ -80,6 +83,7 @@ impl Office {
         self.close();
         let mut serve = Command::new(ESTOP);
         serve.arg("--estate").arg(self.folder.path()).arg("serve");
+        serve.envs(self.environment.iter().map(|(name, value)| (name, value)));
         // Airlocks of another version than the custodian's server (scripts/versions).
         if let Some(airlocks) = std::env::var_os("ESTOP_TEST_AIRLOCK_BIN") {
             serve.env("ESTOP_POSTGRES_BIN", airlocks);
@@ -92,6 +96,11 @@ impl Office {
         serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
         self.serve = Some(serve.spawn().unwrap());
         wait_for("serve answers", || self.estop(&["sessions"]).status.success());
+    }
+
+    /// From its next start on, `serve` finds this in its environment.
+    pub fn with_variable(&mut self, name: &'static str, value: PathBuf) {
+        self.environment.push((name, value));
     }
 
     /// Kills `serve` as a crash would.

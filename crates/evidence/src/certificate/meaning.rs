@@ -90,6 +90,11 @@ impl Seen<'_> {
         if story.epoch.record.directive.as_ref() != Some(number) {
             return wrong(format!("policy {epoch} was not called for by `{number}`"));
         }
+        if let Some(lifted) = story.epoch.record.lifted.first() {
+            return wrong(format!(
+                "policy {epoch} lifts `{lifted}`: it gives back what it should end"
+            ));
+        }
         let carried_out = (
             Kind::CarriedOut,
             &story.carried_out.record.directive,

@@ -44,13 +44,18 @@ pub(super) fn write(facts: Facts<'_>) -> String {
 /// What no reader shall take from the certificate, one sentence or two each.
 pub(super) fn not_shown(facts: Facts<'_>) -> Vec<String> {
     let partner = &facts.ordered.partner;
-    let until = facts.story.census.entry.time;
-    vec![
+    let counted = facts.story.census.entry.time;
+    let mut limits = vec![
         format!("That {partner} has deleted, or not passed on, what it had received before it was cut off."),
         format!(
-            "Anything after {until}, the time of the count that it rests on. A later certificate can say that \
+            "Anything after {counted}, the time of the count that it rests on. A later certificate can say that \
              the log is still closed."
         ),
+    ];
+    limits.extend(facts.directive.until().map(|until| {
+        format!("That the suspension lasts: it lapses by itself at {until}, and two authorities can lift it before.")
+    }));
+    limits.extend([
         "Ways to the data that do not lead through this custodian's gateways: copies, backups, replicas, exports, \
          other systems, and people who administer the database itself."
             .to_owned(),
@@ -59,7 +64,8 @@ pub(super) fn not_shown(facts: Facts<'_>) -> Vec<String> {
             .to_owned(),
         same_for_all(facts.cosigners),
         clocks(facts.cosigners).to_owned(),
-    ]
+    ]);
+    limits
 }
 
 fn clocks(cosigners: &[String]) -> &'static str {
@@ -151,12 +157,20 @@ fn head(
         ..
     }: Facts<'_>,
 ) {
-    let _ = writeln!(page.0, "CERTIFICATE OF TERMINATION\n");
+    let until = directive.until();
+    let (title, ended) = match until {
+        None => ("TERMINATION", "Ended    "),
+        Some(_) => ("SUSPENSION", "Suspended"),
+    };
+    let _ = writeln!(page.0, "CERTIFICATE OF {title}\n");
     page.line(&format!("Custodian   {}", directive.custodian));
     page.line(&format!("Partner     {}", ordered.partner));
     page.line(&format!("Directive   {}", directive.number));
-    page.line(&format!("Ended       {}", story.closed.entry.time));
+    page.line(&format!("{ended}   {}", story.closed.entry.time));
     page.line(&format!("Counted     {}", story.census.entry.time));
+    if let Some(until) = until {
+        page.line(&format!("Until       {until}"));
+    }
 }
 
 fn ordered(
@@ -169,14 +183,21 @@ fn ordered(
     }: Facts<'_>,
 ) {
     page.title("WHAT WAS ORDERED");
+    let ends = match directive.until() {
+        None => "ends".to_owned(),
+        Some(until) => format!("is suspended until {until}"),
+    };
     page.wrapped(
         "",
         &format!(
-            "All access of {} to the data of {} ends.",
+            "All access of {} to the data of {} {ends}.",
             ordered.partner, directive.custodian
         ),
     );
     page.line(&format!("Basis      {}", directive.basis));
+    for (key, value) in directive.particulars.lines() {
+        page.line(&format!("{:<11}{value}", titled(key)));
+    }
     page.line(&format!(
         "Signed by  {}",
         story.directive.record.people.join(", ")
@@ -194,6 +215,13 @@ fn ordered(
         "In force   {}, as policy {}, entry {}",
         epoch.entry.time, epoch.record.epoch, epoch.index
     ));
+}
+
+/// A key as the first word of a line.
+fn titled(key: &str) -> String {
+    let mut chars = key.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
 }
 
 fn sessions(page: &mut Page, story: &Story) {

@@ -1,6 +1,7 @@
 //! What came of checking a certificate: one line for each check, and what the certificate says once all of
 //! them hold.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -94,8 +95,13 @@ pub struct Report {
     pub order: OrderKind,
     /// The partner.
     pub partner: PartnerId,
+    /// When what it ended comes back by itself, if it is a suspension.
+    #[serde(serialize_with = "as_text_if", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// The legal basis, in the directive's words.
     pub basis: String,
+    /// What else the directive says beside its basis, by key: services, grounds, hearing, contact, notice.
+    pub particulars: BTreeMap<&'static str, String>,
     /// When it was drawn up.
     #[serde(serialize_with = "as_text")]
     pub issued: Timestamp,
@@ -297,4 +303,11 @@ impl From<&Checkpoint> for LogHead {
 
 fn as_text<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
+}
+
+fn as_text_if<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
 }

@@ -22,7 +22,7 @@ fn cosigner(seed: u8, name: &str) -> CosignerKey {
 /// A first checkpoint of a log, as a witness that knows nothing of it takes it.
 pub(crate) fn first(size: u64) -> (String, Consistent) {
     let key = SignerKey::generate([1; 32], "log.example/audit".parse().unwrap());
-    let checkpoint = crate::checkpoint::Checkpoint {
+    let checkpoint = Checkpoint {
         origin: key.name().clone(),
         size,
         root: sha256(&size.to_be_bytes()),
@@ -143,5 +143,96 @@ fn keys_are_read_as_they_are_written_and_not_as_logs_keys() {
 #[test]
 fn a_clock_before_1970_is_refused() {
     let (_, consistent) = first(10);
-    assert_eq!(cosigner(7, "w").cosign(&consistent, at(-1)), Err(BeforeEpoch));
+    assert_eq!(
+        cosigner(7, "w").cosign(&consistent, at(-1)),
+        Err(NotCosigned::Time)
+    );
+}
+
+/// A checkpoint cosigned with ML-DSA-44 by tlog-scales, and the key, which is that of the seed 00 01 .. 1f.
+const ELSEWHERE: &str = include_str!("../../tests/vectors/ml-dsa/checkpoint");
+const ELSEWHERES_KEY: &str = include_str!("../../tests/vectors/ml-dsa/witness.vkey");
+
+fn ml_dsa(seed: [u8; 32], name: &str) -> CosignerKey {
+    CosignerKey::generate_ml_dsa(seed, name.parse().unwrap()).unwrap()
+}
+
+#[test]
+fn what_another_implementation_cosigned_with_ml_dsa_verifies_and_has_our_key() {
+    let seed = std::array::from_fn(|at| u8::try_from(at).unwrap());
+    let key = ml_dsa(seed, "witness.example.org/w1");
+    assert_eq!(format!("{}\n", key.witness()), ELSEWHERES_KEY);
+    let parsed: WitnessKey = ELSEWHERES_KEY.trim_end().parse().unwrap();
+    assert_eq!(parsed, key.witness());
+    assert_eq!(parsed.as_bytes().len(), ML_DSA_KEY);
+    let note = Note::parse(ELSEWHERE).unwrap();
+    assert_eq!(parsed.cosigned(&note), Ok(Some(at(1_795_392_000))));
+    // The same name with an Ed25519 key is another witness.
+    assert_eq!(
+        cosigner(7, "witness.example.org/w1").witness().cosigned(&note),
+        Ok(None)
+    );
+}
+
+#[test]
+fn an_ml_dsa_cosignature_is_bound_to_all_that_it_says() {
+    let key = ml_dsa([7; 32], "witness.example/w1");
+    let (note, consistent) = first(10);
+    let line = key.cosign(&consistent, at(1_700_000_000)).unwrap();
+    let (signed, time) = with_cosignature(&note, &line, &key.witness()).unwrap();
+    assert_eq!(time, at(1_700_000_000));
+    let read = Note::parse(&signed).unwrap();
+    assert_eq!(key.witness().cosigned(&read), Ok(Some(at(1_700_000_000))));
+    let timed = read.signatures_by(key.name(), key.id()).next().unwrap().to_vec();
+    assert_eq!(timed.len(), TIME_BYTES + ML_DSA_SIGNATURE);
+    let text = read.text().to_owned();
+    let root = consistent.checkpoint().root.to_string();
+    for other in [
+        text.replacen("log.example", "lag.example", 1),
+        text.replacen("\n10\n", "\n11\n", 1),
+        text.replacen(&root, &sha256(b"other").to_string(), 1),
+        // What it does not cover is not taken on its word.
+        format!("{text}more\n"),
+    ] {
+        assert_ne!(other, text);
+        assert_eq!(key.witness().verify(&other, &timed), None, "{other}");
+    }
+    for place in [0, 7, 8, 500, timed.len() - 1] {
+        let mut changed = timed.clone();
+        changed[place] ^= 1;
+        assert_eq!(key.witness().verify(&text, &changed), None, "byte {place}");
+    }
+    assert_eq!(key.witness().verify(&text, &timed[..timed.len() - 1]), None);
+    assert_eq!(
+        ml_dsa([8; 32], "witness.example/w1")
+            .witness()
+            .verify(&text, &timed),
+        None
+    );
+    let named = WitnessKey {
+        name: "witness.example/w2".parse().unwrap(),
+        ..key.witness()
+    };
+    assert_eq!(named.verify(&text, &timed), None);
+    assert_eq!(key.cosign(&consistent, at(-1)), Err(NotCosigned::Time));
+}
+
+#[test]
+fn ml_dsa_keys_are_read_as_they_are_written() {
+    let key = ml_dsa([7; 32], "witness.example/w1");
+    let again = CosignerKey::parse(&key.encode()).unwrap();
+    assert!(again.is_ml_dsa() && again.witness() == key.witness());
+    let public = key.witness().to_string();
+    assert_eq!(public.parse::<WitnessKey>().unwrap(), key.witness());
+    assert_eq!(
+        public.replacen("w1+", "w2+", 1).parse::<WitnessKey>(),
+        Err(KeyError::Id)
+    );
+    let cut = public.get(..public.len() - 4).unwrap();
+    assert!(cut.parse::<WitnessKey>().is_err());
+    // A seed of one kind is no key of the other.
+    let ed25519 = cosigner(7, "witness.example/w1");
+    assert!(!ed25519.is_ml_dsa() && ed25519.witness() != key.witness());
+    let mixed = key.encode().replacen("PRIVATE+KEY+", "", 1);
+    assert!(CosignerKey::parse(&mixed).is_err());
 }

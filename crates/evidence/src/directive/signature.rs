@@ -64,10 +64,10 @@ pub(super) enum Presence {
 
 /// A signature that has been read, not checked.
 #[derive(Debug)]
-pub(super) struct Signature(SshSig);
+pub(crate) struct Signature(SshSig);
 
 impl Signature {
-    pub(super) fn parse(armored: &str) -> Result<Self, SignatureForm> {
+    pub(crate) fn parse(armored: &str) -> Result<Self, SignatureForm> {
         if armored.len() > MAX_SIGNATURE_BYTES {
             return Err(SignatureForm::TooLong);
         }
@@ -100,17 +100,17 @@ impl Signature {
     }
 
     /// The key it says it was made with.
-    pub(super) fn key(&self) -> &KeyData {
+    pub(crate) fn key(&self) -> &KeyData {
         self.0.public_key()
     }
 
     /// The namespace it says it was made in.
-    pub(super) fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         self.0.namespace()
     }
 
     /// Whether it was made by its key, in its namespace, over these bytes.
-    pub(super) fn fits(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn fits(&self, bytes: &[u8]) -> bool {
         PublicKey::from(self.key().clone())
             .verify(self.namespace(), bytes, &self.0)
             .is_ok()

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Directive, DirectiveError, Draft, EstateTerms, MAX_DIRECTIVE_BYTES, Order, OrderKind, Scope};
+use super::{
+    Directive, DirectiveError, Draft, EstateTerms, MAX_DIRECTIVE_BYTES, Order, OrderKind, Particulars,
+    Reinstatement, Scope, Suspension,
+};
 use crate::entry::text as form;
 
 /// First line of every directive.
@@ -18,7 +21,7 @@ pub(super) fn encode(directive: &Directive) -> String {
     line("number", &directive.number);
     line("kind", &directive.order.kind());
     match &directive.order {
-        Order::Terminate(scope) => {
+        Order::Terminate(scope) | Order::Suspend(Suspension { scope, .. }) => {
             line("partner", &scope.partner);
             if let Some(agreement) = &scope.agreement {
                 line("agreement", agreement);
@@ -27,14 +30,27 @@ pub(super) fn encode(directive: &Directive) -> String {
                 line("purpose", purpose);
             }
         }
+        Order::Reinstate(reinstatement) => {
+            line("partner", &reinstatement.partner);
+            line("lifts", &reinstatement.lifts);
+        }
         Order::Approve(terms) => {
             line("estate", &terms.estate);
             line("signers", &terms.signers);
             line("summary", &terms.summary);
         }
     }
+    // Whole seconds print as `2026-11-23T00:00:00Z`; `Directive::new` lets no other in.
+    if let Some(until) = directive.until() {
+        line("until", &until);
+    }
     line("basis", &directive.basis);
-    // A whole second prints as `2026-11-23T00:00:00Z`; `Directive::new` lets no other in.
+    for (key, value) in directive.particulars.lines() {
+        line(key, &value);
+    }
+    if let Some(preview) = &directive.preview {
+        line("preview", preview);
+    }
     line("issued", &directive.issued);
     line("expires", &directive.expires);
     line("nonce", &directive.nonce);
@@ -66,6 +82,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Directive, DirectiveError> {
         basis: lines.required("basis", "`basis` and a line of text", |text| {
             Some(text.to_owned())
         })?,
+        particulars: lines.particulars()?,
+        preview: lines.optional("preview", "32 bytes in base64", |text| text.parse().ok())?,
         issued: lines.required(
             "issued",
             "`issued` and a time such as `2026-11-23T00:00:00Z`",
@@ -95,9 +113,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Directive, DirectiveError> {
 }
 
 fn kind(text: &str) -> Option<OrderKind> {
-    [OrderKind::Approve, OrderKind::Terminate]
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
+    OrderKind::ALL.into_iter().find(|kind| kind.as_str() == text)
 }
 
 /// What has not been read yet, and the number of its first line.
@@ -108,7 +124,8 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn order(&mut self) -> Result<Order, DirectiveError> {
-        match self.required("kind", "`kind terminate` or `kind approve`", kind)? {
+        let kinds = "`kind` and `terminate`, `suspend`, `reinstate` or `approve`";
+        match self.required("kind", kinds, kind)? {
             OrderKind::Approve => Ok(Order::Approve(EstateTerms {
                 estate: self.required("estate", "`estate` and 32 bytes in base64", |text| {
                     text.parse().ok()
@@ -120,14 +137,51 @@ impl Lines<'_> {
                     text.parse().ok()
                 })?,
             })),
-            OrderKind::Terminate => Ok(Order::Terminate(Scope {
-                partner: self.required("partner", "`partner` and a partner's id", |text| {
+            OrderKind::Terminate => Ok(Order::Terminate(self.scope()?)),
+            OrderKind::Suspend => Ok(Order::Suspend(Suspension {
+                scope: self.scope()?,
+                until: self.required(
+                    "until",
+                    "`until` and a time such as `2026-12-23T00:00:00Z`",
+                    form::parse_time,
+                )?,
+            })),
+            OrderKind::Reinstate => Ok(Order::Reinstate(Reinstatement {
+                partner: self.partner()?,
+                lifts: self.required("lifts", "`lifts` and a number such as `D-2026-0001`", |text| {
                     text.parse().ok()
                 })?,
-                agreement: self.optional("agreement", "an agreement's id", |text| text.parse().ok())?,
-                purpose: self.optional("purpose", "a purpose's id", |text| text.parse().ok())?,
             })),
         }
+    }
+
+    fn partner(&mut self) -> Result<crate::id::PartnerId, DirectiveError> {
+        self.required("partner", "`partner` and a partner's id", |text| {
+            text.parse().ok()
+        })
+    }
+
+    fn scope(&mut self) -> Result<Scope, DirectiveError> {
+        Ok(Scope {
+            partner: self.partner()?,
+            agreement: self.optional("agreement", "an agreement's id", |text| text.parse().ok())?,
+            purpose: self.optional("purpose", "a purpose's id", |text| text.parse().ok())?,
+        })
+    }
+
+    fn particulars(&mut self) -> Result<Particulars, DirectiveError> {
+        let text = |text: &str| Some(text.to_owned());
+        Ok(Particulars {
+            services: self.optional("services", "a line of text", text)?,
+            grounds: self.optional("grounds", "a line of text", text)?,
+            hearing: self.optional(
+                "hearing",
+                "a time such as `2026-12-01T15:00:00Z`",
+                form::parse_time,
+            )?,
+            contact: self.optional("contact", "a line of text", text)?,
+            notice: self.optional("notice", "a line of text", text)?,
+        })
     }
 
     fn header(&mut self) -> Result<(), DirectiveError> {

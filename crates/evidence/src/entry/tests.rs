@@ -247,3 +247,21 @@ fn bytes_that_are_no_text_or_too_many_are_refused() {
     bytes.insert(bytes.len() - 1, b'x');
     assert_eq!(Entry::parse(&bytes), Err(too_long));
 }
+
+proptest::proptest! {
+    /// jiff reads many spellings of a moment; of these, one is taken: the one that is written.
+    #[test]
+    fn a_time_has_one_spelling(
+        seconds in -62_167_219_200_i64..253_402_300_799,
+        at in 0_usize..20,
+        other in "[0-9:TZtz.+ -]",
+    ) {
+        let written = text::format_time(Timestamp::from_second(seconds).unwrap()).unwrap();
+        proptest::prop_assert_eq!(text::parse_time(&written).map(Timestamp::as_second), Some(seconds));
+        let mut changed = written;
+        changed.replace_range(at..=at, &other);
+        let read: Option<Timestamp> = changed.parse().ok();
+        let canonical = read.filter(|time| text::format_time(*time).as_ref() == Some(&changed));
+        proptest::prop_assert_eq!(text::parse_time(&changed), canonical, "{}", changed);
+    }
+}

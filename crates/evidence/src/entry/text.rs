@@ -1,7 +1,7 @@
 //! The two kinds of value that have more than one spelling elsewhere and must have one here: counts and
 //! times.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil, tz::Offset};
 
 /// Length of `2026-11-23T00:00:00Z`.
 const TIME_BYTES: usize = 20;
@@ -27,9 +27,47 @@ pub(crate) fn format_time(time: Timestamp) -> Option<String> {
 /// Reads what [`format_time`] writes and nothing else: no offset, no fraction, no leap second, no lower-case
 /// letters.
 pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
-    if text.len() != TIME_BYTES {
+    let &[
+        y3,
+        y2,
+        y1,
+        y0,
+        b'-',
+        o1,
+        o0,
+        b'-',
+        d1,
+        d0,
+        b'T',
+        h1,
+        h0,
+        b':',
+        m1,
+        m0,
+        b':',
+        s1,
+        s0,
+        b'Z',
+    ] = text.as_bytes()
+    else {
         return None;
-    }
-    let time: Timestamp = text.parse().ok()?;
-    (format_time(time)? == text).then_some(time)
+    };
+    let two = |tens: u8, ones: u8| {
+        (tens.is_ascii_digit() && ones.is_ascii_digit())
+            .then(|| i8::try_from(tens.wrapping_sub(b'0') * 10 + ones.wrapping_sub(b'0')).ok())
+            .flatten()
+    };
+    let year = i16::from(two(y3, y2)?) * 100 + i16::from(two(y1, y0)?);
+    // Days that a month does not have, hour 24 and second 60 are refused here.
+    let time = civil::DateTime::new(
+        year,
+        two(o1, o0)?,
+        two(d1, d0)?,
+        two(h1, h0)?,
+        two(m1, m0)?,
+        two(s1, s0)?,
+        0,
+    )
+    .ok()?;
+    Offset::UTC.to_timestamp(time).ok()
 }

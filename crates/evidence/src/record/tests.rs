@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::hash;
-use crate::id::DatasetId;
+use crate::id::{CorrectionNumber, DatasetId};
 use crate::subject::{AccountingKey, TagSet};
 
 fn at(text: &str) -> Timestamp {
@@ -65,7 +65,7 @@ fn json_of<R: Record>(record: &R) -> Value {
 
 /// Encodes, decodes and encodes again; the record must come through, and its entry's kind be the one that is
 /// meant.
-fn round_trip<R: Record + PartialEq + std::fmt::Debug>(kind: Kind, record: &R) {
+fn round_trip<R: Record + PartialEq + fmt::Debug>(kind: Kind, record: &R) {
     assert_eq!(R::KIND, kind);
     let bytes = encode(record).unwrap();
     let read: R = decode(&bytes).unwrap();
@@ -251,6 +251,7 @@ fn every_record_can_be_read_back() {
             at: time,
             gateways: vec!["gateway-1".into()],
             approval: Some(number.clone()),
+            lifted: vec![number.clone()],
         },
     );
     round_trip(
@@ -303,8 +304,41 @@ fn every_record_can_be_read_back() {
             opens: true,
             done: "cut".into(),
             held: vec!["state-police".parse().unwrap()],
+            unfinished: Some(Unfinished {
+                begun: time,
+                estate_sha256: hash::EMPTY_ROOT.to_hex(),
+                approval: "D-2026-0002".parse().unwrap(),
+            }),
         },
     );
+    let number: CorrectionNumber = "C-00000000000000ff".parse().unwrap();
+    round_trip(
+        Kind::Correction,
+        &CorrectionRecord {
+            number: number.clone(),
+            partner: "state-police".parse().unwrap(),
+            notice: "a notice\n".to_owned(),
+        },
+    );
+    for answer in [
+        Answer::Signed {
+            officer: "j.doe".parse().unwrap(),
+            key: "ssh-ed25519 AAAA".to_owned(),
+            signature: "-----BEGIN SSH SIGNATURE-----\n".to_owned(),
+        },
+        Answer::Word {
+            text: "by letter".into(),
+        },
+    ] {
+        round_trip(
+            Kind::Acknowledged,
+            &AcknowledgedRecord {
+                number: number.clone(),
+                at: time,
+                answer,
+            },
+        );
+    }
 }
 
 #[test]
@@ -448,8 +482,7 @@ fn the_longest_statement_still_makes_a_record() {
         ..disclosure()
     };
     let bytes = encode(&record).unwrap();
-    assert!(bytes.len() < MAX_RECORD_BYTES / 4, "{}", bytes.len());
-    assert!(decode::<Disclosure>(&bytes).is_ok());
+    assert!(bytes.len() < MAX_RECORD_BYTES / 4 && decode::<Disclosure>(&bytes).is_ok());
 }
 
 proptest! {

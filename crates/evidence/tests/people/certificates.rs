@@ -70,6 +70,30 @@ fn the_text_for_people_says_the_main_things() {
 }
 
 #[test]
+fn a_suspension_is_certified_as_one() {
+    let file = Scene::suspended().play().parts();
+    let file = Certificate::build(file).unwrap().sign(&signer()).unwrap();
+    let report = verify(file.as_bytes(), &signer().verifier()).unwrap();
+    assert_eq!(report.order, OrderKind::Suspend);
+    assert_eq!(report.until, Some(at("2026-12-23T00:00:00Z")));
+    assert_eq!(report.particulars["hearing"], "2026-12-01T15:00:00Z");
+    for said in [
+        "CERTIFICATE OF SUSPENSION\n",
+        "  Until       2026-12-23T00:00:00Z\n",
+        "is suspended until\n  2026-12-23T00:00:00Z.\n",
+        "  Grounds    32,000 searches\n",
+        "  Hearing    2026-12-01T15:00:00Z\n",
+        "That the suspension lasts: it lapses by itself at 2026-12-23T00:00:00Z",
+    ] {
+        assert!(file.contains(said), "{said:?} is not in:\n{file}");
+    }
+    let mut gives_back = Scene::suspended();
+    gives_back.epoch.lifted = vec!["D-2026-0009".parse().unwrap()];
+    let world = gives_back.play();
+    assert_eq!(failed(&world.force(world.parts())), [CheckName::Epoch]);
+}
+
+#[test]
 fn the_report_is_one_json_document() {
     let report = verify(certificate().as_bytes(), &signer().verifier()).unwrap();
     let json: serde_json::Value = serde_json::to_value(&report).unwrap();

@@ -1,8 +1,8 @@
 //! The text of a directive: one encoding, every field checked and bounded, no input that panics.
 
 use evidence::directive::{
-    Directive, DirectiveError, Draft, EstateTerms, MAX_BASIS_BYTES, MAX_DIRECTIVE_BYTES, Nonce, Order, Scope,
-    approve,
+    Directive, DirectiveError, Draft, EstateTerms, MAX_BASIS_BYTES, MAX_DIRECTIVE_BYTES, MAX_NOTICE_BYTES,
+    MAX_PARTICULAR_BYTES, Nonce, Order, Particulars, Reinstatement, Scope, Suspension, approve,
 };
 use evidence::hash::{Hash, sha256};
 use evidence::id::Custodian;
@@ -117,7 +117,9 @@ fn another_order_of_lines_or_spelling_is_refused() {
     refused("custodian ", "custodian  ", 2);
     refused("number D-2026-0001\n", "", 3);
     refused("D-2026-0001", "D-2026-1", 3);
-    refused("terminate", "reinstate", 4);
+    refused("terminate", "revoke", 4);
+    refused("terminate", "reinstate", 6);
+    refused("terminate", "suspend", 6);
     refused(
         "kind terminate\npartner federal-agency\n",
         "partner federal-agency\nkind terminate\n",
@@ -225,12 +227,23 @@ fn the_longest_directive_is_within_the_bound() {
             .parse::<Custodian>()
             .unwrap(),
         number: "D-2026-123456789".parse().unwrap(),
-        order: Order::Terminate(Scope {
-            partner: name.parse().unwrap(),
-            agreement: Some(name.parse().unwrap()),
-            purpose: Some(name.parse().unwrap()),
+        order: Order::Suspend(Suspension {
+            scope: Scope {
+                partner: name.parse().unwrap(),
+                agreement: Some(name.parse().unwrap()),
+                purpose: Some(name.parse().unwrap()),
+            },
+            until: at("2026-12-23T00:00:00Z"),
         }),
         basis: "x".repeat(MAX_BASIS_BYTES),
+        particulars: Particulars {
+            services: Some("x".repeat(MAX_PARTICULAR_BYTES)),
+            grounds: Some("x".repeat(MAX_PARTICULAR_BYTES)),
+            hearing: Some(at("2026-12-01T15:00:00Z")),
+            contact: Some("x".repeat(MAX_PARTICULAR_BYTES)),
+            notice: Some("x".repeat(MAX_NOTICE_BYTES)),
+        },
+        preview: Some(Hash::ZERO),
         ledger_size: u64::MAX,
         ..draft()
     };
@@ -256,7 +269,8 @@ fn drafts() -> impl Strategy<Value = Draft> {
         any::<u64>(),
         any::<[u8; 32]>(),
         0_u64..1_000_000_000,
-        any::<bool>(),
+        0..4_u8,
+        proptest::option::of("[!-~][ -~]{0,90}[!-~]"),
     )
         .prop_map(
             |(
@@ -266,21 +280,38 @@ fn drafts() -> impl Strategy<Value = Draft> {
                 size,
                 root,
                 count,
-                approves,
+                kind,
+                said,
             )| {
+                let scope = Scope {
+                    partner: partner.parse().unwrap(),
+                    agreement: agreement.map(|id: String| id.parse().unwrap()),
+                    purpose: purpose.map(|id: String| id.parse().unwrap()),
+                };
+                let number = evidence::id::DirectiveNumber::new(2026, count).unwrap();
+                let until = Timestamp::from_second(issued + 1 + life).unwrap();
+                let particulars = Particulars {
+                    services: said.clone(),
+                    grounds: said.clone().filter(|_| count % 2 == 0),
+                    hearing: said.as_ref().filter(|_| count % 3 == 0).map(|_| until),
+                    contact: said.clone().filter(|_| count % 5 == 0),
+                    notice: said,
+                };
                 Draft {
                     custodian: custodian.parse().unwrap(),
-                    number: evidence::id::DirectiveNumber::new(2026, count).unwrap(),
-                    order: if approves {
-                        Order::Approve(terms(size.to_be_bytes().repeat(4)))
-                    } else {
-                        Order::Terminate(Scope {
-                            partner: partner.parse().unwrap(),
-                            agreement: agreement.map(|id| id.parse().unwrap()),
-                            purpose: purpose.map(|id| id.parse().unwrap()),
-                        })
+                    number: number.clone(),
+                    order: match kind {
+                        0 => Order::Approve(terms(size.to_be_bytes().repeat(4))),
+                        1 => Order::Terminate(scope),
+                        2 => Order::Suspend(Suspension { scope, until }),
+                        _ => Order::Reinstate(Reinstatement {
+                            partner: scope.partner,
+                            lifts: number,
+                        }),
                     },
                     basis,
+                    particulars,
+                    preview: (count % 7 == 0).then_some(Hash(root)),
                     issued: Timestamp::from_second(issued).unwrap(),
                     expires: Timestamp::from_second(issued)
                         .unwrap()

@@ -124,6 +124,8 @@ pub(crate) fn draft() -> Draft {
             purpose: None,
         }),
         basis: "Executive order 2026-14".to_owned(),
+        particulars: evidence::directive::Particulars::default(),
+        preview: None,
         issued: at("2026-11-23T00:00:00Z"),
         expires: at("2026-11-24T00:00:00Z"),
         nonce: Nonce::new([7; 16]),

@@ -15,5 +15,6 @@ mod independent;
 mod keygen;
 mod security_key;
 mod signers;
+mod suspensions;
 mod vectors;
 mod world;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use evidence::certificate::{Certificate, Cited, Opened, Parts};
 use evidence::checkpoint::Checkpoint;
 use evidence::commitment::{OpeningKey, commit};
-use evidence::directive::{Directive, Draft, approve, namespace};
+use evidence::directive::{Directive, Draft, Order, Particulars, Suspension, approve, namespace};
 use evidence::entry::{Entry, Kind, Place};
 use evidence::hash::{self, Hash, sha256};
 use evidence::id::{Custodian, Origin};
@@ -181,6 +181,7 @@ impl Scene {
                 at: now(),
                 gateways: vec!["gateway-1".into(), "gateway-2".into()],
                 approval: None,
+                lifted: Vec::new(),
             },
             cuts: vec![cut(0x0123_4567_89ab_cdef, 41_277, Some(3)), cut(0xfeed, 0, None)],
             drained: vec![drained("gateway-1", 2), drained("gateway-2", 0)],
@@ -192,6 +193,23 @@ impl Scene {
             },
             census: "closed",
         }
+    }
+
+    /// The same, suspended until a month later.
+    pub(crate) fn suspended() -> Self {
+        let mut scene = Self::new();
+        if let Order::Terminate(scope) = scene.draft.order.clone() {
+            let until = at("2026-12-23T00:00:00Z");
+            scene.draft.order = Order::Suspend(Suspension { scope, until });
+        }
+        scene.draft.particulars = Particulars {
+            services: Some("Queries".to_owned()),
+            grounds: Some("32,000 searches".to_owned()),
+            hearing: Some(at("2026-12-01T15:00:00Z")),
+            ..Particulars::default()
+        };
+        scene.draft.preview = Some(sha256(b"preview"));
+        scene
     }
 
     /// The items of the main log, in order.

@@ -1,6 +1,7 @@
 //! What upstream answers: attributed, counted, scrubbed, and made into batches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use jiff::Timestamp;
@@ -67,6 +68,9 @@ impl Relay {
             }
         }
         batch.push(input.split_to(passing).freeze());
+        if let Some(budget) = &mut self.budget {
+            budget.settle();
+        }
         if !self.from_upstream.at_boundary() && matches!(self.rest, Fate::Pass) {
             batch.end_inside();
         }
@@ -166,10 +170,14 @@ impl Relay {
                 {
                     return Ok(self.withhold(number, say));
                 }
+                let bytes = u64::try_from(piece.header.len).unwrap_or(u64::MAX);
+                if let Some(Err(say)) = self.budget.as_mut().map(|budget| budget.row(bytes, now)) {
+                    self.stop = true;
+                    return Ok(self.withhold(number, say));
+                }
                 batch.count_row();
                 batch.count_row_bytes(piece.header.len);
-                self.recorder
-                    .row(number, u64::try_from(piece.header.len).unwrap_or(u64::MAX));
+                self.recorder.row(number, bytes);
             }
             Reply::Completed(number) => self.completed(number, piece.header.tag, body),
             Reply::Suspended(number) => {
@@ -227,6 +235,17 @@ impl Relay {
         Ok((fate, None))
     }
 
+    /// Whether a statement has had all the time that the agreement gives it: then it was the agreement's limit that ended it, and
+    /// not a shorter one that the client has chosen.
+    fn took_too_long(&self, number: StatementNumber, now: Timestamp) -> bool {
+        let took = self
+            .recorder
+            .started(number)
+            .map(|started| now.duration_since(started));
+        took.and_then(|took| Duration::try_from(took).ok())
+            .is_some_and(|took| took >= self.statement)
+    }
+
     /// A result that must not be given: the client is told so in its place.
     fn withhold(&mut self, number: StatementNumber, say: Say) -> Judged {
         self.withheld = true;
@@ -274,7 +293,11 @@ impl Relay {
         body: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<Judged, Fatal> {
-        let error = scrub::error(body.unwrap_or(b"\0")).map_err(|_| Fatal::Upstream)?;
+        let mut error = scrub::error(body.unwrap_or(b"\0")).map_err(|_| Fatal::Upstream)?;
+        if error.timed_out && number.is_some_and(|number| self.took_too_long(number, now)) {
+            error.message.clear();
+            Say::statement_ended(self.statement).encode_error(&mut error.message);
+        }
         let mut only_prepared = None;
         for change in self.pending.failed() {
             match change {

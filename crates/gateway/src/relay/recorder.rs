@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evidence::id::{AgreementId, OfficerId, PartnerId, PurposeId, SessionId};
+use evidence::overseers::Seal;
 use evidence::record::{
     self, Clipped, Continuation, Disclosure, Excerpt, Outcome, OutcomeRecord, Parameter, Record, RecordError,
     Refusal,
@@ -28,6 +29,7 @@ pub(crate) struct Bound {
     pub(crate) purpose: PurposeId,
     pub(crate) client: Clipped,
     pub(crate) legal_basis: Clipped,
+    pub(crate) seal: Option<Seal>,
 }
 
 /// Number of a statement in its session, from 1.
@@ -84,6 +86,11 @@ impl Recorder {
     /// The views of the session.
     pub(crate) fn views(&self) -> &Arc<Views> {
         &self.views
+    }
+
+    /// To whom the records are sealed from now on.
+    pub(crate) fn seal(&mut self, seal: Option<Seal>) {
+        self.bound.seal = seal;
     }
 
     /// Statements begun.
@@ -155,6 +162,11 @@ impl Recorder {
         self.running
             .get(&number)
             .map(|statement| Arc::clone(&statement.text))
+    }
+
+    /// When a statement that is not at its end began.
+    pub(crate) fn started(&self, number: StatementNumber) -> Option<Timestamp> {
+        self.running.get(&number).map(|statement| statement.started)
     }
 
     /// A row, or the first piece of one, of `bytes` bytes in all.
@@ -258,7 +270,7 @@ impl Recorder {
             reason: say.message.as_ref().into(),
             statement: Some(Excerpt::from(String::from_utf8_lossy(statement).into_owned())),
         };
-        draft(bound, &refusal)
+        draft(bound, &refusal, now)
     }
 }
 
@@ -285,7 +297,7 @@ impl Statement {
                 unattributed,
                 ..self.disclosure(bound, number, rows, bytes, outcome)
             };
-            drafts.push(draft(bound, &disclosure)?);
+            drafts.push(draft(bound, &disclosure, now)?);
             return Ok(());
         }
         let session = bound.session.clone();
@@ -298,7 +310,7 @@ impl Statement {
                 subjects,
                 unattributed,
             };
-            drafts.push(draft(bound, &further)?);
+            drafts.push(draft(bound, &further, now)?);
         }
         if let Some(outcome) = self.outcome.clone() {
             let (rows, bytes) = (self.rows, self.bytes);
@@ -310,7 +322,7 @@ impl Statement {
                 outcome,
                 ended: now,
             };
-            drafts.push(draft(bound, &ended)?);
+            drafts.push(draft(bound, &ended, now)?);
         }
         Ok(())
     }
@@ -345,8 +357,10 @@ impl Statement {
 }
 
 /// A draft of a record that belongs to a session.
-pub(crate) fn draft<R: Record>(bound: &Bound, record: &R) -> Result<Draft, RecordError> {
+pub(crate) fn draft<R: Record>(bound: &Bound, record: &R, now: Timestamp) -> Result<Draft, RecordError> {
+    let seal = bound.seal.as_ref().filter(|seal| seal.holds_at(now));
     Ok(Draft::of(record)?
         .with_partner(bound.partner.clone())
-        .under(bound.agreement.clone(), bound.purpose.clone()))
+        .under(bound.agreement.clone(), bound.purpose.clone())
+        .sealed_to(seal))
 }

@@ -19,6 +19,7 @@ use crate::filter::{Filter, Limits};
 use crate::say::Say;
 use crate::views::Views;
 
+mod limits;
 mod subjects;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -45,6 +46,7 @@ fn relay_with(views: Views) -> Relay {
         purpose: PurposeId::from_str("u").unwrap(),
         client: Clipped::from("127.0.0.1:1"),
         legal_basis: Clipped::from("law"),
+        seal: None,
     };
     Relay::new(
         Arc::new(Filter::new(Limits::default())),
@@ -163,12 +165,8 @@ fn a_small_result_has_one_record_with_its_outcome_before_it_leaves() {
     let [disclosure] = disclosures(&ready).try_into().unwrap();
     assert_eq!(disclosure.text.text(), "select 1");
     assert_eq!((disclosure.rows, disclosure.bytes), (1, 7));
-    assert_eq!(
-        disclosure.outcome,
-        Outcome::Complete {
-            tag: "SELECT 1".into()
-        }
-    );
+    let tag = "SELECT 1".into();
+    assert_eq!(disclosure.outcome, Outcome::Complete { tag });
     assert_eq!(disclosure.case, Some(Clipped::from("first")));
     assert_eq!(out_of(ready.batch), one_row());
 }

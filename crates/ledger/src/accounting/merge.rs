@@ -71,7 +71,7 @@ fn merge(dir: &Path, runs: &[Run]) -> Result<Option<Run>, AccountsError> {
 }
 
 /// The rows of a run, block by block.
-struct Rows<'a> {
+pub(super) struct Rows<'a> {
     run: &'a Run,
     block: u64,
     rows: Vec<Row>,
@@ -79,7 +79,7 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn of(run: &'a Run) -> Self {
+    pub(super) fn of(run: &'a Run) -> Self {
         Self {
             run,
             block: 0,
@@ -88,7 +88,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn next(&mut self) -> Result<Option<Row>, AccountsError> {
+    pub(super) fn next(&mut self) -> Result<Option<Row>, AccountsError> {
         loop {
             if let Some(row) = self.rows.get(self.at) {
                 self.at = self.at.saturating_add(1);

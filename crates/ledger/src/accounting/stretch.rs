@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::entry::{Entry, Kind};
 use evidence::id::{DatasetId, SessionId};
+use evidence::overseers::Outline;
 use evidence::record::{
     self, Continuation, Cut, Disclosure, Ended, Outcome, OutcomeRecord, RecordError, Subjects, Unattributed,
     Why,
@@ -12,8 +13,8 @@ use evidence::subject::KeyId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Open;
 use super::run::{Meta, Place, Row};
-use super::{Open, matters};
 use crate::wal::Position;
 
 /// What an unattributed row was drawn from, and why it has no subject.
@@ -166,7 +167,15 @@ impl Stretch {
         }
     }
 
-    /// Takes in the next entry.
+    /// Takes in the next entry, which says nothing of disclosures, or nothing any more.
+    pub(super) fn other(&mut self, entry: &Entry) {
+        self.to = self.to.saturating_add(1);
+        self.totals.entries = self.totals.entries.saturating_add(1);
+        self.totals.from.get_or_insert(entry.time);
+        self.totals.until = Some(entry.time);
+    }
+
+    /// Takes in the next entry, with its record.
     pub(super) fn entry(
         &mut self,
         entry: &Entry,
@@ -174,13 +183,7 @@ impl Stretch {
         rows: &mut Vec<Row>,
     ) -> Result<(), RecordError> {
         let index = self.to;
-        self.to = self.to.saturating_add(1);
-        self.totals.entries = self.totals.entries.saturating_add(1);
-        self.totals.from.get_or_insert(entry.time);
-        self.totals.until = Some(entry.time);
-        if !matters(entry.kind) {
-            return Ok(());
-        }
+        self.other(entry);
         match entry.kind {
             Kind::Disclosure => {
                 let one: Disclosure = record::decode(record)?;
@@ -226,6 +229,38 @@ impl Stretch {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Takes in the next entry, of whose record no more is known than this: it is under seal.
+    pub(super) fn outlined(&mut self, entry: &Entry, known: &Outline, rows: &mut Vec<Row>) {
+        let index = self.to;
+        self.other(entry);
+        let part = (
+            known.rows,
+            known.subjects.as_slice(),
+            known.unattributed.as_slice(),
+        );
+        match (entry.kind, known.statement()) {
+            (Kind::Disclosure, Some(key)) => {
+                let mut reasons = BTreeSet::new();
+                self.part(index, part.0, part.1, part.2, &mut reasons, rows);
+                if known.streaming {
+                    self.open.insert(key, (index, reasons));
+                }
+            }
+            (Kind::Continuation, Some(key)) => {
+                let (first, mut reasons) = self.open.remove(&key).unwrap_or((index, BTreeSet::new()));
+                self.part(first, part.0, part.1, part.2, &mut reasons, rows);
+                self.open.insert(key, (first, reasons));
+            }
+            (Kind::Outcome, Some(key)) => drop(self.open.remove(&key)),
+            (Kind::Ended, _) => {
+                if let Some(session) = &known.session {
+                    self.close(session);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn close(&mut self, session: &SessionId) {

@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::{Clock, Config, Draft, Ledger};
 
+mod erased;
+
 #[derive(Debug)]
 struct Still;
 
@@ -176,7 +178,7 @@ impl World {
         let unaccounted: u64 = totals.unaccounted.iter().map(|one| one.rows).sum();
         assert_eq!(unaccounted, self.unattributed);
         let some: Vec<u64> = self.told.values().flatten().take(3).copied().collect();
-        let told = accounts.told(&some).unwrap();
+        let told = accounts.told(&some).unwrap().told;
         assert!(
             told.iter()
                 .all(|one| some.contains(&one.entry) && one.record.officer.as_str() == "o")

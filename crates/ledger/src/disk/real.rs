@@ -150,6 +150,10 @@ impl Disk for RealDisk {
         fs::rename(self.path(from), self.path(to))
     }
 
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.path(path))
+    }
+
     fn remove_folder(&self, path: &str) -> io::Result<()> {
         match fs::remove_dir_all(self.path(path)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

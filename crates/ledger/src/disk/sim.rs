@@ -91,6 +91,14 @@ impl Contents {
     }
 }
 
+/// A path without what is random in it, so that a step of one run can be found again in another.
+fn same_each_time(path: &str) -> String {
+    match path.split_once("keys/shelf-") {
+        Some((_, name)) => format!("keys/shelf-{}", name.get(16..).unwrap_or_default()),
+        None => path.to_owned(),
+    }
+}
+
 fn put(to: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     if to.len() < at + bytes.len() {
         to.resize(at + bytes.len(), 0);
@@ -133,6 +141,7 @@ struct State {
 impl State {
     /// Counts the step and says how it goes.
     fn step(&mut self, what: &'static str, path: &str) -> Result<(), Wrong> {
+        let path = &same_each_time(path);
         let key = (what, path.to_owned());
         let count = self.done.entry(key.clone()).or_default();
         let step = (what, path.to_owned(), *count);
@@ -319,6 +328,12 @@ impl Disk for SimDisk {
             if let Some(file) = names.remove(from) {
                 names.insert(to.to_owned(), file);
             }
+        })
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.change_names("remove", path, |names| {
+            names.remove(path);
         })
     }
 

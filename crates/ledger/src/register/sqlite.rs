@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -56,14 +57,18 @@ impl SqliteRegister {
     /// # Errors
     /// It cannot be opened, or is no register.
     pub fn open(path: &Path) -> Result<Self, RegisterError> {
-        // Made here, so that it never is readable by others; its journal gets the same mode.
+        // Made here, so that it never is readable by others; its journal gets the same mode. One that is there is not touched: to
+        // close any descriptor of it would give up the locks that SQLite holds for this process, should it have the register open.
         let made = OpenOptions::new()
-            .create(true)
-            .truncate(false)
+            .create_new(true)
             .write(true)
             .mode(0o600)
             .open(path);
-        made.map_err(|error| RegisterError::Store(error.into()))?;
+        if let Err(error) = made
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(RegisterError::Store(error.into()));
+        }
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         // First of all, so that a file that is none of ours stays as it is.

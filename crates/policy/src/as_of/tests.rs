@@ -1,6 +1,6 @@
 //! The fold, event by event, where a process died in between too.
 
-use evidence::directive::{Draft, EstateTerms, Nonce, Order, Scope};
+use evidence::directive::{Draft, EstateTerms, Nonce, Order, Reinstatement, Scope, Suspension};
 use evidence::hash::Hash;
 use evidence::record::{EstateRecord, Record, encode};
 
@@ -53,6 +53,8 @@ impl Told {
             number: number(n),
             order,
             basis: "Order".to_owned(),
+            particulars: evidence::directive::Particulars::default(),
+            preview: None,
             issued: at(0),
             expires: at(3600),
             nonce: Nonce::new([u8::try_from(n).unwrap(); 16]),
@@ -94,12 +96,17 @@ impl Told {
     }
 
     fn epoch(&mut self, epoch: u64, approval: Option<u32>, directive: Option<u32>) {
+        self.epoch_lifting(epoch, approval, directive, &[]);
+    }
+
+    fn epoch_lifting(&mut self, epoch: u64, approval: Option<u32>, directive: Option<u32>, lifted: &[u32]) {
         self.take(&EpochRecord {
             epoch: Epoch(epoch),
             directive: directive.map(number),
             at: at(self.index),
             gateways: Vec::new(),
             approval: approval.map(number),
+            lifted: lifted.iter().copied().map(number).collect(),
         });
     }
 
@@ -114,6 +121,7 @@ impl Told {
 
     fn drift(&mut self, held: &[&str]) {
         self.take(&DriftRecord {
+            unfinished: None,
             at: at(self.index),
             upstream: "main".into(),
             fingerprint: "f".to_owned(),
@@ -239,6 +247,53 @@ fn what_a_directive_ended_stays_ended_and_a_hold_is_lifted() {
     // The register was lost, and no estate approved: nothing is in force.
     told.epoch(6, None, Some(9));
     assert_eq!((told.now().approval, told.now().agreements.len()), (None, 0));
+}
+
+#[test]
+fn what_lapses_or_is_lifted_can_be_read_again_and_a_hold_stays() {
+    let (first, all) = fixture_readers();
+    let mut told = Told::with_an_estate();
+    let others: BTreeSet<String> = all.iter().filter(|one| **one != first).cloned().collect();
+    let scope = || Scope {
+        partner: first.parse().unwrap(),
+        agreement: None,
+        purpose: None,
+    };
+    let suspended = || {
+        Order::Suspend(Suspension {
+            scope: scope(),
+            until: at(10_000),
+        })
+    };
+    told.directive(3, suspended(), None);
+    told.epoch(2, Some(1), Some(3));
+    assert_eq!(told.readers(), others);
+    // Its time alone changes nothing: it lapses when that is recorded.
+    let later = told.fold.answer(at(20_000));
+    let theirs = |agreement: &&AgreementThen| agreement.partner.as_str() == first;
+    let mut purposes = later.agreements.iter().filter(theirs).flat_map(|a| &a.purposes);
+    assert!(purposes.all(|purpose| purpose.ended_by == Some(number(3))));
+    told.epoch_lifting(3, Some(1), None, &[3]);
+    assert_eq!(told.readers(), all);
+    // Ended twice; what lifts the one leaves the other.
+    told.directive(4, suspended(), None);
+    told.epoch(4, Some(1), Some(4));
+    told.directive(5, Order::Terminate(scope()), None);
+    told.epoch(5, Some(1), Some(5));
+    let reinstated = |lifts| {
+        Order::Reinstate(Reinstatement {
+            partner: first.parse().unwrap(),
+            lifts: number(lifts),
+        })
+    };
+    told.directive(6, reinstated(5), None);
+    assert_eq!(told.readers(), others, "ordered, and not in force yet");
+    told.epoch_lifting(6, Some(1), Some(6), &[5]);
+    assert_eq!(told.readers(), others);
+    // A hold that is recorded and not in force does not come into force by a lapse.
+    told.drift(&[others.first().unwrap()]);
+    told.epoch_lifting(7, Some(1), None, &[4]);
+    assert_eq!(told.readers(), all);
 }
 
 #[test]

@@ -155,15 +155,26 @@ select coalesce(json_agg(json_build_object(
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
 where p.prosecdef or (n.nspname !~ '^pg_' and n.nspname <> 'information_schema')";
 
-/// Fills [`super::Catalog::owned`]. Dependencies on a role with type `o` are ownership (`pg_shdepend`).
+/// Fills [`super::Catalog::owned`]. Dependencies on a role with type `o` are ownership (`pg_shdepend`). Of what the views' owner owns
+/// only what is not its own business, in this database: not its schemas, nor what stands in them. Relations (and their types) of
+/// the custodian's that it owns are found where relations are.
 pub const OWNED: &str = "
 select coalesce(json_agg(json_build_object('role', r.rolname, 'database', d.datname,
     'what', case when s.dbid in (0, (select oid from pg_database where datname = current_database()))
       then pg_describe_object(s.classid, s.objid, s.objsubid)
-      else s.classid::regclass::text || ' ' || s.objid end)
+      else s.classid::regclass::text || ' ' || s.objid end,
+    'alter', case when s.classid in ('pg_namespace'::regclass, 'pg_database'::regclass, 'pg_proc'::regclass)
+        and s.dbid in (0, (select oid from pg_database where datname = current_database()))
+      then (select i.type || ' ' || i.identity from pg_identify_object(s.classid, s.objid, s.objsubid) i) end)
   order by r.rolname, d.datname, s.classid, s.objid), '[]')
 from pg_shdepend s join pg_roles r on r.oid = s.refobjid left join pg_database d on d.oid = s.dbid
-where s.refclassid = 'pg_authid'::regclass and s.deptype = 'o' and r.rolname ~ '^estop_'";
+where s.refclassid = 'pg_authid'::regclass and s.deptype = 'o' and r.rolname ~ '^estop_'
+  and (r.rolname <> 'estop_owner' or (
+    s.dbid in (0, (select oid from pg_database where datname = current_database()))
+    and s.classid not in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_default_acl'::regclass)
+    and coalesce((select i.schema from pg_identify_object(s.classid, s.objid, s.objsubid) i), '') !~ '^estop_'
+    and not (s.classid = 'pg_namespace'::regclass
+      and exists (select from pg_namespace n where n.oid = s.objid and n.nspname ~ '^estop_'))))";
 
 /// Fills [`super::Catalog::extensions`].
 pub const EXTENSIONS: &str = "

@@ -15,6 +15,7 @@ fn scope(agreement: Option<&str>, purpose: Option<&str>) -> EndedScope {
         agreement: agreement.map(|id| id.parse().unwrap()),
         purpose: purpose.map(|id| id.parse().unwrap()),
         at: "2026-11-23T00:00:00Z".parse().unwrap(),
+        until: None,
     }
 }
 
@@ -67,6 +68,7 @@ fn an_estate_that_shares_nothing_has_a_model() {
 fn reading_is_decided_by_row_column_and_purpose() {
     let estate = estate();
     let (schema, set) = check(&schema(&estate), &policies(&estate, &[])).unwrap();
+    let case = std::cell::Cell::new(Some("IL-2026-1"));
     let read = |partner: &str,
                 agreement: &str,
                 purpose: &str,
@@ -110,6 +112,12 @@ fn reading_is_decided_by_row_column_and_purpose() {
             ("masked".to_owned(), RestrictedExpression::new_bool(masked)),
             ("aggregate".to_owned(), RestrictedExpression::new_bool(false)),
         ];
+        let context = context.into_iter().chain(case.get().map(|case| {
+            (
+                "case".to_owned(),
+                RestrictedExpression::new_string(case.to_owned()),
+            )
+        }));
         let request = Request::new(
             uid("Officer", "x"),
             uid("Action", "read"),
@@ -163,6 +171,9 @@ fn reading_is_decided_by_row_column_and_purpose() {
     assert!(!police("name", true, false, "2018-06-01T04:59:59.999Z"));
     assert!(police("name", true, false, "2018-06-01T05:00:00Z"));
     assert!(!police("name", true, false, "2027-06-01T05:00:00Z"));
+    // The agreement asks for a case.
+    case.set(None);
+    assert!(!police("name", true, false, now));
 }
 
 #[test]

@@ -119,19 +119,34 @@ fn forbid_name(scope: &EndedScope) -> String {
 }
 
 fn permit_connect(agreement: &Agreement, purpose: &PurposeId) -> String {
-    let case = if agreement.case_reference.is_some() {
-        " && context has case"
-    } else {
-        ""
-    };
     format!(
-        "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"connect\", resource == {})\nwhen {{ {}{case} }};\n\n",
+        "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"connect\", resource == {})\nwhen {{ {}{} }};\n\n",
         string(&format!("{}/{purpose}", agreement.id)),
         partner_annotation(&agreement.partner),
         string(&agreement.legal_basis),
         entity("Agreement", agreement.id.as_str()),
         under(agreement, purpose),
+        in_a_case(agreement),
     )
+}
+
+/// Where the agreement asks for a case reference: that there is one, and what each of its form begins with. Each session has
+/// one ([`crate::in_force`] sees to its whole form), so this takes nothing away; it is there for what is proved.
+fn in_a_case(agreement: &Agreement) -> String {
+    let Some(form) = &agreement.case_reference else {
+        return String::new();
+    };
+    match form.beginning() {
+        "" => " && context has case".to_owned(),
+        beginning => format!(" && context has case && context.case like {}", begins(beginning)),
+    }
+}
+
+/// A Cedar pattern of the texts that begin so.
+fn begins(beginning: &str) -> String {
+    let constant = string(beginning);
+    let inner = constant.strip_suffix('"').unwrap_or_default().replace('*', "\\*");
+    format!("{inner}*\"")
 }
 
 /// The shares for one purpose, each with the id of its permit: of a second share of one data set, it ends in `/2`.
@@ -166,12 +181,13 @@ fn permit_read(agreement: &Agreement, purpose: &PurposeId, share: &Share, id: &s
         .as_ref()
         .map(|condition| format!("\nwhen {{ {}\n}}", condition.cedar()));
     format!(
-        "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"read\", resource is {})\nwhen {{ {} && {} }}\nwhen {{ {} }}{};\n\n",
+        "@id({})\n{}@basis({})\npermit (principal is Officer, action == Action::\"read\", resource is {})\nwhen {{ {}{} && {} }}\nwhen {{ {} }}{};\n\n",
         string(id),
         partner_annotation(&agreement.partner),
         string(&agreement.legal_basis),
         entity_type(&share.dataset),
         under(agreement, purpose),
+        in_a_case(agreement),
         if share.aggregate().is_some() {
             "context.aggregate"
         } else {

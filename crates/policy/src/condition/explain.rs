@@ -151,6 +151,16 @@ impl Lowering<'_> {
         }
     }
 
+    /// A refusal that is placed at the whole, placed at the part that it is about instead, if that stands there as Cedar prints it.
+    pub(super) fn narrowed(&self, error: ConditionError, part: &Expr) -> ConditionError {
+        if error.span == (0..self.source.len()) {
+            let span = place(self.source, &part.to_string());
+            ConditionError { span, ..error }
+        } else {
+            error
+        }
+    }
+
     /// A refusal placed at the first occurrence of what it is about; at the whole if there is none.
     pub(super) fn refuse(&self, needle: &str, reason: Reason) -> ConditionError {
         ConditionError {

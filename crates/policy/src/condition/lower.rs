@@ -108,12 +108,17 @@ impl Lowering<'_> {
                 then_expr,
                 else_expr,
             } => Ok(Term::If {
-                cond: Box::new(self.boolean(cond, below)?),
-                then: Box::new(self.boolean(then_expr, below)?),
-                otherwise: Box::new(self.boolean(else_expr, below)?),
+                cond: self.part(cond, below)?,
+                then: self.part(then_expr, below)?,
+                otherwise: self.part(else_expr, below)?,
             }),
             _ => Err(self.not_boolean(expr)),
         }
+    }
+
+    fn part(&mut self, expr: &Expr, depth: usize) -> Lowered<Box<Term>> {
+        let term = self.boolean(expr, depth);
+        term.map(Box::new).map_err(|error| self.narrowed(error, expr))
     }
 
     /// `a && b && c` as one, however it is nested: a long list is not deep.
@@ -127,7 +132,10 @@ impl Lowering<'_> {
                     left,
                     right,
                 } if *same == op => rest.extend([right.as_ref(), left.as_ref()]),
-                operand => operands.push(self.boolean(operand, depth)?),
+                operand => {
+                    let term = self.boolean(operand, depth);
+                    operands.push(term.map_err(|error| self.narrowed(error, operand))?);
+                }
             }
         }
         Ok(operands)

@@ -74,6 +74,7 @@ fn row_filter_sql(source: &str, dataset: &Dataset) -> String {
         agreement: &"police-2018".parse().unwrap(),
         valid: Validity::new(day, day, &TimeZone::UTC).unwrap(),
         purpose: &"investigation".parse().unwrap(),
+        case: None,
         column: "name",
         masked: false,
         aggregate: false,
@@ -170,10 +171,20 @@ fn types_are_checked() {
         "resource.juvenile == 1",
         "not true or false",
     );
+    refused(
+        "resource has country && resource.country == 5 && resource.juvenile",
+        "resource.country == 5",
+        "cannot be compared: a string and a number",
+    );
+    refused(
+        "if resource.juvenile then resource.charge < 3 else resource.name like \"a*\" || resource.name",
+        "resource.name",
+        "not true or false",
+    );
     // Cedar does not look behind `false &&`; PostgreSQL would.
     refused(
         "false && resource.name == 3",
-        "false && resource.name == 3",
+        "resource.name == 3",
         "cannot be compared",
     );
 }

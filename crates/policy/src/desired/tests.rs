@@ -71,6 +71,7 @@ fn what_a_directive_ended_has_no_rights() {
         agreement: None,
         purpose: Some("audit".parse().unwrap()),
         at: jiff::Timestamp::UNIX_EPOCH,
+        until: None,
     };
     let desired = Desired::new(&estate(), "main", &[scope]);
     for role in &desired.roles {

@@ -1,6 +1,8 @@
 //! From what is written to what is meant: all files read, all references followed, everything wrong collected.
 
 mod agreements;
+mod log_in;
+mod overseers;
 mod parts;
 mod pseudonyms;
 mod shape;
@@ -65,7 +67,11 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
     });
     let mut datasets = parts::datasets(&sorted.datasets, upstreams.as_deref(), findings);
     datasets.extend(sorted.misshapen("datasets/"));
-    let mut partners = parts::partners(&sorted.partners, findings);
+    let mut partners = log_in::partners(
+        &sorted.partners,
+        settings.as_ref().map(|settings| &settings.gateway),
+        findings,
+    );
     partners.extend(sorted.misshapen("partners/"));
     let zone = settings.as_ref().map_or(jiff::tz::TimeZone::UTC, |settings| {
         settings.custodian.time_zone.clone()
@@ -75,6 +81,7 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         datasets: &datasets,
         partners: &partners,
         zone: &zone,
+        overseers: settings.as_ref().map(|settings| &settings.overseers),
         rows: agreements::RowTypes::default(),
     };
     let agreements = agreements::agreements(&sorted.agreements, &around, findings);
@@ -89,6 +96,7 @@ fn read(files: &Files, findings: &mut Vec<Finding>) -> Option<Estate> {
         airlock: settings.airlock,
         state: settings.state,
         watch: settings.watch,
+        overseers: known(settings.overseers),
         datasets: known(datasets),
         partners: known(partners),
         agreements,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use evidence::id::IdError;
+use evidence::signers::SignersError;
 use evidence::signers::SignersFault;
 use evidence::witness_policy::PolicyFault;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
@@ -13,7 +14,9 @@ use super::case_form::CaseFormError;
 use super::decimal::DecimalError;
 use super::document::DocumentError;
 use super::hours::HoursError;
+use super::log_in::LogInError;
 use super::names::NameError;
+use super::retention::RetentionError;
 use super::shape::ShareError;
 use super::verifier::VerifierTextError;
 use super::{Files, MAX_ESTATE_BYTES, MAX_FILE_BYTES, MAX_FILES};
@@ -301,6 +304,15 @@ pub enum Problem {
     /// What is to be done on drift.
     #[error("`{0}` is nothing that can be done when a database was changed")]
     OnDrift(String),
+    /// Who is to erase.
+    #[error("`{0}` is no way to erase what is kept no longer")]
+    Erase(String),
+    /// What is to be done with receipts.
+    #[error("`{0}` is nothing that can be done with receipts")]
+    Receipts(String),
+    /// Not a public key.
+    #[error("not a public key of overseers: 32 bytes in base64 are 44 characters")]
+    OverseersKey,
     /// Not `schema.name`.
     #[error(
         "`{0}` is not a relation: `schema.name` is wanted, a name with a dot or a quote in double quotes"
@@ -362,9 +374,18 @@ pub enum Problem {
     /// Hours that are none.
     #[error(transparent)]
     Hours(#[from] HoursError),
+    /// A time to keep records that is none.
+    #[error(transparent)]
+    Retention(#[from] RetentionError),
     /// A verifier that is none.
     #[error(transparent)]
     Verifier(#[from] VerifierTextError),
+    /// A public key that is none.
+    #[error("not an OpenSSH public key that answers can be checked with")]
+    SshKey(#[from] SignersError),
+    /// How officers log in.
+    #[error(transparent)]
+    LogIn(#[from] LogInError),
     /// One data set shared too often for one purpose.
     #[error("data set `{dataset}` has more than {MAX_SHARES} shares for purpose `{purpose}`")]
     TooManyShares {

@@ -136,7 +136,7 @@ impl FromStr for Hours {
 }
 
 /// The zone of this name, from the database that comes with the program: the same on every machine.
-pub(super) fn time_zone(name: &str) -> Option<TimeZone> {
+pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
     if name == "UTC" {
         return Some(TimeZone::UTC);
     }

@@ -15,11 +15,14 @@ use super::case_form::CaseForm;
 use super::column_type::ColumnType;
 use super::document::Document;
 use super::hours::Hours;
+use super::log_in::{CertificateName, LogIn, Tokens};
 use super::names::{SqlName, view_name};
+use super::retention::Retention;
 use super::shape::{Aggregate, ShareKind, Timing};
 use super::verifier::ScramVerifierText;
 use crate::condition::Condition;
 use crate::mask::Mask;
+use evidence::overseers::Seal;
 
 /// `[custodian]` of `estop.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +90,12 @@ pub struct Gateway {
     pub tls_key: String,
     /// The host name partners connect to.
     pub public_name: String,
+    /// Path of the PEM file with the authorities of client certificates, relative to the estate.
+    pub client_authorities: Option<String>,
+    /// Path of the PEM file with their revocation lists, relative to the estate.
+    pub client_revocations: Option<String>,
+    /// Whose tokens are taken.
+    pub tokens: Option<Tokens>,
 }
 
 /// `[airlock]` of `estop.toml`: what one partner's cluster may take of the machine.
@@ -115,6 +124,10 @@ impl Default for AirlockLimits {
 pub struct State {
     /// Folder of ledger and register, relative to the estate.
     pub dir: String,
+    /// How long private records are kept where no agreement says otherwise. `None`: for ever.
+    pub retention: Option<Retention>,
+    /// Whether `serve` erases what is kept no longer.
+    pub erases: bool,
 }
 
 /// `[watch]` of `estop.toml`: how control watches for changes behind its back.
@@ -244,6 +257,8 @@ pub struct Partner {
     pub title: String,
     /// Its tags.
     pub tags: BTreeSet<String>,
+    /// How its officers log in: each of these ways will do.
+    pub log_in: BTreeSet<LogIn>,
     /// Its users.
     pub officers: Vec<Officer>,
 }
@@ -257,7 +272,17 @@ pub struct Officer {
     /// The person's name.
     pub name: String,
     /// What the password is checked against.
-    pub scram: ScramVerifierText,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scram: Option<ScramVerifierText>,
+    /// A name of the certificate that is the officer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateName>,
+    /// Whom tokens name that are the officer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What answers to notices of corrections are checked with: an OpenSSH public key, without its comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<String>,
 }
 
 /// A file of `agreements/`: what is shared with one partner, for what, until when.
@@ -279,6 +304,14 @@ pub struct Agreement {
     pub case_reference: Option<CaseForm>,
     /// What it says about sharing onward. `None`: nothing, so that it is not permitted.
     pub onward: Option<Onward>,
+    /// How long private records under it are kept. `None`: as the custodian says for all.
+    pub retention: Option<Retention>,
+    /// Why nothing under it may be erased now.
+    pub hold: Option<String>,
+    /// To whom private records under it are sealed.
+    pub sealed: Option<Seal>,
+    /// Whether its clients are sent a signed receipt after each statement.
+    pub receipts: bool,
     /// What is shared: at least one.
     pub shares: Vec<Share>,
     /// How much.
@@ -427,6 +460,9 @@ pub struct Limits {
     pub statement_seconds: u32,
     /// Rows in a day of the custodian's time zone; no limit if `None`.
     pub rows_per_day: Option<u64>,
+    /// Bytes of rows in such a day, as the protocol carries them; no limit if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_day: Option<u64>,
     /// When sessions may be; always if `None`.
     pub hours: Option<Hours>,
 }
@@ -442,4 +478,6 @@ impl Limits {
     pub const MAX_STATEMENT_SECONDS: u32 = 86_400;
     /// Most rows in a day that may be written.
     pub const MAX_ROWS_PER_DAY: u64 = 1_000_000_000_000;
+    /// Most bytes in a day that may be written: a petabyte.
+    pub const MAX_BYTES_PER_DAY: u64 = 1_000_000_000_000_000;
 }

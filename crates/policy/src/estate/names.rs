@@ -16,7 +16,7 @@ const ROLE_HASH_BYTES: usize = 8;
 
 /// A text that cannot be the name of anything in PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` cannot be a name in PostgreSQL: 1 to 63 bytes, no control characters")]
+#[error("`{0}` cannot be a name here: 1 to 63 bytes, no control characters")]
 pub struct NameError(String);
 
 /// A name in PostgreSQL as the catalog has it: not quoted, not folded, at most 63 bytes.

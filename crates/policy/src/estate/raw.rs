@@ -30,6 +30,10 @@ pub(super) struct EstopFile {
     /// How control watches for changes behind its back. Left out: every 30 seconds, and it raises an alarm.
     #[serde(default)]
     pub(super) watch: Option<WatchTable>,
+    /// People to whom agreements may have their records sealed, by the names that agreements call them by.
+    #[schemars(with = "BTreeMap<String, OverseersTable>")]
+    #[serde(default)]
+    pub(super) overseers: Table<OverseersTable>,
 }
 
 /// Who shares.
@@ -78,6 +82,40 @@ pub(super) struct GatewayTable {
     /// The host name that partners connect to.
     #[schemars(schema_with = "schema::line")]
     pub(super) public_name: Text,
+    /// The PEM file with the authorities that sign certificates of partners' officers; relative to the estate's folder.
+    #[schemars(schema_with = "schema::path")]
+    #[serde(default)]
+    pub(super) client_authorities: Option<Text>,
+    /// The PEM file with the revocation lists of these authorities, all of them; relative to the estate's folder.
+    #[schemars(schema_with = "schema::path")]
+    #[serde(default)]
+    pub(super) client_revocations: Option<Text>,
+    /// Whose tokens are taken.
+    #[serde(default)]
+    pub(super) tokens: Option<TokensTable>,
+}
+
+/// The issuer of tokens by which officers log in (OAuth).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokensTable {
+    /// The issuer's URL, to the letter as its tokens have it in `iss`.
+    #[schemars(schema_with = "schema::line")]
+    pub(super) issuer: Text,
+    /// What tokens must have in `aud`.
+    #[schemars(schema_with = "schema::line")]
+    pub(super) audience: Text,
+    /// The file with the issuer's keys (a JWK set); relative to the estate's folder.
+    #[schemars(schema_with = "schema::path")]
+    pub(super) keys: Text,
+    /// A scope that tokens must have; none if it is left out.
+    #[schemars(schema_with = "schema::line")]
+    #[serde(default)]
+    pub(super) scope: Option<Text>,
+    /// The claim that says who comes, as `token` of an officer has it; `sub` if it is left out.
+    #[schemars(schema_with = "schema::line")]
+    #[serde(default)]
+    pub(super) claim: Option<Text>,
 }
 
 /// What each partner's cluster may take of the machine, where an upstream's isolation is `airlock`.
@@ -97,6 +135,16 @@ pub(super) struct StateTable {
     /// Folder of the ledger, the register and the keys; relative to the estate's folder. Not for git.
     #[schemars(schema_with = "schema::path")]
     pub(super) dir: Text,
+    /// How long private records of sessions, refusals and disclosures are kept where no agreement says otherwise: older ones are
+    /// erased. Left out: for ever.
+    #[schemars(schema_with = "schema::retention")]
+    #[serde(default)]
+    pub(super) retention: Option<Text>,
+    /// `daily`: `estop serve` erases once a day what is kept no longer. `by-hand`: `estop ledger erase --due` does. `daily` if it is left
+    /// out.
+    #[schemars(schema_with = "schema::erase")]
+    #[serde(default)]
+    pub(super) erase: Option<Text>,
 }
 
 /// The watch that `estop serve` keeps over the databases.
@@ -112,6 +160,21 @@ pub(super) struct WatchTable {
     #[schemars(schema_with = "schema::on_drift")]
     #[serde(default)]
     pub(super) on_drift: Option<Text>,
+}
+
+/// Overseers: people of whom some number together can open what is sealed to them, and nobody else.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OverseersTable {
+    /// Their public key, as `estop overseers new` prints it.
+    #[schemars(schema_with = "schema::line")]
+    pub(super) key: Text,
+    /// How many of them open together: 2 at least.
+    #[schemars(schema_with = "schema::threshold")]
+    pub(super) threshold: Spanned<i64>,
+    /// Who has a share of their private key.
+    #[schemars(schema_with = "schema::holders")]
+    pub(super) holders: Spanned<Vec<Text>>,
 }
 
 /// A data set: a relation, whom its rows are about, and the columns that may ever be shared.
@@ -195,6 +258,10 @@ pub(super) struct PartnerTable {
     #[schemars(schema_with = "schema::tags")]
     #[serde(default)]
     pub(super) tags: Vec<Text>,
+    /// How its officers log in: each of these ways will do. `password` if it is left out.
+    #[schemars(schema_with = "schema::log_in")]
+    #[serde(default)]
+    pub(super) log_in: Vec<Text>,
 }
 
 /// A partner's user.
@@ -209,7 +276,21 @@ pub(super) struct OfficerTable {
     pub(super) name: Text,
     /// What the password is checked against: the line that `estop officer password` makes of it. Never the password.
     #[schemars(schema_with = "schema::scram")]
-    pub(super) scram: Text,
+    #[serde(default)]
+    pub(super) scram: Option<Text>,
+    /// A name of the person's certificate, as `estop officer certificate` prints it.
+    #[schemars(schema_with = "schema::certificate")]
+    #[serde(default)]
+    pub(super) certificate: Option<Text>,
+    /// Whom the issuer's tokens name that are this person's.
+    #[schemars(schema_with = "schema::line")]
+    #[serde(default)]
+    pub(super) token: Option<Text>,
+    /// The person's OpenSSH public key, as it stands in the `.pub` file: for answers to notices of corrections. Nobody logs in
+    /// with it.
+    #[schemars(schema_with = "schema::ssh_key")]
+    #[serde(default)]
+    pub(super) ssh_key: Option<Text>,
 }
 
 /// An agreement: what is shared with one partner, for what, until when.
@@ -254,6 +335,37 @@ pub(super) struct AgreementTable {
     #[schemars(with = "Option<OnwardTable>")]
     #[serde(default)]
     pub(super) onward: Option<Spanned<OnwardTable>>,
+    /// How long private records under the agreement are kept: `estop ledger erase --due` erases older ones. Left out: as `[state]` says.
+    #[schemars(schema_with = "schema::retention")]
+    #[serde(default)]
+    pub(super) retention: Option<Text>,
+    /// Why nothing under the agreement may be erased now, such as a court's order to preserve. Left out: nothing keeps it.
+    #[schemars(schema_with = "schema::line")]
+    #[serde(default)]
+    pub(super) hold: Option<Text>,
+    /// To whom the private records of sessions and disclosures under it are sealed, so that the custodian alone cannot read them.
+    /// Left out: to nobody.
+    #[serde(default)]
+    pub(super) sealed: Option<SealedTable>,
+    /// `notice`: after each statement the client is sent a signed receipt, as a NOTICE. Left out: receipts are made by `estop receipts`
+    /// only.
+    #[schemars(schema_with = "schema::receipts")]
+    #[serde(default)]
+    pub(super) receipts: Option<Text>,
+}
+
+/// To whom records are sealed, and until when.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SealedTable {
+    /// One of `estop.toml`'s overseers.
+    #[schemars(schema_with = "schema::id")]
+    pub(super) to: Text,
+    /// The day from which on the overseers open them without an order; nothing is sealed any more from then on. Left out: they open
+    /// them on an order only.
+    #[schemars(schema_with = "schema::day")]
+    #[serde(default)]
+    pub(super) until: Option<Text>,
 }
 
 /// The first day and the last, by the custodian's clock; both are within it.
@@ -354,6 +466,10 @@ pub(super) struct LimitsTable {
     #[schemars(schema_with = "schema::rows_per_day")]
     #[serde(default)]
     pub(super) rows_per_day: Option<Spanned<i64>>,
+    /// Bytes of rows in such a day, as the protocol carries them; no limit if it is left out.
+    #[schemars(schema_with = "schema::bytes_per_day")]
+    #[serde(default)]
+    pub(super) bytes_per_day: Option<Spanned<i64>>,
     /// The longest that a statement may run, in seconds; 60 if it is left out.
     #[schemars(schema_with = "schema::statement_seconds")]
     #[serde(default)]

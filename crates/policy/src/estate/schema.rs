@@ -5,12 +5,14 @@
 
 use std::str::FromStr;
 
+use evidence::overseers::shares::MAX_SHARES;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::column_type::ColumnType;
 use super::document::FOLDER;
+use super::log_in::LogIn;
 use super::model::{AirlockLimits, Limits, Watch};
 use super::raw::{AgreementFile, DatasetFile, EstopFile, PartnerFile};
 use super::shape::Aggregate;
@@ -171,6 +173,26 @@ pub(super) fn scram(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": r"^SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$" })
 }
 
+pub(super) fn certificate(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^(subject|email|dns|uri):.+$",
+        "examples": ["subject:CN=Ada King,O=State Police", "email:a.king@police.example"],
+    })
+}
+
+pub(super) fn log_in(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": { "enum": LogIn::ALL.map(LogIn::as_str) },
+        "uniqueItems": true,
+    })
+}
+
+pub(super) fn ssh_key(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"], "pattern": "^(ssh-ed25519|ecdsa-sha2-nistp256|sk-ssh-ed25519@openssh\\.com) [A-Za-z0-9+/=]+( .*)?$" })
+}
+
 pub(super) fn time_zone(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "minLength": 1, "examples": ["America/Chicago", "UTC"] })
 }
@@ -307,6 +329,36 @@ pub(super) fn case_reference(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "minLength": 1, "examples": [r"^[A-Z]{2}-\d{4}-\d+$"] })
 }
 
+pub(super) fn erase(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["daily", "by-hand"] })
+}
+
+pub(super) fn receipts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["notice"] })
+}
+
+pub(super) fn threshold(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": 2, "maximum": MAX_SHARES })
+}
+
+pub(super) fn holders(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": { "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$" },
+        "minItems": 2,
+        "maxItems": MAX_SHARES,
+        "uniqueItems": true,
+    })
+}
+
+pub(super) fn retention(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^[1-9][0-9]{0,4} (days?|months?|years?)$",
+        "examples": ["6 years", "18 months", "90 days"],
+    })
+}
+
 fn number(max: u64) -> Schema {
     json_schema!({ "type": "integer", "minimum": 1, "maximum": max })
 }
@@ -317,6 +369,10 @@ pub(super) fn sessions(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn rows_per_day(_: &mut SchemaGenerator) -> Schema {
     number(Limits::MAX_ROWS_PER_DAY)
+}
+
+pub(super) fn bytes_per_day(_: &mut SchemaGenerator) -> Schema {
+    number(Limits::MAX_BYTES_PER_DAY)
 }
 
 pub(super) fn statement_seconds(_: &mut SchemaGenerator) -> Schema {

@@ -100,7 +100,9 @@ pub enum ShareError {
     #[error("data set `{0}` has no subject key that could be required")]
     NoSubject(String),
     /// Required, and nobody could give it.
-    #[error("the subject key `{0}` is required in every result, and is not shared as it is")]
+    #[error(
+        "the subject key `{0}` is required in every result, and is not shared as it is or as its pseudonym"
+    )]
     SubjectHidden(String),
     /// A key that this kind of share needs.
     #[error("a share of kind `{kind}` needs `{key}`")]
@@ -162,7 +164,7 @@ impl ShareError {
             Self::NoSubject(_) => {
                 "say in the data set's file whom a row is about: `subject_key = \"person_id\"`"
             }
-            Self::SubjectHidden(_) => "list it among the columns, without a mask",
+            Self::SubjectHidden(_) => "list it among the columns, without a mask, or under `pseudonym`",
             Self::Wants {
                 kind: "aggregate", ..
             } => "`group_by = [\"district\"]`",

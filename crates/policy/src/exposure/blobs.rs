@@ -3,11 +3,12 @@
 use super::acl::Object;
 use super::kinds::Kind;
 use super::links::{Hold, Link, name};
-use super::points::{Path, counting};
+use super::points::Path;
 use super::report::Class;
 use super::rights::Rights;
 use super::snapshot::Relation;
 use super::states::State;
+use super::trying::counting;
 use super::world::Place;
 
 impl<'s> Rights<'_, 's> {
@@ -118,6 +119,16 @@ impl<'s> Rights<'_, 's> {
     ) {
         if here.contents.large_objects.is_empty() {
             return;
+        }
+        if self.begins_with(state, here, "lo_compat_privileges=on") {
+            let sql = format!(
+                "ALTER ROLE {} RESET lo_compat_privileges;",
+                name(self.world.name(state.user))
+            );
+            let class = if target.blobs { Class::Rows } else { Class::Latent };
+            let by = "begins its sessions with lo_compat_privileges = on, so no right is asked for on large objects";
+            let links = vec![self.setting_link(state, sql, by)];
+            found.push(self.simple(state, class, Kind::LargeObject, links, None));
         }
         let parameters = self.world.snapshot.parameters.iter();
         for parameter in parameters.filter(|one| one.name == "lo_compat_privileges") {

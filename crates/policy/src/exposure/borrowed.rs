@@ -8,8 +8,9 @@ use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::report::Class;
 use super::rights::Rights;
-use super::snapshot::{Function, Schema};
-use super::source::Dynamic;
+use super::snapshot::{Function, Oid, Relation, Schema};
+use super::source::{Dynamic, Remade};
+use super::touched::Touched;
 use super::world::{Holder, Place, RoleAt};
 
 /// Definer functions by which some role might run statements of its own, by who may execute them.
@@ -17,6 +18,10 @@ use super::world::{Holder, Place, RoleAt};
 pub(crate) struct Lending<'s> {
     pub(crate) functions: Vec<&'s Function>,
     by_holder: HashMap<Holder, Vec<usize>>,
+    /// Functions with the rights of who calls that a relation's owner runs when it is maintained.
+    pub(crate) computed: Vec<(&'s Relation, &'s Function)>,
+    /// What each of them touches.
+    pub(crate) touched: HashMap<Oid, Vec<Touched<'s>>>,
 }
 
 /// Languages in which names are looked up when the function runs.
@@ -52,41 +57,39 @@ impl<'s> Rights<'_, 's> {
             for function in all.filter(|function| self.may_lend(place, here, function)) {
                 let at = new.functions.len();
                 new.functions.push(function);
+                new.touched.insert(function.oid, self.touched(here, function));
                 let entries = self.function_entries(place, function);
                 for entry in entries.iter().filter(|entry| entry.rights.has('X')) {
                     new.by_holder.entry(entry.holder).or_default().push(at);
                 }
             }
         }
+        new.computed = self.computed(place);
         let new = Rc::new(new);
         self.lending.borrow_mut().insert(place, Rc::clone(&new));
         new
     }
 
     /// Whether a function may run code of a role that is no superuser, whichever.
-    fn may_lend(&self, place: usize, here: &Place<'s>, function: &Function) -> bool {
+    fn may_lend(&self, place: usize, here: &Place<'s>, function: &'s Function) -> bool {
         let Some(meaning) = here.meanings.get(&function.oid) else {
             return false;
         };
         if ["trigger", "event_trigger"].contains(&function.returns.as_str()) {
             return false;
         }
-        let calls_others = || {
-            let path = super::views::search_path(function.config.as_deref());
-            let named = meaning
-                .calls
-                .iter()
-                .flat_map(|named| self.functions_named(here, named, path.as_deref()));
-            let parsed = function
-                .calls
-                .iter()
-                .flatten()
-                .filter_map(|oid| here.function(*oid));
-            named.chain(parsed).any(|called| called.owner != function.owner)
+        let touches_others = || {
+            let touched = self.touched(here, function);
+            touched.iter().any(|one| {
+                let schema = here.schemas.get(&one.schema()).map(|schema| schema.owner);
+                one.may_be_anothers(function.owner)
+                    || schema.is_some_and(|owner| self.drops_for(place, function, owner))
+            })
         };
         if meaning.dynamic == Dynamic::Anything
+            || !meaning.remade.is_empty()
             || !self.given(function, &meaning.roles).is_empty()
-            || calls_others()
+            || touches_others()
         {
             return true;
         }
@@ -113,6 +116,15 @@ impl<'s> Rights<'_, 's> {
         temporary || path.iter().any(|one| one == "$user") || schemas.any(|schema| creates(&schema))
     }
 
+    /// Whether the owner of a schema may have a function use what it puts there: it is not the function's, and may execute it
+    /// itself.
+    pub(crate) fn drops_for(&self, place: usize, function: &Function, owner: Oid) -> bool {
+        let owner = self.world.at(owner).filter(|_| owner != function.owner);
+        owner.is_some_and(|owner| {
+            !self.world.superuser(owner) && self.may(place, owner, &self.function(place, function), 'X')
+        })
+    }
+
     /// SECURITY DEFINER functions of a database by which `user` runs statements of its own as their owner.
     pub(crate) fn borrowed(&self, place: usize, user: RoleAt) -> Vec<Borrowed> {
         let Some(here) = self.place(place) else {
@@ -128,7 +140,8 @@ impl<'s> Rights<'_, 's> {
             .collect();
         let definers = at.into_iter().filter_map(|at| lending.functions.get(at).copied());
         let definers = definers.filter(|function| self.world.at(function.owner) != Some(user));
-        let mut found = Vec::new();
+        let mut found = self.maintained(place, user, &lending);
+        found.extend(self.scheduled(place, user));
         for function in definers {
             let Some(meaning) = here.meanings.get(&function.oid) else {
                 continue;
@@ -138,9 +151,16 @@ impl<'s> Rights<'_, 's> {
             }
             let hijacked = !function.parsed && self.hijackable(place, user, function);
             let dynamic = !function.parsed && meaning.dynamic == Dynamic::Anything;
-            let given: Vec<RoleAt> = self.given(function, &meaning.roles);
-            let own = self.calls_own(place, user, function);
-            if !dynamic && !hijacked && given.is_empty() && own.is_none() {
+            let mut given: Vec<RoleAt> = self.given(function, &meaning.roles);
+            given.retain(|_| meaning.to_any || self.is_named(user, &meaning.to));
+            let remade = self.remade(user, function, &meaning.remade);
+            let own = self.touches_own(
+                place,
+                user,
+                function,
+                lending.touched.get(&function.oid).map_or(&[], Vec::as_slice),
+            );
+            if !dynamic && !hijacked && given.is_empty() && own.is_none() && remade.is_empty() {
                 continue;
             }
             let target = self.function(place, function);
@@ -168,6 +188,15 @@ impl<'s> Rights<'_, 's> {
                         "it grants a role that may read",
                     );
                 }
+                for role in &remade {
+                    linked(
+                        *role,
+                        Kind::DefinerFunction,
+                        Class::Grantable,
+                        "makes a superuser, or gives a password or role, so one becomes",
+                        "it changes what a role is or how it is entered",
+                    );
+                }
                 if dynamic {
                     linked(
                         owner,
@@ -189,8 +218,8 @@ impl<'s> Rights<'_, 's> {
                         owner,
                         Kind::DefinerFunction,
                         Class::Grantable,
-                        &format!("calls, as its owner, {own}, which the caller may replace, so becomes"),
-                        "it calls a function of the caller's own, which runs as the owner whatever is put into it",
+                        &format!("{own}, as its owner, which the caller may replace, so becomes"),
+                        "it calls, reads or writes something of the caller's own: what the caller puts there runs as the owner",
                     );
                 }
             }
@@ -220,31 +249,33 @@ impl<'s> Rights<'_, 's> {
         known.filter(may).collect()
     }
 
-    /// A function that a definer function calls and that `user` owns, so may replace.
-    fn calls_own(&self, place: usize, user: RoleAt, function: &Function) -> Option<String> {
-        let here = self.place(place)?;
-        let tree = self.tree(place, user);
-        let owner = self.world.at(function.owner)?;
-        let path = super::views::search_path(function.config.as_deref());
-        let named = here.meanings.get(&function.oid).filter(|_| !function.parsed);
-        let named = named
-            .into_iter()
-            .flat_map(|meaning| &meaning.calls)
-            .flat_map(|named| self.functions_named(here, named, path.as_deref()));
-        let parsed = function
-            .calls
+    /// Whether a role is one of these, or a member of one.
+    fn is_named(&self, user: RoleAt, names: &[String]) -> bool {
+        let mut roles = names
             .iter()
-            .flatten()
-            .filter_map(|oid| here.function(*oid));
-        named
-            .chain(parsed)
-            .find(|called| {
-                self.world
-                    .at(called.owner)
-                    .is_some_and(|of| of != owner && tree.has(of))
-                    && self.replaces(place, user, called)
-            })
-            .map(|called| here.function_title(called))
+            .filter_map(|name| self.world.by_name.get(name.as_str()));
+        roles.any(|role| self.member(user, *role))
+    }
+
+    /// Whom `user` becomes by a definer function whose text makes roles superusers, or gives them passwords.
+    fn remade(&self, user: RoleAt, function: &Function, remade: &[Remade]) -> Vec<RoleAt> {
+        let owner = self.world.at(function.owner);
+        if !owner.is_some_and(|owner| self.world.superuser(owner)) {
+            return Vec::new();
+        }
+        let becomes = |one: &Remade| match &one.role {
+            None => self.superuser(),
+            Some(name) => {
+                let role = *self.world.by_name.get(name.as_str())?;
+                match one.entered {
+                    true => Some(role).filter(|role| *role != user),
+                    false => self.superuser().filter(|_| self.member(user, role)),
+                }
+            }
+        };
+        let mut found: Vec<RoleAt> = remade.iter().filter_map(becomes).collect();
+        found.dedup();
+        found
     }
 
     /// Whether the owner of a function may put another body into it: that takes CREATE on its schema.
@@ -293,8 +324,11 @@ impl<'s> Rights<'_, 's> {
                     })
                 };
                 let mine = |one: &String| {
+                    // Within the function, that is its owner.
                     let schema = if one == "$user" {
-                        self.world.name(user)
+                        self.world
+                            .at(function.owner)
+                            .map_or("", |owner| self.world.name(owner))
                     } else {
                         one
                     };

@@ -3,12 +3,21 @@
 use super::functions::Out;
 use super::kinds::Kind;
 use super::links::{Hold, Link};
-use super::points::{Callers, Path, Source, counting};
+use super::points::{Callers, Path, Source};
 use super::report::Class;
 use super::rights::{Rights, Target, Way};
 use super::snapshot::{Caller, CallerKind, Function, Relation, Trigger};
 use super::states::State;
+use super::trying::call;
 use super::world::{Place, RoleAt};
+
+/// A function that is called by its name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Called<'a, 's> {
+    pub(crate) source: &'a Source<'s>,
+    pub(crate) target: &'a Target,
+    pub(crate) outcome: &'a Option<(Class, Option<String>)>,
+}
 
 impl<'s> Rights<'_, 's> {
     /// Paths by functions for a state.
@@ -32,25 +41,71 @@ impl<'s> Rights<'_, 's> {
             for trigger in callers.triggers.get(&key).into_iter().flatten() {
                 self.by_trigger(state, here, source, (trigger, callers), found);
             }
+            for trigger in callers.asleep.get(&key).into_iter().flatten() {
+                self.by_sleeping(state, here, source, (trigger, callers), found);
+            }
             for event in here
                 .contents
                 .event_triggers
                 .iter()
                 .filter(|one| one.enabled && one.function == source.function.oid)
             {
-                self.by_event(state, here, source, (&event.name, &event.event), found);
+                self.by_event(state, here, source, event, found);
             }
         }
     }
 
     /// What comes out to `state` of a function that is run by something of it.
-    fn outcome(
+    pub(crate) fn outcome(
         &self,
         state: &State,
         here: &Place<'s>,
         source: &Source<'s>,
         takes_result: bool,
     ) -> Option<(Class, Option<String>)> {
+        let (class, why) = self.outcome_for_all(state, here, source, takes_result)?;
+        match self.not_meant(state, here, source.function) {
+            Some(whom) if class < Class::Latent => Some((Class::Latent, Some(only_for(&whom)))),
+            _ => Some((class, why)),
+        }
+    }
+
+    /// Who logged in for a state, where that is known.
+    pub(crate) fn session_of<'a>(&'a self, state: &'a State) -> Option<&'a str> {
+        let elsewhere = matches!(
+            state.kind,
+            Some(Kind::Dblink | Kind::UserMapping | Kind::ScheduledJob)
+        );
+        let login = match state.links.first() {
+            Some(first) => first.from.as_str(),
+            None => self.world.name(state.user),
+        };
+        Some(login).filter(|_| !elsewhere)
+    }
+
+    /// Whom a function's text goes on for, where that is not who began the session.
+    fn not_meant(&self, state: &State, here: &Place<'s>, function: &Function) -> Option<String> {
+        let names = &here.meanings.get(&function.oid)?.sessions;
+        let login = self.session_of(state);
+        let meant = names.is_empty() || login.is_none_or(|login| names.iter().any(|name| name == login));
+        (!meant).then(|| names.join(", "))
+    }
+
+    fn outcome_for_all(
+        &self,
+        state: &State,
+        here: &Place<'s>,
+        source: &Source<'s>,
+        takes_result: bool,
+    ) -> Option<(Class, Option<String>)> {
+        let to = source.yielded.to.as_deref();
+        if (source.yielded.grants || source.yielded.opens.is_some()) && !self.is_among(state, to) {
+            return None;
+        }
+        if let Some(opened) = &source.yielded.opens {
+            let why = "it opens the way to what may be read already".to_owned();
+            return (self.opens_for(state, here, opened)).then_some((Class::Grantable, Some(why)));
+        }
         if source.yielded.grants {
             return Some((
                 Class::Grantable,
@@ -83,7 +138,7 @@ impl<'s> Rights<'_, 's> {
         }
     }
 
-    fn push(
+    pub(crate) fn push(
         &self,
         state: &State,
         source: &Source<'s>,
@@ -122,10 +177,20 @@ impl<'s> Rights<'_, 's> {
             _ => Kind::DefinerFunction,
         };
         let outcome = self.outcome(state, here, source, true);
+        let called = Called {
+            source,
+            target: &target,
+            outcome: &outcome,
+        };
+        self.by_lost_execute(state, &called, found);
         for way in self.ways(state.place, state.user, &target, 'X') {
             let named = self.namer(state, function.schema).is_some();
             let usage = named || self.usage(state.place, state.user, function.schema);
+            let regains = self.owns_schema(state.place, state.user, function.schema);
             let (class, why) = match (&outcome, usage) {
+                (Some(_), false) if regains => {
+                    (Class::Grantable, Some(super::owning::CAN_GIVE_BACK.to_owned()))
+                }
                 (_, false) => (
                     Class::Blocked,
                     Some(format!(
@@ -134,6 +199,12 @@ impl<'s> Rights<'_, 's> {
                     )),
                 ),
                 (Some(outcome), true) => outcome.clone(),
+                (None, true) if let Some(column) = self.refused(here, function) => (
+                    Class::Latent,
+                    Some(format!(
+                        "nothing comes out of it but errors, and those show the value of {column} that cannot be cast"
+                    )),
+                ),
                 (None, true) => (
                     Class::Blocked,
                     Some("nothing of what it reads comes out to the caller".to_owned()),
@@ -159,8 +230,14 @@ impl<'s> Rights<'_, 's> {
         found: &mut Vec<Path>,
     ) {
         let (place, user) = (state.place, state.user);
-        if caller.kind == CallerKind::Index {
+        if matches!(
+            caller.kind,
+            CallerKind::Index | CallerKind::Key | CallerKind::Statistics
+        ) {
             self.by_maintenance(state, here, source, caller, found);
+        }
+        if caller.kind == CallerKind::Statistics {
+            return;
         }
         if caller.schema != 0 && !self.usage(place, user, caller.schema) {
             return;
@@ -173,6 +250,11 @@ impl<'s> Rights<'_, 's> {
                 self.ways(place, user, &self.function(place, aggregate), 'X')
             }
             (CallerKind::OperatorClass, _) => self.compared(state, source, &function, caller),
+            // Nothing is asked for but the right to write.
+            (CallerKind::Key, _) => vec![Way {
+                kind: Kind::CheckConstraint,
+                links: Vec::new(),
+            }],
             (CallerKind::Function, Some(outer))
                 if !self.may(place, user, &self.function(place, outer), 'X') =>
             {
@@ -181,16 +263,22 @@ impl<'s> Rights<'_, 's> {
             _ => self.ways(place, user, &function, 'X'),
         };
         let own = caller.kind == CallerKind::Default && caller.relation == 0;
-        if own && !self.makes_tables(place, user) {
+        // A range is measured, and a class that is not its type's own is used, by an index on a table of one's own.
+        let range = caller.kind == CallerKind::OperatorClass && caller.object != 0;
+        if (own || range) && !self.makes_tables(place, user) {
             return;
         }
         let rule = (caller.kind == CallerKind::Rule)
             .then(|| {
                 let mut rules = here.contents.rules.iter();
-                rules
-                    .find(|rule| rule.relation == caller.relation && rule.name == caller.name && rule.enabled)
+                rules.find(|rule| rule.relation == caller.relation && rule.name == caller.name)
             })
             .flatten();
+        // One that is switched off is switched on by its relation's owner.
+        let asleep = rule.is_some_and(|rule| !rule.enabled);
+        if asleep && !self.wakes(state, here, caller.relation) {
+            return;
+        }
         let (kind, takes_result) = match caller.kind {
             CallerKind::Operator => (Kind::Operator, true),
             CallerKind::OperatorClass => (Kind::Operator, false),
@@ -205,11 +293,18 @@ impl<'s> Rights<'_, 's> {
             CallerKind::Default if own => (Kind::Domain, true),
             CallerKind::Default => (Kind::ColumnDefault, true),
             CallerKind::Generated => (Kind::GeneratedColumn, true),
-            CallerKind::Check | CallerKind::Index | CallerKind::Policy => (Kind::CheckConstraint, false),
+            CallerKind::Check
+            | CallerKind::Index
+            | CallerKind::Key
+            | CallerKind::Statistics
+            | CallerKind::Policy => (Kind::CheckConstraint, false),
         };
-        let Some(outcome) = self.outcome(state, here, source, takes_result) else {
+        let Some(mut outcome) = self.outcome(state, here, source, takes_result) else {
             return;
         };
+        if asleep {
+            outcome.0 = outcome.0.max(Class::Grantable);
+        }
         let relation = here.relation(caller.relation);
         let needs = match caller.kind {
             CallerKind::Policy => "rawd",
@@ -244,50 +339,6 @@ impl<'s> Rights<'_, 's> {
             let by = format!("is called by {} {}", kind.as_str().replace('_', " "), caller.name);
             links.push(Link::new(&function.title, &function.title, &by, Hold::Fixed));
             self.push(state, source, kind, links, (outcome.clone(), None), found);
-        }
-    }
-
-    /// Who may maintain a table (from PostgreSQL 17) has its owner compute the expressions of its indexes.
-    fn by_maintenance(
-        &self,
-        state: &State,
-        here: &Place<'s>,
-        source: &Source<'s>,
-        caller: &Caller,
-        found: &mut Vec<Path>,
-    ) {
-        let (place, user) = (state.place, state.user);
-        let Some(relation) = here.relation(caller.relation) else {
-            return;
-        };
-        let outcome = self.outcome(state, here, source, false);
-        let Some(outcome) = outcome.filter(|_| self.usage(place, user, relation.schema)) else {
-            return;
-        };
-        let target = self.relation(place, relation);
-        let tree = self.tree(place, user);
-        let all = self
-            .world
-            .by_name
-            .get("pg_maintain")
-            .filter(|role| tree.has(**role));
-        let all = all.map(|role| Way {
-            kind: Kind::PredefinedRole,
-            links: self.chain(&tree, *role),
-        });
-        for way in self.ways(place, user, &target, 'm').into_iter().chain(all) {
-            let mut links = way.links;
-            let by = format!("REINDEX and ANALYZE compute index {} by", caller.name);
-            let title = here.function_title(source.function);
-            links.push(Link::new(&target.title, &title, &by, Hold::Fixed));
-            self.push(
-                state,
-                source,
-                Kind::CheckConstraint,
-                links,
-                (outcome.clone(), None),
-                found,
-            );
         }
     }
 
@@ -335,7 +386,7 @@ impl<'s> Rights<'_, 's> {
         })
     }
 
-    fn by_trigger(
+    pub(crate) fn by_trigger(
         &self,
         state: &State,
         here: &Place<'s>,
@@ -362,7 +413,9 @@ impl<'s> Rights<'_, 's> {
         for writer in writers {
             let outcome = match &let_out {
                 Some(outcome) => outcome.clone(),
-                None if writer.shows && self.selects(place, user, writer.relation) => changed_row(),
+                None if writer.shows && self.selects(place, user, writer.relation) => {
+                    changed_row(self.not_meant(state, here, source.function))
+                }
                 None => continue,
             };
             let Some(way) = self.write_way(place, user, writer.relation, writer.right) else {
@@ -392,7 +445,9 @@ impl<'s> Rights<'_, 's> {
         let meaning = here.meanings.get(&function.oid);
         let changes = meaning.is_some_and(|meaning| meaning.changes_new);
         let outcome = self.outcome(state, here, source, false);
-        let Some(outcome) = outcome.or_else(|| changes.then(changed_row)) else {
+        let Some(outcome) =
+            outcome.or_else(|| changes.then(|| changed_row(self.not_meant(state, here, function))))
+        else {
             return;
         };
         let target = self.function(place, function);
@@ -410,80 +465,19 @@ impl<'s> Rights<'_, 's> {
             );
         }
     }
+}
 
-    fn by_event(
-        &self,
-        state: &State,
-        here: &Place<'s>,
-        source: &Source<'s>,
-        (name, event): (&str, &str),
-        found: &mut Vec<Path>,
-    ) {
-        let (place, user) = (state.place, state.user);
-        let Some(database) = self.database(place) else {
-            return;
-        };
-        let Some(outcome) = self.outcome(state, here, source, false) else {
-            return;
-        };
-        let drop = Hold::Sql {
-            place: Some(place),
-            sql: format!("ALTER EVENT TRIGGER {} DISABLE;", super::links::name(name)),
-            breaks: Some(format!("what event trigger {name} is for")),
-        };
-        let title = here.function_title(source.function);
-        let fires = Link::new(
-            self.world.name(user),
-            &title,
-            &format!("event trigger {name} fires at {event}"),
-            drop,
-        );
-        let temporary = self.ways(place, user, &database, 'T').into_iter().next();
-        let links = if event == "login" {
-            // As who logs in, before any role is set.
-            if state.sets.is_some() {
-                return;
-            }
-            vec![fires]
-        } else if let Some(way) = temporary {
-            let mut links = vec![fires];
-            links.extend(way.links);
-            links
-        } else if self.creates_somewhere(place, user) || self.owns_something(place, user) {
-            vec![fires]
-        } else {
-            return;
-        };
-        self.push(state, source, Kind::EventTrigger, links, (outcome, None), found);
+/// What comes of a row that a trigger changes, where its text goes on for some alone.
+fn changed_row(not_meant: Option<String>) -> (Class, Option<String>) {
+    match not_meant {
+        Some(whom) => (Class::Latent, Some(only_for(&whom))),
+        None => {
+            let why = "it puts what it reads into the row that is written, which can be read";
+            (Class::Rows, Some(why.to_owned()))
+        }
     }
 }
 
-fn changed_row() -> (Class, Option<String>) {
-    let why = "it puts what it reads into the row that is written, which can be read";
-    (Class::Rows, Some(why.to_owned()))
-}
-
-/// A call with made-up arguments, for functions whose text we can read.
-pub(crate) fn call(target: &Target, function: &Function) -> Option<String> {
-    let source = function.source.as_deref()?;
-    // A call that returns nothing shows nothing by running.
-    if function.returns == "void"
-        || function.kind == "p"
-        || !["sql", "plpgsql"].contains(&function.language.as_str())
-        || source.contains("dblink")
-    {
-        return None;
-    }
-    let name = target
-        .object
-        .strip_prefix("FUNCTION ")?
-        .strip_suffix(&format!("({})", function.arguments))?
-        .to_owned();
-    let made_up = |kind: &String| match kind.as_str() {
-        "text" | "character varying" | "name" => format!("''::{kind}"),
-        "integer" | "bigint" | "smallint" | "numeric" => format!("1::{kind}"),
-        kind => format!("NULL::{kind}"),
-    };
-    let arguments: Vec<String> = function.takes.iter().flatten().map(made_up).collect();
-    Some(counting(&format!("SELECT {name}({})", arguments.join(", "))))
+fn only_for(whom: &str) -> String {
+    format!("its text goes on for {whom} alone, as far as it was understood")
 }

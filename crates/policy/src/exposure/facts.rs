@@ -2,11 +2,12 @@
 
 use super::kinds::Kind;
 use super::links::{Hold, Link};
-use super::points::{Path, counting};
+use super::points::Path;
 use super::report::Class;
-use super::rights::{Rights, word};
-use super::snapshot::Relation;
+use super::rights::Rights;
+use super::snapshot::{Relation, Role};
 use super::states::State;
+use super::trying::counting;
 
 /// Where what large objects hold stands.
 pub(super) const LARGE_OBJECTS: &str = "pg_largeobject";
@@ -75,7 +76,7 @@ const MONITORS: &[(&str, Class, &str)] = &[
     (
         "pg_maintain",
         Class::Blocked,
-        "vacuums, analyzes, refreshes and locks: none of these gives rows",
+        "vacuums, analyzes, refreshes and locks: none of these gives rows but by what is computed then",
     ),
     (
         "pg_signal_backend",
@@ -96,8 +97,8 @@ impl<'s> Rights<'_, 's> {
             return;
         }
         self.catalogs(state, target, found);
+        self.expressions(state, target, found);
         self.monitors(state, found);
-        self.writes(state, target, found);
         self.bypasses(state, target, found);
     }
 
@@ -114,7 +115,9 @@ impl<'s> Rights<'_, 's> {
             else {
                 continue;
             };
-            if !self.touches(place, user, relation) {
+            // Where no mapping has a password there is none to read.
+            let passwords = || here.contents.mappings.iter().any(|one| one.password || !one.seen);
+            if !self.touches(place, user, relation) || *catalog == "pg_user_mapping" && !passwords() {
                 continue;
             }
             let catalog_target = self.relation(place, relation);
@@ -155,6 +158,11 @@ impl<'s> Rights<'_, 's> {
                         Some("what large objects hold does not stand in any catalog: look at them"),
                     ),
                     (_, Class::Facts) => (Class::Facts, Kind::Statistics, None),
+                    ("pg_authid" | "pg_shadow", _) if !self.has_md5() => (
+                        Class::Latent,
+                        Kind::Statistics,
+                        Some("a password must be guessed from its verifier to log in as another"),
+                    ),
                     (_, class) => (
                         *class,
                         Kind::Statistics,
@@ -173,6 +181,42 @@ impl<'s> Rights<'_, 's> {
                 });
             }
         }
+    }
+
+    /// Statistics of expressions, which the server's view shows to everybody in a cluster of before that was mended.
+    fn expressions(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        let (place, user) = (state.place, state.user);
+        let Some(here) = self
+            .place(place)
+            .filter(|here| here.contents.expressions.contains(&target.oid))
+        else {
+            return;
+        };
+        let named = here.relations_named.get(EXPRESSIONS).into_iter().flatten();
+        let catalog = |one: &&&Relation| here.schema_name(one.schema) == "pg_catalog";
+        let Some(view) = named.copied().find(|one| catalog(&one)) else {
+            return;
+        };
+        let object = self.relation(place, view);
+        if !self.may(place, user, &object, 'r') {
+            return;
+        }
+        let hold = Hold::Sql {
+            place: Some(place),
+            sql: format!("REVOKE SELECT ON pg_catalog.{EXPRESSIONS} FROM PUBLIC;"),
+            breaks: Some("what reads statistics of expressions".to_owned()),
+        };
+        let by = "shows statistics of its expressions to everybody, as made before PostgreSQL mended it";
+        found.push(Path {
+            class: Class::Facts,
+            kind: Kind::Statistics,
+            links: vec![Link::new(EXPRESSIONS, &here.title(target), by, hold)],
+            columns: None,
+            why: None,
+            tries: None,
+            place,
+            sets: state.sets,
+        });
     }
 
     fn monitors(&self, state: &State, found: &mut Vec<Path>) {
@@ -209,51 +253,20 @@ impl<'s> Rights<'_, 's> {
         }
     }
 
-    /// Rights to write, for who may not read: whether a value is there shows in errors and in counts.
-    fn writes(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
-        let (place, user) = (state.place, state.user);
-        if !self.touches(place, user, target)
-            || !self.usage(place, user, target.schema)
-            || self.selects(place, user, target)
-        {
-            return;
-        }
-        let object = self.relation(place, target);
-        let rights = [
-            (
-                'a',
-                Kind::WriteOnly,
-                "a unique value that is there already is refused",
-            ),
-            ('w', Kind::WriteOnly, "UPDATE says how many rows there are"),
-            ('d', Kind::WriteOnly, "DELETE says how many rows there are"),
-            (
-                'x',
-                Kind::References,
-                "a foreign key of its own says whether a value is there",
-            ),
-        ];
-        for (right, kind, by) in rights {
-            let table = self.ways(place, user, &object, right);
-            let columns = self
-                .column_ways(place, user, target, right)
-                .into_iter()
-                .map(|(way, _)| way);
-            for way in table.into_iter().chain(columns) {
-                let mut links = way.links;
-                links.push(Link::new(&object.title, word(right), by, Hold::Fixed));
-                found.push(Path {
-                    class: Class::Facts,
-                    kind,
-                    links,
-                    columns: None,
-                    why: None,
-                    tries: None,
-                    place,
-                    sets: state.sets,
-                });
-            }
-        }
+    /// Whether some login's verifier is as good as its password: of MD5, where a line of `pg_hba.conf` asks it for that.
+    pub(crate) fn has_md5(&self) -> bool {
+        let hba = self.world.snapshot.hba.as_ref();
+        let asked = |user| {
+            hba.is_none_or(|lines| {
+                let mut lines = lines.iter().filter(|line| line.method == "md5");
+                lines.any(|line| self.names_user(line, user).is_some())
+            })
+        };
+        let is_md5 = |role: &Role| {
+            role.login && !role.expired && role.password.as_deref().is_none_or(|kind| kind == "md5")
+        };
+        let mut roles = self.world.roles();
+        roles.any(|(at, role)| is_md5(role) && asked(at))
     }
 
     /// BYPASSRLS without a right to read: it leads nowhere.
@@ -279,6 +292,9 @@ impl<'s> Rights<'_, 's> {
         });
     }
 }
+
+/// The server's view of statistics of expressions.
+const EXPRESSIONS: &str = "pg_stats_ext_exprs";
 
 /// Columns of catalogs that hold values.
 const VALUES: &[&str] = &[

@@ -4,9 +4,13 @@ use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::nodes::{Add, Node, Reverse, counted, resolve};
 use super::rights::Rights;
-use super::snapshot::Relation;
-use super::source::{Dynamic, Named};
+use super::snapshot::{Function, Job, Relation};
+use super::source::{Dynamic, Meaning, Named};
 use super::world::Place;
+
+/// Calls of a trigger's function are followed so deep, and so many functions.
+const CALLS: usize = 3;
+const WRITERS: usize = 64;
 
 impl<'s> Rights<'_, 's> {
     /// Copies in other databases, found by their values.
@@ -70,8 +74,9 @@ impl<'s> Rights<'_, 's> {
                 || trigger.transition
                 || meaning.dynamic != Dynamic::No
                 || meaning.reads.iter().any(reads);
-            for written in &meaning.writes {
-                for copy in resolve(here, written.schema.as_deref(), &written.name, path.as_deref()) {
+            {
+                let args = trigger.args.as_deref().unwrap_or_default();
+                for copy in self.written_by(here, function, (meaning, path.as_deref()), args) {
                     let by = format!(
                         "is written to by trigger {} ({}) on",
                         trigger.name,
@@ -118,6 +123,82 @@ impl<'s> Rights<'_, 's> {
                     next.why =
                         Some("the same values stand in its statistics: see whether it is a copy".to_owned());
                 });
+            }
+        }
+    }
+
+    /// What a trigger's function writes, itself, by what it calls, or where its arguments say.
+    fn written_by(
+        &self,
+        here: &Place<'s>,
+        function: &'s Function,
+        (meaning, path): (&Meaning, Option<&[String]>),
+        args: &[String],
+    ) -> Vec<&'s Relation> {
+        let mut found = Vec::new();
+        let mut take = |meaning: &Meaning, path: Option<&[String]>| {
+            for written in &meaning.writes {
+                found.extend(resolve(here, written.schema.as_deref(), &written.name, path));
+            }
+        };
+        take(meaning, path);
+        let mut seen = vec![function.oid];
+        let mut next = vec![function];
+        for _ in 0..CALLS {
+            let mut called = Vec::new();
+            for one in next {
+                let meaning = here.meanings.get(&one.oid);
+                let path = self.looks_in(one, meaning);
+                let names = meaning.into_iter().flat_map(|meaning| &meaning.calls);
+                called.extend(names.flat_map(|named| self.functions_named(here, named, path.as_deref())));
+            }
+            called.retain(|one| !seen.contains(&one.oid) && seen.len() < WRITERS);
+            seen.extend(called.iter().map(|one| one.oid));
+            for one in &called {
+                if let Some(meaning) = here.meanings.get(&one.oid) {
+                    take(meaning, self.looks_in(one, Some(meaning)).as_deref());
+                }
+            }
+            next = called;
+        }
+        if meaning.dynamic != Dynamic::No {
+            let named = args.iter().filter_map(|arg| super::source::relation(arg));
+            found.extend(named.flat_map(|named| resolve(here, named.schema.as_deref(), &named.name, path)));
+        }
+        found
+    }
+
+    /// Relations into which scheduled jobs write what they read of this one.
+    pub(crate) fn by_jobs(&self, node: &Node, here: &Place<'s>, relation: &Relation, add: Add<'_>) {
+        let jobs = self.world.places.iter().flat_map(|place| &place.contents.jobs);
+        let own = |job: &&Job| {
+            job.database
+                .as_ref()
+                .is_none_or(|name| *name == here.database.name)
+        };
+        for job in jobs
+            .filter(own)
+            .filter(|job| job.command.contains(&relation.name))
+        {
+            let meaning = super::source::meaning(&job.command);
+            let reads = meaning.reads.iter().any(|named| {
+                let schema = named.schema.as_deref();
+                named.name == relation.name
+                    && schema.is_none_or(|one| one == here.schema_name(relation.schema))
+            });
+            for written in meaning.writes.iter().filter(|_| reads) {
+                for copy in resolve(here, written.schema.as_deref(), &written.name, None) {
+                    if copy.oid == node.relation {
+                        continue;
+                    }
+                    let by = format!("is written to by {} job {} from", job.scheduler, job.id);
+                    add(copy.oid, Kind::ScheduledJob, &by, &|next| {
+                        next.needs.clear();
+                        next.views.clear();
+                        next.executes.clear();
+                        next.columns = None;
+                    });
+                }
             }
         }
     }

@@ -3,12 +3,13 @@
 use super::foreign::option;
 use super::kinds::Kind;
 use super::links::{Hold, Link};
-use super::points::{Path, counting};
+use super::points::Path;
 use super::report::Class;
 use super::rights::Rights;
 use super::snapshot::{ForeignTable, Oid, Relation};
 use super::source::{commanded, meaning};
 use super::states::State;
+use super::trying::counting;
 use super::world::Place;
 
 /// Tables with the same columns are shown up to so many.

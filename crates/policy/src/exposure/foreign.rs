@@ -4,7 +4,7 @@ use super::acl::Object;
 use super::kinds::Kind;
 use super::links::{Hold, Link, name};
 use super::login::Door;
-use super::rights::Rights;
+use super::rights::{Rights, Way};
 use super::snapshot::{ForeignServer, Mapping, Oid};
 use super::world::RoleAt;
 
@@ -34,17 +34,32 @@ pub(crate) fn leads_to(rights: &Rights<'_, '_>, place: usize, server: Oid) -> Op
     postgres(server).then_some(())?;
     let option = |name: &str| option(server.options.as_deref(), name);
     let ours = &rights.world.snapshot.server;
-    if option("port").unwrap_or_else(|| "5432".to_owned()) != ours.port
-        && !(option("port").is_none() && ours.port.is_empty())
+    // Several may be named: one after the other is tried.
+    let port = option("port").unwrap_or_else(|| "5432".to_owned());
+    let unnamed = option("port").is_none() && ours.port.is_empty();
+    let ours_is_named = port.split(',').any(|one| one.trim() == ours.port);
+    if !unnamed && !ours_is_named {
+        return None;
+    }
+    if let Some(hosts) = option("host").or_else(|| option("hostaddr"))
+        && !hosts
+            .split(',')
+            .any(|host| is_this_host(host.trim(), ours.sockets.as_deref()))
     {
         return None;
     }
-    if let Some(host) = option("host").or_else(|| option("hostaddr"))
-        && !is_this_host(&host, ours.sockets.as_deref())
-    {
-        return None;
-    }
-    Some(option("dbname").unwrap_or_default()).filter(|name| !name.is_empty())
+    let named = option("dbname").filter(|name| !name.is_empty());
+    named.or_else(|| {
+        // A database that is named as who connects.
+        let mappings = here
+            .contents
+            .mappings
+            .iter()
+            .filter(|one| one.server == server.oid);
+        let mut users = mappings.filter_map(|one| one.user.clone());
+        let databases = &rights.world.snapshot.databases;
+        users.find(|user| databases.iter().any(|one| one.name == *user))
+    })
 }
 
 fn postgres(server: &ForeignServer) -> bool {
@@ -212,8 +227,12 @@ impl Rights<'_, '_> {
                 format!("FOREIGN SERVER {}", name(&server.name)),
                 format!("foreign server {}", server.name),
             );
-            let Some(way) = self.ways(place, user, &target, 'U').into_iter().next() else {
-                continue;
+            let used = self.ways(place, user, &target, 'U').into_iter().next();
+            let owned = || self.owned_table(place, user, server.oid);
+            let (way, owned) = match (used, owned()) {
+                (Some(way), owned) => (way, owned.is_some()),
+                (None, Some(way)) => (way, true),
+                (None, None) => continue,
             };
             // dblink asks non-superusers for a password, whatever the mapping says.
             let password = self
@@ -221,12 +240,12 @@ impl Rights<'_, '_> {
                 .is_some_and(|mapping| mapping.password || !mapping.seen);
             let dblink = (password || self.world.superuser(user))
                 && here.contents.functions.iter().any(|function| {
-                    function.name == "dblink"
-                        && function.extension.as_deref() == Some("dblink")
+                    super::extensions::runs_remotely(function)
                         && self.may(place, user, &self.function(place, function), 'X')
                         && self.usage(place, user, function.schema)
                 });
-            let creates = server.wrapper.starts_with("postgres_fdw") && self.creates_somewhere(place, user);
+            let creates =
+                server.wrapper.starts_with("postgres_fdw") && (owned || self.creates_somewhere(place, user));
             if !dblink && !creates && !self.shown_password(place, server, user) {
                 continue;
             }
@@ -239,6 +258,28 @@ impl Rights<'_, '_> {
             ));
         }
         found
+    }
+
+    /// A foreign table of a server that `user` owns: its owner has it lead to another relation, and asks for no right on the server.
+    fn owned_table(&self, place: usize, user: RoleAt, server: Oid) -> Option<Way> {
+        let here = self.place(place)?;
+        let tree = self.tree(place, user);
+        let tables = here
+            .contents
+            .foreign_tables
+            .iter()
+            .filter(|one| one.server == server);
+        let mut relations = tables.filter_map(|one| here.relation(one.relation));
+        let (relation, owner) = relations.find_map(|relation| {
+            let owner = self.world.at(relation.owner).filter(|owner| tree.has(*owner))?;
+            Some((relation, owner)).filter(|_| self.usage(place, user, relation.schema))
+        })?;
+        let mut links = self.chain(&tree, owner);
+        links.push(self.owner_link(place, owner, &self.relation(place, relation)));
+        Some(Way {
+            kind: Kind::Owner,
+            links,
+        })
     }
 
     /// Whether `pg_user_mappings` shows `user` the password of the mapping that it uses: its own, or PUBLIC's to the server's owner.

@@ -3,6 +3,7 @@
 use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::nodes::{Node, Nodes, resolve};
+use super::openings::Opened;
 use super::rights::Rights;
 use super::row_security::RowSecurity;
 use super::snapshot::{Function, Relation};
@@ -19,6 +20,10 @@ pub(crate) struct Yield {
     pub(crate) why: Option<String>,
     /// It opens the relation for others, instead of reading it.
     pub(crate) grants: bool,
+    /// It opens it for those who have a part of the right.
+    pub(crate) opens: Option<Opened>,
+    /// For whom it grants; none for whoever it is asked to.
+    pub(crate) to: Option<Vec<String>>,
 }
 
 /// How what a function reads gets out.
@@ -90,13 +95,11 @@ impl<'s> Rights<'_, 's> {
         let meaning = here.meanings.get(&function.oid)?;
         let path = self.looks_in(function, Some(meaning));
         let path = path.as_deref();
-        let granted = meaning.grants.iter().find_map(|named| {
-            let nodes = self.named(nodes, (place, here), named, path, runner, false);
-            nodes.into_iter().next()
-        });
+        let granted = self.granted(nodes, (place, here), meaning, path, runner);
         if let Some(node) = granted {
             let mut found = self.read(here, &title, node, None, runner, Some("it grants rights on"));
             found.grants = true;
+            found.to = (!meaning.to_any).then(|| meaning.to.clone());
             return Some(found);
         }
         let read = meaning.reads.iter().find_map(|named| {
@@ -127,6 +130,19 @@ impl<'s> Rights<'_, 's> {
         if let Some(found) = called {
             return Some(counted(found, function, Some(meaning)));
         }
+        if let Some((node, opened)) = self.opened(nodes, (place, here), meaning, path, runner) {
+            let mut found = self.read(here, &title, node, None, runner, Some(opened.by()));
+            found.to = (opened.is_grant() && !meaning.to_any).then(|| meaning.to.clone());
+            found.opens = Some(opened);
+            return Some(found);
+        }
+        if let Some((node, why)) = self.answers(nodes, (place, here), function, (meaning, path), runner) {
+            let by = format!("writes, as {},", self.world.name(runner));
+            let mut found = self.read(here, &title, node, None, runner, Some(&by));
+            found.facts = true;
+            found.why = Some(why.to_owned());
+            return Some(found);
+        }
         if meaning.dynamic != Dynamic::No {
             let mut all = nodes
                 .list
@@ -141,6 +157,41 @@ impl<'s> Rights<'_, 's> {
             return Some(counted(found, function, Some(meaning)));
         }
         None
+    }
+
+    /// A node on which a text grants rights, or whose owner it changes, where who runs it may.
+    fn granted<'n>(
+        &self,
+        nodes: &'n Nodes,
+        (place, here): (usize, &Place<'s>),
+        meaning: &Meaning,
+        path: Option<&[String]>,
+        runner: RoleAt,
+    ) -> Option<&'n Node> {
+        let may = |node: &&Node| {
+            let relation = here.relation(node.relation);
+            relation.is_some_and(|relation| self.may_grant(place, runner, relation))
+        };
+        let mut named = meaning.grants.iter();
+        let found = named.find_map(|named| {
+            let nodes = self.named(nodes, (place, here), named, path, runner, false);
+            nodes.into_iter().find(may)
+        });
+        let all = || {
+            let of_schema = |node: &&Node| {
+                let relation = here.relation(node.relation);
+                let schema = relation.map(|relation| here.schema_name(relation.schema));
+                meaning.grants_any
+                    || schema.is_some_and(|schema| meaning.schemas.iter().any(|one| one == schema))
+            };
+            let own = nodes.list.iter().filter(|node| node.place == place);
+            own.filter(of_schema).find(may)
+        };
+        found.or_else(|| {
+            (meaning.grants_any || !meaning.schemas.is_empty())
+                .then(all)
+                .flatten()
+        })
     }
 
     fn called(
@@ -193,11 +244,13 @@ impl<'s> Rights<'_, 's> {
             facts: node.facts,
             why: node.why.clone(),
             grants: false,
+            opens: None,
+            to: None,
         }
     }
 
     /// Nodes that a name in a text means, where who runs the text may read them.
-    fn named<'n>(
+    pub(crate) fn named<'n>(
         &self,
         nodes: &'n Nodes,
         (place, here): (usize, &Place<'s>),
@@ -371,6 +424,23 @@ impl<'s> Rights<'_, 's> {
         found
     }
 
+    /// A column of a relation that a text reads which it casts: what cannot be cast is shown by the error.
+    pub(crate) fn refused(&self, here: &Place<'s>, function: &Function) -> Option<String> {
+        let meaning = here.meanings.get(&function.oid)?;
+        let path = self.looks_in(function, Some(meaning));
+        let mut read = meaning
+            .reads
+            .iter()
+            .flat_map(|named| resolve(here, named.schema.as_deref(), &named.name, path.as_deref()));
+        read.find_map(|relation| {
+            let columns = relation.columns.iter().flatten();
+            columns
+                .into_iter()
+                .find(|column| meaning.casts.contains(column))
+                .cloned()
+        })
+    }
+
     /// How a function lets out what it reads.
     pub(crate) fn out(&self, here: &Place<'_>, function: &Function) -> Out {
         let meaning = here.meanings.get(&function.oid);
@@ -379,6 +449,8 @@ impl<'s> Rights<'_, 's> {
             || function.kind == "p" && !function.arguments.to_uppercase().contains("OUT ");
         if tells {
             Out::Result
+        } else if nothing && meaning.is_some_and(|meaning| meaning.answers) {
+            Out::Fact
         } else if nothing {
             Out::Tables
         } else if function.returns == "boolean" {

@@ -107,6 +107,11 @@ fn watched(search: &Search<'_, '_>) -> Vec<bool> {
     for parameter in &snapshot.parameters {
         take(&mut all, &world.entries(&parameter.acl, Object::Parameter, 10));
     }
+    let settings = snapshot
+        .settings
+        .iter()
+        .filter(|one| !one.setting.starts_with("search_path="));
+    all.extend(settings.filter_map(|one| world.at(one.role)));
     all.extend(snapshot.prepared.iter().filter_map(|one| world.at(one.owner)));
     let looked = rights.looked();
     for (place, here) in world.places.iter().enumerate() {
@@ -154,6 +159,25 @@ fn watched(search: &Search<'_, '_>) -> Vec<bool> {
         {
             all.extend(rights.function_holders(place, function));
         }
+        all.extend(rights.code_holders(place, &lent));
+        for touched in lent.touched.values().flatten() {
+            use super::touched::Touched;
+            match touched {
+                Touched::Calls(called) => all.extend(rights.function_holders(place, called)),
+                // What it reads is asked for its owner, and who creates in its schema.
+                Touched::Reads(relation) => {
+                    all.extend(world.at(relation.owner));
+                    all.extend(rights.creators(place, relation.schema));
+                }
+                Touched::Writes(relation) => {
+                    all.extend(rights.relation_holders(place, relation));
+                    all.extend(rights.schema_holders(place, relation.schema));
+                }
+            }
+        }
+        let tables = contents.foreign_tables.iter();
+        let owners = tables.filter_map(|table| world.at(here.relation(table.relation)?.owner));
+        all.extend(owners);
         for shown in rights.shown(&search.reverse, place).iter() {
             for node in &shown.nodes {
                 let held = search.node_holders(node);

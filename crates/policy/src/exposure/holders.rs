@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::borrowed::Lending;
 use super::groups::Held;
 use super::nodes::Node;
 use super::paths::{Search, Target};
@@ -14,7 +15,7 @@ fn roles<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> impl Iterator<Item
     entries.into_iter().filter_map(|entry| entry.holder.role())
 }
 
-impl Rights<'_, '_> {
+impl<'s> Rights<'_, 's> {
     /// Holders of rights on a relation and its columns, its owner, and whom its policies name, in their conditions too.
     pub(crate) fn relation_holders(&self, place: usize, relation: &Relation) -> Vec<RoleAt> {
         let mut all: Vec<RoleAt> = roles(self.relation_entries(place, relation).iter()).collect();
@@ -47,7 +48,18 @@ impl Rights<'_, '_> {
     pub(crate) fn schema_holders(&self, place: usize, schema: Oid) -> Vec<RoleAt> {
         let schema = self.place(place).and_then(|here| here.schemas.get(&schema));
         schema.map_or_else(Vec::new, |schema| {
-            roles(self.schema_entries(place, schema).iter()).collect()
+            let entries = self.schema_entries(place, schema);
+            roles(entries.iter()).chain(self.world.at(schema.owner)).collect()
+        })
+    }
+
+    /// Who may create in a schema, and its owner.
+    pub(crate) fn creators(&self, place: usize, schema: Oid) -> Vec<RoleAt> {
+        let schema = self.place(place).and_then(|here| here.schemas.get(&schema));
+        schema.map_or_else(Vec::new, |schema| {
+            let entries = self.schema_entries(place, schema);
+            let create = entries.iter().filter(|entry| entry.rights.has('C'));
+            roles(create).chain(self.world.at(schema.owner)).collect()
         })
     }
 
@@ -55,6 +67,33 @@ impl Rights<'_, '_> {
     pub(crate) fn function_holders(&self, place: usize, function: &Function) -> Vec<RoleAt> {
         let mut all = self.schema_holders(place, function.schema);
         all.extend(roles(self.function_entries(place, function).iter()));
+        all.extend(self.world.at(function.owner));
+        all
+    }
+
+    /// Holders on what others run: functions that maintaining, event triggers and jobs call; and whom definer functions grant roles to.
+    pub(crate) fn code_holders(&self, place: usize, lent: &Lending<'s>) -> Vec<RoleAt> {
+        let Some(here) = self.place(place) else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for (relation, function) in &lent.computed {
+            all.extend(self.function_holders(place, function));
+            all.extend(self.relation_holders(place, relation));
+            all.extend(self.schema_holders(place, relation.schema));
+        }
+        let events = here.contents.event_triggers.iter();
+        let called = events.filter_map(|event| here.function(event.function));
+        let jobs = self.called_by_jobs(place).into_iter();
+        for function in called.chain(jobs.map(|(_, function, _)| function)) {
+            all.extend(self.function_holders(place, function));
+        }
+        let meanings = lent
+            .functions
+            .iter()
+            .filter_map(|function| here.meanings.get(&function.oid));
+        let to = meanings.flat_map(|meaning| &meaning.to);
+        all.extend(to.filter_map(|name| self.world.by_name.get(name.as_str()).copied()));
         all
     }
 
@@ -63,7 +102,7 @@ impl Rights<'_, '_> {
         let mut looked: HashSet<String> = HashSet::from(["public".to_owned()]);
         for setting in &self.world.snapshot.settings {
             if let Some(path) = setting.setting.strip_prefix("search_path=") {
-                looked.extend(path.split(',').map(|one| one.trim().trim_matches('"').to_owned()));
+                looked.extend(super::views::schemas(path));
             }
         }
         looked
@@ -192,13 +231,22 @@ impl<'s> Search<'_, 's> {
                 }
             }
             let triggers = self.callers.triggers.get(&key).into_iter().flatten();
+            let triggers = triggers.chain(self.callers.asleep.get(&key).into_iter().flatten());
             relations.extend(triggers.map(|trigger| trigger.relation));
             let written: Vec<Oid> = relations.clone();
             for relation in written {
                 let before = self.callers.writing.before(source.place, relation);
                 relations.extend(before.iter().map(|one| one.oid));
             }
+            let to = source.yielded.to.iter().flatten();
+            let to = to.filter_map(|name| rights.world.by_name.get(name.as_str()).copied());
+            all.extend(source.place, to);
+            let opened = source.yielded.opens.as_ref();
+            relations.extend(opened.and_then(|opened| opened.through()));
             let meaning = here.meanings.get(&source.function.oid);
+            let asked = meaning.into_iter().flat_map(|meaning| &meaning.sessions);
+            let asked = asked.filter_map(|name| rights.world.by_name.get(name.as_str()).copied());
+            all.extend(source.place, asked);
             let path = rights.looks_in(source.function, meaning);
             let written = meaning.into_iter().flat_map(|meaning| &meaning.writes);
             let sinks = written.flat_map(|named| {
@@ -208,6 +256,10 @@ impl<'s> Search<'_, 's> {
             for relation in relations.chain(sinks) {
                 take(source.place, relation, &mut all);
             }
+        }
+        all.extend(target.place, rights.domain_holders(target.place, target.relation));
+        for oracle in &target.oracles {
+            take(target.place, oracle.relation, &mut all);
         }
         if let Some(here) = rights.place(target.place) {
             for relation in here.index.alike(target.relation).iter().take(super::files::ALIKE) {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::snapshot::{Caller, CallerKind, Contents, ForeignTable, Function, Oid, Policy, Relation, Rule};
-use super::source::{Dynamic, Meaning};
+use super::snapshot::{
+    Caller, CallerKind, Cascade, Contents, DomainUse, ForeignTable, Function, Oid, Policy, Relation, Rule,
+};
+use super::source::{Dynamic, Meaning, Opens};
 use super::world::Place;
 
 /// Functions that read large objects.
@@ -24,6 +26,8 @@ pub(crate) struct Index<'s> {
     /// Functions whose text or parsed body names a relation, by its name.
     readers: HashMap<String, Vec<FunctionAt>>,
     /// Functions that call a function, by the one that is called.
+    /// Partitions, and what they are partitions of.
+    divided: HashMap<Oid, Oid>,
     callers: HashMap<FunctionAt, Vec<FunctionAt>>,
     /// Relations of unknown contents, by their columns' names.
     unknown: HashMap<&'s [String], Vec<&'s Relation>>,
@@ -40,6 +44,10 @@ pub(crate) struct Index<'s> {
     of_operators: HashSet<Oid>,
     /// Functions that run text, or call one that does: any relation may be read by them.
     dynamic: BTreeSet<FunctionAt>,
+    /// Domains of a relation's columns.
+    domains: HashMap<Oid, Vec<&'s DomainUse>>,
+    /// Foreign keys, by either end.
+    keys: HashMap<Oid, Vec<&'s Cascade>>,
     /// Who owns a relation.
     pub(crate) owners: HashSet<Oid>,
     /// Aggregates, by their support functions, and the other way round.
@@ -77,8 +85,20 @@ impl<'s> Index<'s> {
             owners: contents.relations.iter().map(|relation| relation.owner).collect(),
             ..Self::default()
         };
+        for (child, parent) in &contents.inherits {
+            if relations.get(parent).is_some_and(|one| one.kind == "p") {
+                new.divided.insert(*child, *parent);
+            }
+        }
         for policy in &contents.policies {
             new.policies.entry(policy.relation).or_default().push(policy);
+        }
+        for one in &contents.domains {
+            new.domains.entry(one.relation).or_default().push(one);
+        }
+        for key in contents.cascades.iter().filter(|key| key.relation != key.refers) {
+            new.keys.entry(key.relation).or_default().push(key);
+            new.keys.entry(key.refers).or_default().push(key);
         }
         for caller in contents.callers.iter().filter(|one| one.relation != 0) {
             new.with_rows.entry(caller.relation).or_default().push(caller);
@@ -132,7 +152,7 @@ impl<'s> Index<'s> {
         for (at, function) in contents.functions.iter().enumerate() {
             by_oid.insert(function.oid, at);
             by_name.entry(&function.name).or_default().push(at);
-            if super::server::may_reach(function) {
+            if super::extensions::may_reach(function, meanings.get(&function.oid)) {
                 new.reaching.push(function);
             }
         }
@@ -148,10 +168,21 @@ impl<'s> Index<'s> {
                 let oids = function.calls.iter().flatten();
                 oids.filter_map(|oid| by_oid.get(oid).copied()).collect()
             } else if let Some(meaning) = meaning {
-                for named in meaning.reads.iter().chain(&meaning.grants) {
+                let named = meaning.reads.iter().chain(&meaning.grants);
+                // What only writes tells by what it is handed, or by how many rows it has changed.
+                let handed = function.takes.as_ref().is_some_and(|takes| !takes.is_empty());
+                let inserts = meaning.inserts.iter().filter(|_| handed);
+                let changes = meaning.changes.iter().filter(|_| meaning.counts_changes);
+                let named = named.chain(inserts).chain(changes);
+                for named in named.chain(meaning.opens.iter().filter_map(Opens::relation)) {
                     new.readers.entry(named.name.clone()).or_default().push(at);
                 }
-                if meaning.dynamic != Dynamic::No && new.dynamic.insert(at) {
+                let usage = meaning.opens.iter().any(|one| matches!(one, Opens::Usage(_)));
+                let any = meaning.dynamic != Dynamic::No
+                    || meaning.grants_any
+                    || usage
+                    || !meaning.schemas.is_empty();
+                if any && new.dynamic.insert(at) {
                     queue.push(at);
                 }
                 let operators = meaning.operators.iter().flat_map(|one| new.operators(one));
@@ -191,6 +222,21 @@ impl<'s> Index<'s> {
             }
         }
         new
+    }
+
+    /// The domains of a relation's columns.
+    pub(crate) fn domains(&self, relation: Oid) -> &[&'s DomainUse] {
+        self.domains.get(&relation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The foreign keys from and to a relation.
+    pub(crate) fn keys(&self, relation: Oid) -> &[&'s Cascade] {
+        self.keys.get(&relation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What a relation is a partition of.
+    pub(crate) fn divided(&self, relation: Oid) -> Option<Oid> {
+        self.divided.get(&relation).copied()
     }
 
     /// The policies of a relation, in the order of the contents.

@@ -134,7 +134,7 @@ impl<'s> Rights<'_, 's> {
             let by = "is read without USAGE on its schema, with the rights of who calls, by";
             links.push(Link::new(&target.title, &title, by, Hold::Fixed));
             links.extend(node.links.iter().cloned());
-            let call = super::calls::call(&self.function(place, function), function);
+            let call = super::trying::call(&self.function(place, function), function);
             found.push(Path {
                 class: if node.facts { Class::Facts } else { Class::Rows },
                 kind: Kind::InvokerFunction,

@@ -118,6 +118,8 @@ kinds! {
     Statistics = "statistics", "view-pg-stats.html";
     /// Writing without reading.
     WriteOnly = "write_only", "ddl-priv.html";
+    /// A foreign key from or to the table.
+    ForeignKey = "foreign_key", "ddl-constraints.html";
     /// REFERENCES.
     References = "references", "ddl-priv.html";
     /// `pg_monitor` and others: other sessions' statements.

@@ -12,6 +12,9 @@ use super::world::Holder;
 /// The first number that is not the server's own (`FirstNormalObjectId`).
 const FIRST_OWN: u32 = 16_384;
 
+/// So many levels of partitions are followed.
+const LEVELS: usize = 8;
+
 impl<'s> Rights<'_, 's> {
     /// All of these, for a state and a target in its database.
     pub(crate) fn latent(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
@@ -21,6 +24,7 @@ impl<'s> Rights<'_, 's> {
         self.default_privileges(state, target, found);
         self.schemas(state, target, found);
         self.triggers(state, target, found);
+        self.events(state, target, found);
         self.prepared(state, found);
         self.told(state, target, found);
     }
@@ -43,8 +47,14 @@ impl<'s> Rights<'_, 's> {
             return;
         };
         let given = |schema: u32| schema == 0 || schema == target.schema;
+        // Large objects (from 18) stand in no schema.
+        let kind = |object: &str| match object {
+            "r" => Some("TABLES"),
+            "L" if target.blobs => Some("LARGE OBJECTS"),
+            _ => None,
+        };
         let mut all = here.contents.defaults.iter();
-        if !all.any(|one| one.object == "r" && given(one.schema)) {
+        if !all.any(|one| kind(&one.object).is_some() && given(one.schema)) {
             return;
         }
         let tree = self.tree(state.place, state.user);
@@ -53,9 +63,9 @@ impl<'s> Rights<'_, 's> {
             return;
         }
         for defaults in &here.contents.defaults {
-            if defaults.object != "r" || defaults.schema != 0 && defaults.schema != target.schema {
+            let Some(kind) = kind(&defaults.object).filter(|_| given(defaults.schema)) else {
                 continue;
-            }
+            };
             let owner = self.world.at(defaults.role);
             for entry in defaults
                 .acl
@@ -79,7 +89,7 @@ impl<'s> Rights<'_, 's> {
                     oid => format!(" IN SCHEMA {}", name(here.schema_name(oid))),
                 };
                 let sql = format!(
-                    "ALTER DEFAULT PRIVILEGES FOR ROLE {}{schema} REVOKE SELECT ON TABLES FROM {holder};",
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {}{schema} REVOKE SELECT ON {kind} FROM {holder};",
                     name(of)
                 );
                 let hold = Hold::Sql {
@@ -103,7 +113,7 @@ impl<'s> Rights<'_, 's> {
                     state,
                     Kind::DefaultPrivileges,
                     links,
-                    "the table made anew by that role would be open",
+                    "what that role makes anew, the table or its large objects, would be open",
                 ));
             }
         }
@@ -146,30 +156,62 @@ impl<'s> Rights<'_, 's> {
         }
     }
 
+    /// TRIGGER on the relation, or on what it is a partition of: a trigger there is put on each partition.
     fn triggers(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
         let (place, user) = (state.place, state.user);
-        if !self.touches(place, user, target)
-            || !self.usage(place, user, target.schema)
-            || self.selects(place, user, target)
-            || target.kind == "v"
-        {
+        let Some(here) = self.place(place) else { return };
+        if target.kind == "v" || self.selects(place, user, target) && self.usage(place, user, target.schema) {
             return;
         }
-        let object = self.relation(place, target);
-        for way in self.ways(place, user, &object, 't') {
-            let mut links = way.links;
-            links.push(Link::new(
-                &object.title,
-                word('t'),
-                "a trigger of its own is shown every row that others write",
-                Hold::Fixed,
-            ));
-            found.push(self.latent_path(
-                state,
-                Kind::TriggerPrivilege,
-                links,
-                "opens with the next write of somebody else's",
-            ));
+        let mut one = Some(target);
+        for _ in 0..LEVELS {
+            let Some(relation) = one else { break };
+            one = here
+                .index
+                .divided(relation.oid)
+                .and_then(|oid| here.relation(oid));
+            if !self.touches(place, user, relation)
+                || !self.usage(place, user, relation.schema)
+                || self.selects(place, user, relation)
+            {
+                continue;
+            }
+            let object = self.relation(place, relation);
+            for way in self.ways(place, user, &object, 't') {
+                let mut links = way.links;
+                let to = if relation.oid == target.oid {
+                    word('t').to_owned()
+                } else {
+                    here.title(target)
+                };
+                let by = "a trigger of its own is shown every row that others write";
+                links.push(Link::new(&object.title, &to, by, Hold::Fixed));
+                let why = "opens with the next write of somebody else's";
+                found.push(self.latent_path(state, Kind::TriggerPrivilege, links, why));
+            }
+        }
+    }
+
+    /// Event triggers whose function the role owns: it runs as whoever runs the statement, a superuser too.
+    fn events(&self, state: &State, target: &Relation, found: &mut Vec<Path>) {
+        let (place, user) = (state.place, state.user);
+        let Some(here) = self.place(place) else { return };
+        for event in here.contents.event_triggers.iter().filter(|event| event.enabled) {
+            let function = here.function(event.function).filter(|function| !function.definer);
+            let Some(function) = function.filter(|function| self.replaces(place, user, function)) else {
+                continue;
+            };
+            let tree = self.tree(place, user);
+            let Some(owner) = self.world.at(function.owner).filter(|owner| tree.has(*owner)) else {
+                continue;
+            };
+            let object = self.function(place, function);
+            let mut links = self.chain(&tree, owner);
+            links.push(self.owner_link(place, owner, &object));
+            let by = format!("is run by event trigger {} as who may read", event.name);
+            links.push(Link::new(&object.title, &here.title(target), &by, Hold::Fixed));
+            let why = "its own function is run by others: it may put into it what it likes";
+            found.push(self.latent_path(state, Kind::EventTrigger, links, why));
         }
     }
 

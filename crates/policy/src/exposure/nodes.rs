@@ -175,12 +175,21 @@ pub(crate) fn resolve<'s>(
         .get(name)
         .map(Vec::as_slice)
         .unwrap_or_default();
+    let of = |relation: &Relation| place.schema_name(relation.schema);
+    // What stands in an earlier schema of the path hides what stands in a later one; temporary relations are nobody's here.
+    let first = path.filter(|_| schema.is_none()).and_then(|path| {
+        let mut named = path.iter().filter(|one| *one != "pg_temp");
+        named.find(|one| {
+            all.iter()
+                .any(|relation| of(relation) == one.as_str() && !relation.temporary)
+        })
+    });
     all.iter()
         .filter(|relation| {
-            let of = place.schema_name(relation.schema);
+            let of = of(relation);
             match (schema, path) {
                 (Some(schema), _) => schema == of,
-                (None, Some(path)) => path.iter().any(|one| one == of) || of == "pg_catalog",
+                (None, Some(_)) => first.is_some_and(|one| one == of) || of == "pg_catalog",
                 (None, None) => true,
             }
         })
@@ -325,6 +334,7 @@ impl<'s> Rights<'_, 's> {
                 add(relation.toast, Kind::Toast, "stores long values of", &|_| ());
             }
             self.copies(reverse, node, here, &mut add);
+            self.by_jobs(node, here, relation, &mut add);
         }
         found.extend(self.foreign_nodes(reverse, node, here, relation));
         found.extend(self.connecting(&reverse.connecting, node, here, relation));
@@ -386,7 +396,7 @@ impl<'s> Rights<'_, 's> {
         !relation.unfilled
             && self.selects(node.place, user, relation)
             && self.row_security_for(node.place, user, relation, current) != RowSecurity::Nothing
-            && self.empty_view(node, current).is_none()
+            && self.empty_view(node, current, None).is_none()
             && (relation.kind != "f" || self.remote(node.place, relation.oid, user).is_ok())
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::kinds::{Kind, documentation};
 use super::links::Link;
 use super::nodes::{Nodes, Reverse};
+use super::oracles::Oracle;
 use super::own_code::Code;
 use super::points::{Callers, Path, Source};
 use super::question::Question;
@@ -26,6 +27,7 @@ pub(crate) struct Target<'s> {
     pub(crate) nodes: Nodes,
     pub(crate) sources: Vec<Source<'s>>,
     pub(crate) code: Vec<Code<'s>>,
+    pub(crate) oracles: Vec<Oracle<'s>>,
 }
 
 /// What a search for paths needs, made once for a world.
@@ -35,6 +37,12 @@ pub(crate) struct Search<'w, 's> {
     pub(crate) reverse: Reverse<'s>,
     pub(crate) callers: Callers<'s>,
     pub(crate) question: &'w Question,
+}
+
+/// Whether a column is generated, and made of another.
+fn made_of(relation: &Relation, generated: &str, column: &String) -> bool {
+    let mut all = relation.generated.iter().flatten();
+    all.any(|(name, of)| name == generated && of.contains(column))
 }
 
 /// The class of a path that is walked in a state: none where it need not be told.
@@ -59,6 +67,7 @@ impl<'s> Search<'_, 's> {
             nodes,
             sources,
             code,
+            oracles: self.rights.oracles(&self.callers, place, relation),
         }
     }
 
@@ -71,17 +80,21 @@ impl<'s> Search<'_, 's> {
             nodes,
             sources,
             code,
+            oracles,
         } = target;
         let mut found = Vec::new();
         rights.by_nodes(state, nodes, &mut found);
         rights.by_rules(state, &self.reverse, nodes, &mut found);
         rights.by_invoked(state, nodes, &mut found);
+        rights.by_refresh(state, nodes, &mut found);
         rights.by_functions(state, sources, &self.callers, &mut found);
         if state.class == Class::Rows {
             rights.by_files(state, *place, relation, &mut found);
             rights.past_the_table(state, (*place, relation), nodes, &mut found);
             if state.place == *place {
                 rights.facts(state, relation, &mut found);
+                rights.by_oracles(state, relation, oracles, &mut found);
+                rights.by_domains(state, relation, &mut found);
                 rights.by_catalog_views(state, &self.reverse, relation, &mut found);
                 rights.latent(state, relation, &mut found);
                 rights.by_alike(state, relation, &mut found);
@@ -204,7 +217,9 @@ impl<'s> Search<'_, 's> {
                 .as_ref()
                 .and_then(|named| named.column.as_ref());
             if let (Some(column), Some(columns)) = (wanted, &finding.columns)
-                && !columns.contains(column)
+                && !columns
+                    .iter()
+                    .any(|one| one == column || made_of(target, one, column))
             {
                 continue;
             }

@@ -11,6 +11,7 @@ use super::rights::{Rights, Target};
 use super::row_security::RowSecurity;
 use super::snapshot::{Caller, Function, Oid, Relation, Trigger};
 use super::states::State;
+use super::trying::counting;
 use super::world::{Place, RoleAt};
 use super::writing::Writing;
 
@@ -42,6 +43,8 @@ pub(crate) struct Source<'s> {
 pub(crate) struct Callers<'s> {
     pub(crate) callers: HashMap<(usize, Oid), Vec<&'s Caller>>,
     pub(crate) triggers: HashMap<(usize, Oid), Vec<&'s Trigger>>,
+    /// Triggers that do not fire as things stand.
+    pub(crate) asleep: HashMap<(usize, Oid), Vec<&'s Trigger>>,
     pub(crate) writing: Writing<'s>,
 }
 
@@ -55,11 +58,12 @@ impl<'s> Callers<'s> {
             for caller in &place.contents.callers {
                 new.callers.entry((at, caller.function)).or_default().push(caller);
             }
-            for trigger in place.contents.triggers.iter().filter(|trigger| trigger.enabled) {
-                new.triggers
-                    .entry((at, trigger.function))
-                    .or_default()
-                    .push(trigger);
+            for trigger in &place.contents.triggers {
+                let all = match trigger.enabled {
+                    true => &mut new.triggers,
+                    false => &mut new.asleep,
+                };
+                all.entry((at, trigger.function)).or_default().push(trigger);
             }
         }
         new
@@ -139,9 +143,21 @@ impl<'s> Rights<'_, 's> {
             };
             let mut links = way.links;
             links.extend(node.links.iter().cloned());
+            let regains = barred.is_some()
+                && !self.usage(place, user, relation.schema)
+                && self.owns_schema(place, user, relation.schema)
+                && self.barred_within(state, here, node, relation).is_none();
+            let fills = relation.unfilled
+                && self.usage(place, user, relation.schema)
+                && self.maintains(place, user, relation)
+                && self.barred_filled(state, here, node, relation).is_none();
             let (class, why) = match &barred {
+                Some(_) if fills => (Class::Grantable, Some("it may fill it: REFRESH".to_owned())),
+                Some(_) if regains => (Class::Grantable, Some(super::owning::CAN_GIVE_BACK.to_owned())),
                 Some(why) => (Class::Blocked, Some(why.clone())),
-                None if node.facts => (Class::Facts, node.why.clone()),
+                None if node.facts || columns.as_deref().is_some_and(of_system) => {
+                    (Class::Facts, node.why.clone())
+                }
                 None => (Class::Rows, node.why.clone()),
             };
             let security = self.row_security(place, user, relation);
@@ -177,7 +193,9 @@ impl<'s> Rights<'_, 's> {
                 why,
                 tries: namer
                     .is_none()
-                    .then(|| (counting(&sql), !self.asks_settings(place, relation))),
+                    .then_some(())
+                    .filter(|()| !regains && !fills)
+                    .map(|()| (counting(&sql), !self.asks_settings(place, relation))),
                 place,
                 sets: state.sets,
             });
@@ -219,7 +237,7 @@ impl<'s> Rights<'_, 's> {
         if let Some((links, kind)) = owned.take() {
             let mut links = links;
             links.extend(node.links.iter().cloned());
-            let why = Some("the owner has taken its own right and can give it back to itself".to_owned());
+            let why = Some(super::owning::CAN_GIVE_BACK.to_owned());
             found.push(Path {
                 class: Class::Grantable,
                 kind,
@@ -295,9 +313,32 @@ impl<'s> Rights<'_, 's> {
                 here.schema_name(relation.schema)
             ));
         }
+        self.barred_within(state, here, node, relation)
+    }
+
+    /// Why a right on a node leads nowhere, USAGE on its schema aside.
+    fn barred_within(
+        &self,
+        state: &State,
+        here: &Place<'s>,
+        node: &Node,
+        relation: &Relation,
+    ) -> Option<String> {
         if relation.unfilled {
             return Some(format!("{} has not been filled", here.title(relation)));
         }
+        self.barred_filled(state, here, node, relation)
+    }
+
+    /// The same of one that has been filled.
+    fn barred_filled(
+        &self,
+        state: &State,
+        here: &Place<'s>,
+        node: &Node,
+        relation: &Relation,
+    ) -> Option<String> {
+        let (place, user) = (state.place, state.user);
         if self.row_security(place, user, relation) == RowSecurity::Nothing {
             return Some(format!(
                 "row security is on and no policy of {} lets {} read",
@@ -315,7 +356,7 @@ impl<'s> Rights<'_, 's> {
     /// Why what is behind a node gives nothing to who asks, the right on its relation aside.
     pub(crate) fn barred_behind(&self, state: &State, here: &Place<'s>, node: &Node) -> Option<String> {
         let (place, user) = (state.place, state.user);
-        if let Some(view) = self.empty_view(node, Some(user)) {
+        if let Some(view) = self.empty_view(node, Some(user), self.session_of(state)) {
             return Some(format!(
                 "the query of view {view} gives {} no row, whatever rows there are",
                 self.world.name(user)
@@ -350,7 +391,8 @@ impl<'s> Rights<'_, 's> {
     }
 }
 
-/// A statement that says whether a query gives a row, without giving it.
-pub(crate) fn counting(query: &str) -> String {
-    format!("SELECT count(*) FROM (SELECT * FROM ({query}) q LIMIT 1) q")
+/// Whether columns are the server's own alone: they say how many rows there are, and when they were written.
+fn of_system(columns: &[String]) -> bool {
+    let own = ["ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"];
+    columns.iter().all(|column| own.contains(&column.as_str()))
 }

@@ -13,7 +13,7 @@ select json_build_object(
   'superuser', (select rolsuper from pg_roles where rolname = current_user),
   'port', current_setting('port'),
   'sockets', case when pg_has_role('pg_read_all_settings', 'usage') then current_setting('unix_socket_directories') end,
-  'listen', current_setting('listen_addresses'),
+  'listen', current_setting('listen_addresses'), 'ssl', current_setting('ssl')::bool,
   'wal_level', current_setting('wal_level'),
   'max_slots', current_setting('max_replication_slots')::int,
   'max_senders', current_setting('max_wal_senders')::int,
@@ -95,7 +95,8 @@ select coalesce(json_agg(json_build_object('name', slot_name, 'database', databa
 pub const SETTINGS: &str = "
 select coalesce(json_agg(json_build_object('role', s.setrole::int8, 'database', s.setdatabase::int8, 'setting', c)
   order by 1), '[]') from pg_db_role_setting s cross join lateral unnest(s.setconfig) c
-where c like 'search_path=%' or c like 'session_preload%' or c like 'local_preload%' or c like 'role=%'";
+where c like 'search_path=%' or c like 'session_preload%' or c like 'local_preload%' or c like 'role=%'
+  or c in ('session_replication_role=replica', 'lo_compat_privileges=on')";
 
 /// Fills a database's `schemas`.
 pub const SCHEMAS: &str = "
@@ -110,20 +111,32 @@ with c as materialized (
   where c.relkind in ('r','p','v','m','f') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
     or c.relkind in ('r','v','m','t') and c.relacl is not null and n.nspname = 'pg_toast'
     or n.nspname = 'pg_catalog' and c.relname in ('pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_shadow',
-       'pg_largeobject', 'pg_user_mapping', 'pg_user_mappings', 'pg_subscription', 'pg_stats', 'pg_stats_ext', 'pg_stat_activity')),
+       'pg_largeobject', 'pg_user_mapping', 'pg_user_mappings', 'pg_subscription', 'pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs',
+       'pg_stat_activity')),
 a as (
-  select a.attrelid, array_agg(a.attname::text order by a.attnum) as names,
+  select a.attrelid, array_agg(a.attname::text order by a.attnum) filter (where a.attnum > 0) as names,
     json_agg(json_build_array(a.attname, a.attacl::text[])) filter (where a.attacl is not null) as acls,
-    bool_or(a.atttypid = 'oid'::regtype or t.typname = 'lo') as blobs
+    bool_or(a.attnum > 0 and (a.atttypid = 'oid'::regtype or t.typname = 'lo')) as blobs
   from pg_attribute a join pg_type t on t.oid = a.atttypid
-  where a.attnum > 0 and not a.attisdropped and a.attrelid in (select oid from c) group by a.attrelid)
+  where (a.attnum > 0 or a.attacl is not null) and not a.attisdropped and a.attrelid in (select oid from c) group by a.attrelid),
+-- Generated columns and what they are made of: noted of the column up to PostgreSQL 14, of its expression since.
+g as (
+  select a.attrelid, json_agg(json_build_array(a.attname, coalesce((select array_agg(b.attname::text) from pg_attribute b
+    where b.attrelid = a.attrelid and b.attnum <> a.attnum and b.attnum in (select d.refobjsubid from pg_depend d
+      where d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid
+        and (d.classid = 'pg_class'::regclass and d.objid = a.attrelid and d.objsubid = a.attnum
+          or d.classid = 'pg_attrdef'::regclass
+            and d.objid in (select t.oid from pg_attrdef t where t.adrelid = a.attrelid and t.adnum = a.attnum)))), '{}'))) as made
+  from pg_attribute a where a.attgenerated <> '' and not a.attisdropped and a.attrelid in (select oid from c) group by a.attrelid)
 select json_build_object('oid', c.oid::int8, 'schema', c.relnamespace::int8, 'name', c.relname,
   'kind', c.relkind, 'owner', c.relowner::int8, 'acl', c.relacl::text[], 'column_acls', a.acls,
   'row_security', c.relrowsecurity, 'force', c.relforcerowsecurity, 'options', c.reloptions, 'columns', a.names,
   'blobs', coalesce(a.blobs, false), 'toast', c.reltoastrelid::int8, 'statistics', $STATISTICS,
   'temporary', c.relpersistence = 't',
-  'unknown', c.relkind in ('r','m') and c.reltuples <= 0 and pg_relation_size(c.oid) > 0, 'unfilled', not c.relispopulated)
-from c left join a on a.attrelid = c.oid";
+  'unique', u.indrelid is not null,
+  'unknown', c.relkind in ('r','m') and c.reltuples < 9 and pg_relation_size(c.oid) > 0, 'unfilled', not c.relispopulated, 'generated', g.made)
+from c left join a on a.attrelid = c.oid left join g on g.attrelid = c.oid
+left join (select distinct indrelid from pg_index where indisunique or indisexclusion) u on u.indrelid = c.oid";
 
 /// The query for a database's `relations`; a reader of `pg_statistic` knows of which relations there are statistics.
 #[must_use]
@@ -159,7 +172,12 @@ pinned as (
   select w.oid as objid, c.oid as refobjid, null::text[] as columns
   from w join (select oid from (values (2619), (3429), (1260), (1418), (2613), (6100)) v(oid)
     union all select oid from pg_class where relname = 'pg_shadow' and relnamespace = 'pg_catalog'::regnamespace) c(oid)
-    on strpos(w.ev_action::text, ':relid ' || c.oid || ' ') > 0),
+    on strpos(w.ev_action::text, ':relid ' || c.oid || ' ') > 0
+  -- What a copy was made of by such a view is what its owner was shown.
+  union all select w.oid, c.oid, null::text[]
+  from w join pg_class m on m.oid = w.ev_class and m.relkind = 'm' join pg_class c
+    on c.relname in ('pg_stats', 'pg_stats_ext', 'pg_stat_activity') and c.relnamespace = 'pg_catalog'::regnamespace
+    and strpos(w.ev_action::text, ':relid ' || c.oid || ' ') > 0),
 r as (
   select objid, json_agg(json_build_object('relation', refobjid::int8, 'columns', columns)) as reads
   from (select d.objid, d.refobjid,
@@ -215,11 +233,12 @@ select json_build_object('oid', p.oid::int8, 'schema', p.pronamespace::int8, 'na
   'arguments', pg_get_function_identity_arguments(p.oid),
   'takes', (select array_agg(format_type(t, null) order by o) from unnest(p.proargtypes::oid[]) with ordinality u(t, o)),
   'kind', p.prokind, 'owner', p.proowner::int8, 'acl', p.proacl::text[], 'definer', p.prosecdef, 'language', p.lanname,
-  'trusted', p.lanpltrusted or p.lanname in ('internal', 'c'), 'config', p.proconfig,
+  'trusted', p.lanpltrusted and p.lanname !~ '^(plpython[23]?u|pltclu|plsh|plr|pljavau)$' or p.lanname in ('internal', 'c'), 'config', p.proconfig,
   'returns', format_type(p.prorettype, null),
   'source', case when p.lanname = 'c' and not p.prosecdef or p.lanname = 'internal' and p.nspname = 'pg_catalog' then null
      else left($BODY, 200000) end,
-  'parsed', $PARSED, 'reads', r.reads, 'calls', f.calls, 'extension', e.extension)
+  'parsed', $PARSED, 'reads', r.reads, 'calls', f.calls, 'extension', e.extension,
+  'symbol', case when p.lanname = 'c' then p.probin || ':' || p.prosrc end)
 from p left join r on r.objid = p.oid left join f on f.objid = p.oid left join e on e.objid = p.oid
 order by p.oid";
 
@@ -244,7 +263,8 @@ pub fn functions(version: u32) -> String {
 /// Fills a database's `triggers`, a row for each.
 pub const TRIGGERS: &str = "
 select json_build_object('relation', tgrelid::int8, 'name', tgname, 'function', tgfoid::int8,
-  'bits', tgtype, 'transition', tgoldtable is not null or tgnewtable is not null, 'enabled', tgenabled in ('O', 'A')) from pg_trigger where not tgisinternal
+  'bits', tgtype, 'transition', tgoldtable is not null or tgnewtable is not null, 'enabled', tgenabled in ('O', 'A'),
+  'replica', tgenabled = 'R', 'args', case when tgnargs > 0 then string_to_array(encode(tgargs, 'escape'), '\\000') end) from pg_trigger where not tgisinternal
 order by oid";
 
 /// Fills a database's `event_triggers`.
@@ -277,6 +297,11 @@ found(kind, relation, schema, object, name, fn) as (
       coalesce(y.typname, k.conname)::text, c.fn
     from deep c join pg_constraint k on c.classid = 'pg_constraint'::regclass and k.oid = c.objid
     left join pg_type y on y.oid = k.contypid
+  -- Columns of a domain are checked without USAGE on its schema.
+  union all select 'check', a.attrelid, 0, 0, k.conname::text, c.fn
+    from deep c join pg_constraint k on c.classid = 'pg_constraint'::regclass and k.oid = c.objid and k.contypid <> 0
+    join pg_attribute a on a.atttypid = k.contypid and a.attnum > 0 and not a.attisdropped
+    join pg_class r on r.oid = a.attrelid and r.relkind in ('r', 'p', 'f')
   -- A domain's default: for a table of one's own, and for columns of others'.
   union all select 'default', 0, y.typnamespace, 0, y.typname::text, c.fn
     from deep c join pg_type y on c.classid = 'pg_type'::regclass and y.oid = c.objid and y.typtype = 'd'
@@ -301,9 +326,31 @@ found(kind, relation, schema, object, name, fn) as (
     from deep c join pg_trigger t on c.classid = 'pg_trigger'::regclass and t.oid = c.objid and t.tgfoid <> c.fn and not t.tgisinternal
   union all select 'check', t.partrelid, 0, 0, 'partition key', c.fn
     from deep c join pg_partitioned_table t on c.classid = 'pg_class'::regclass and t.partrelid = c.objid
-  union all select 'operator_class', 0, y.typnamespace, 0, f.opfname::text, m.amproc
+  -- A class that is not its type's own is used by who names it, for an index on a table of its own.
+  union all select 'operator_class', 0, case when k.opcdefault then y.typnamespace else coalesce(k.opcnamespace, f.opfnamespace) end,
+      case when k.opcdefault then 0 else m.oid end, f.opfname::text, m.amproc
     from pg_amproc m join own on own.oid = m.amproc join pg_opfamily f on f.oid = m.amprocfamily
     join pg_type y on y.oid = m.amproclefttype
+    left join pg_opclass k on k.opcfamily = m.amprocfamily and k.opcintype = m.amproclefttype
+  -- Whoever writes a table has its indexes, exclusion constraints and partition keys compare values.
+  union all select 'key', i.indrelid, 0, 0, x.relname::text, m.amproc
+    from pg_amproc m join own on own.oid = m.amproc join pg_opclass k on k.opcfamily = m.amprocfamily
+    join pg_index i on k.oid = any(i.indclass) join pg_class x on x.oid = i.indexrelid
+  union all select 'key', x.conrelid, 0, 0, x.conname::text, own.oid
+    from pg_constraint x join pg_operator o on x.contype = 'x' and o.oid = any(x.conexclop) join own on own.oid = o.oprcode
+  union all select 'key', t.partrelid, 0, 0, 'partition key', m.amproc
+    from pg_amproc m join own on own.oid = m.amproc join pg_opclass k on k.opcfamily = m.amprocfamily
+    join pg_partitioned_table t on k.oid = any(t.partclass)
+  union all select 'statistics', t.stxrelid, 0, 0, t.stxname::text, c.fn
+    from deep c join pg_statistic_ext t on c.classid = 'pg_statistic_ext'::regclass and t.oid = c.objid
+  -- Arrays are compared by `=` of their elements' btree class, and ranges are measured, without EXECUTE.
+  union all select 'operator_class', 0, y.typnamespace, 0, o.oprname::text, o.oprcode
+    from pg_amop m join pg_operator o on o.oid = m.amopopr join own on own.oid = o.oprcode
+    join pg_type y on y.oid = m.amoplefttype
+    join pg_opclass k on k.opcfamily = m.amopfamily and k.opcintype = y.oid and k.opcdefault
+    where m.amopmethod = 403 and m.amopstrategy = 3
+  union all select 'operator_class', 0, y.typnamespace, y.oid, y.typname::text, r.rngsubdiff
+    from pg_range r join own on own.oid = r.rngsubdiff join pg_type y on y.oid = r.rngtypid
   union all select 'policy', p.polrelid, 0, 0, p.polname::text, c.fn
     from deep c join pg_policy p on c.classid = 'pg_policy'::regclass and p.oid = c.objid)
 select coalesce(json_agg(distinct jsonb_build_object('kind', kind, 'relation', relation::int8, 'schema', schema::int8, 'object',
@@ -313,7 +360,7 @@ select coalesce(json_agg(distinct jsonb_build_object('kind', kind, 'relation', r
 pub const CASCADES: &str = "
 select coalesce(json_agg(json_build_object('relation', conrelid::int8, 'refers', confrelid::int8, 'on_delete', confdeltype,
   'on_update', confupdtype) order by oid), '[]') from pg_constraint
-where contype = 'f' and (confdeltype in ('c', 'n', 'd') or confupdtype in ('c', 'n', 'd'))";
+where contype = 'f'";
 
 /// Fills a database's `servers`. Passwords in options are left out.
 pub const SERVERS: &str = "
@@ -382,7 +429,31 @@ select coalesce(json_agg(json_build_object('role', defaclrole::int8, 'schema', d
 /// Fills a database's `languages`.
 pub const LANGUAGES: &str = "
 select coalesce(json_agg(json_build_object('name', lanname, 'trusted', lanpltrusted, 'owner', lanowner::int8,
-  'acl', lanacl::text[]) order by oid), '[]') from pg_language where lanispl or lanname = 'sql'";
+  'acl', lanacl::text[], 'reaches', lanpltrusted and (lanname in ('c', 'internal') or coalesce(p.proname in
+    ('plpython3_call_handler', 'plpython2_call_handler', 'plpython_call_handler', 'pltclu_call_handler', 'plsh_handler',
+     'plr_call_handler', 'javau_call_handler'), false))) order by l.oid), '[]')
+from pg_language l left join pg_proc p on p.oid = l.lanplcallfoid where lanispl or lanname = 'sql' or lanpltrusted";
+
+/// The first version with statistics of expressions.
+pub const EXPRESSIONS_SINCE: u32 = 140_000;
+
+/// Fills a database's `expressions`, from PostgreSQL 14: relations with statistics of expressions, where the server's view of those
+/// is as it was before 17.0, 16.3, 15.7 and 14.12, which a cluster keeps that was made before: it shows them to everybody.
+pub const EXPRESSIONS: &str = "
+select coalesce(json_agg(distinct s.stxrelid::int8), '[]') from pg_statistic_ext s
+where s.stxexprs is not null and pg_get_viewdef('pg_catalog.pg_stats_ext_exprs'::regclass) !~ 'pg_has_role'";
+
+/// Fills a database's `domains`: of a domain over a domain, whose check is made of the same values, both.
+pub const DOMAINS: &str = "
+with recursive base as (
+  select oid, oid as domain, typbasetype from pg_type where typtype = 'd'
+  union select b.oid, t.oid, t.typbasetype from base b join pg_type t on t.oid = b.typbasetype and t.typtype = 'd')
+select coalesce(json_agg(json_build_object('relation', a.attrelid::int8, 'column', a.attname, 'schema', d.typnamespace::int8,
+  'name', d.typname, 'owner', d.typowner::int8) order by a.attrelid, a.attnum, d.oid), '[]')
+from pg_attribute a join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'm', 'p')
+join base b on b.oid = a.atttypid join pg_type d on d.oid = b.domain
+join pg_namespace n on n.oid = c.relnamespace
+where a.attnum > 0 and not a.attisdropped and n.nspname not in ('pg_catalog', 'information_schema')";
 
 /// Which schedulers' tables are here, and whether they may be read: name, boolean.
 pub const SCHEDULERS: &str = "

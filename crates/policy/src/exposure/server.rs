@@ -22,102 +22,15 @@ const FILES: &[&str] = &[
     "pg_file_read",
 ];
 
-/// What the server's own functions for files are named within it: a function of any name may be made of one.
-const SYMBOLS: &[&str] = &["pg_read_file", "pg_read_binary_file", "be_lo_import"];
+/// One that writes them.
+const WRITES: &str = "lo_export";
 
-/// Functions of extensions: extension, function, class, what they do.
-const EXTENSIONS: &[(&str, &str, Class, &str)] = &[
-    (
-        "adminpack",
-        "pg_file_write",
-        Class::Grantable,
-        "writes files of the server, its configuration among them",
-    ),
-    (
-        "adminpack",
-        "pg_file_rename",
-        Class::Grantable,
-        "renames files of the server",
-    ),
-    (
-        "pg_walinspect",
-        "pg_get_wal_block_info",
-        Class::Rows,
-        "shows the data of pages in the write-ahead log",
-    ),
-    (
-        "pg_walinspect",
-        "pg_get_wal_fpi_info",
-        Class::Rows,
-        "shows page images in the write-ahead log",
-    ),
-    (
-        "pg_walinspect",
-        "pg_get_wal_records_info",
-        Class::Facts,
-        "shows what was written when, by relation",
-    ),
-    (
-        "pg_walinspect",
-        "pg_get_wal_record_info",
-        Class::Facts,
-        "shows what was written when, by relation",
-    ),
-    (
-        "pgstattuple",
-        "pgstattuple",
-        Class::Facts,
-        "counts rows and dead rows",
-    ),
-    (
-        "pgrowlocks",
-        "pgrowlocks",
-        Class::Facts,
-        "shows which rows are locked",
-    ),
-    (
-        "pg_visibility",
-        "pg_visibility",
-        Class::Facts,
-        "shows which pages have changed",
-    ),
-    (
-        "pg_stat_statements",
-        "pg_stat_statements",
-        Class::Facts,
-        "shows statements of one's own, and of all with pg_read_all_stats",
-    ),
-    ("pg_dirtyread", "pg_dirtyread", Class::Rows, "reads dead rows"),
-    (
-        "dblink",
-        "dblink_connect_u",
-        Class::Grantable,
-        "connects without a password, as whom pg_hba.conf trusts the server's account to be",
-    ),
-    (
-        "pageinspect",
-        "get_raw_page",
-        Class::Blocked,
-        "asks for a superuser in its code",
-    ),
-    (
-        "pageinspect",
-        "heap_page_items",
-        Class::Blocked,
-        "asks for a superuser in its code",
-    ),
-    (
-        "amcheck",
-        "bt_index_check",
-        Class::Blocked,
-        "says whether an index is whole, and nothing of its rows",
-    ),
-    (
-        "pg_surgery",
-        "heap_force_freeze",
-        Class::Blocked,
-        "changes rows, and gives none",
-    ),
+/// What the server's own functions for files are named within it: a function of any name may be made of one.
+const SYMBOLS: &[&str] = &[
+    "pg_read_file",
+    "pg_read_binary_file",
+    "be_lo_import",
+    "be_lo_export",
 ];
 
 /// Words in the text of an untrusted function that reach programs, files or sockets.
@@ -135,17 +48,6 @@ const REACHES: &[&str] = &[
     "socket",
     "#!/",
 ];
-
-/// Whether a function is in an untrusted language, or one of those of extensions that reach past the table.
-pub(crate) fn may_reach(function: &Function) -> bool {
-    let extension = function.extension.as_deref();
-    !function.trusted
-        || extension.is_some_and(|of| {
-            EXTENSIONS
-                .iter()
-                .any(|(known, name, ..)| *known == of && *name == function.name)
-        })
-}
 
 impl<'s> Rights<'_, 's> {
     /// All of these, for a state and a target.
@@ -169,6 +71,7 @@ impl<'s> Rights<'_, 's> {
         };
         for function in &here.index.reaching {
             self.extension(state, here, function, found);
+            self.wrapped(state, here, function, home, found);
             self.untrusted(state, here, function, found);
         }
     }
@@ -258,14 +161,24 @@ impl<'s> Rights<'_, 's> {
                 continue;
             }
             let target = self.function(place, function);
-            for way in self.ways(place, user, &target, 'X') {
-                let mut links = way.links;
-                links.push(Link::new(
-                    &target.title,
+            let symbol = function.source.as_deref().unwrap_or_default();
+            let writes =
+                function.name == WRITES || function.language == "internal" && symbol.contains(WRITES);
+            let (class, to, by) = match writes {
+                true => (
+                    Class::Grantable,
+                    "the server's files",
+                    "writes any file of the server, its configuration among them",
+                ),
+                false => (
+                    Class::Rows,
                     "the table's files",
                     "reads any file of the data directory",
-                    Hold::Fixed,
-                ));
+                ),
+            };
+            for way in self.ways(place, user, &target, 'X') {
+                let mut links = way.links;
+                links.push(Link::new(&target.title, to, by, Hold::Fixed));
                 let tries =
                     (function.name == "pg_read_binary_file" && function.arguments == "text").then(|| {
                         (
@@ -276,7 +189,7 @@ impl<'s> Rights<'_, 's> {
                     });
                 found.push(Path {
                     tries,
-                    ..self.simple(state, Class::Rows, Kind::ServerFiles, links, None)
+                    ..self.simple(state, class, Kind::ServerFiles, links, None)
                 });
             }
         }
@@ -322,7 +235,7 @@ impl<'s> Rights<'_, 's> {
     fn gives_files(&self, place: usize, here: &Place<'s>, function: &Function) -> bool {
         let own = here.schema_name(function.schema) == "pg_catalog";
         match function.language.as_str() {
-            "internal" | "c" if own => FILES.contains(&function.name.as_str()),
+            "internal" | "c" if own => FILES.contains(&function.name.as_str()) || function.name == WRITES,
             "internal" => function
                 .source
                 .as_deref()
@@ -351,47 +264,6 @@ impl<'s> Rights<'_, 's> {
                 meaning.calls.iter().any(|named| names(named) && may(&named.name))
             }
             _ => false,
-        }
-    }
-
-    fn extension(&self, state: &State, here: &Place<'s>, function: &Function, found: &mut Vec<Path>) {
-        let Some(extension) = function.extension.as_deref() else {
-            return;
-        };
-        let Some((_, _, class, does)) = EXTENSIONS
-            .iter()
-            .find(|(of, name, ..)| *of == extension && *name == function.name)
-        else {
-            return;
-        };
-        let (place, user) = (state.place, state.user);
-        if !self.executes(place, user, function) {
-            return;
-        }
-        let target = self.function(place, function);
-        let usage = self.usage(place, user, function.schema);
-        for way in self.ways(place, user, &target, 'X') {
-            // What PUBLIC has of pg_stat_statements shows one's own statements only.
-            if *class == Class::Facts && way.kind == Kind::PublicGrant {
-                continue;
-            }
-            let mut links = way.links;
-            links.push(Link::new(&target.title, "the server", does, Hold::Fixed));
-            let (class, why) = match usage {
-                true if *class == Class::Blocked => (Class::Blocked, Some((*does).to_owned())),
-                true => (*class, None),
-                false => (
-                    Class::Blocked,
-                    Some(format!(
-                        "no USAGE on schema {}",
-                        here.schema_name(function.schema)
-                    )),
-                ),
-            };
-            found.push(Path {
-                why,
-                ..self.simple(state, class, Kind::Extension, links, None)
-            });
         }
     }
 

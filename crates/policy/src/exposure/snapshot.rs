@@ -67,6 +67,9 @@ pub struct Server {
     pub sockets: Option<String>,
     /// `listen_addresses`, where visible.
     pub listen: Option<String>,
+    /// `ssl`: whether it takes connections by TLS.
+    #[serde(default)]
+    pub ssl: Option<bool>,
     /// `wal_level`.
     pub wal_level: String,
     /// `max_replication_slots`.

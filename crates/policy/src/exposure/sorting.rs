@@ -19,7 +19,7 @@ struct Framing<'s> {
     /// Where default privileges depend on it.
     schema: Option<Oid>,
     kind: &'s str,
-    flags: [bool; 6],
+    flags: [bool; 8],
     /// Policies: command, whether permissive, and what the condition says whoever asks, or itself where that matters.
     policies: Vec<(&'s str, bool, String)>,
     published: Vec<bool>,
@@ -47,8 +47,15 @@ pub(super) struct Numbered {
     pub(super) framed: Framed,
 }
 
-/// A target's nodes, and the functions of others' that are run with its rows.
-pub(super) type Sort = (Vec<NodeSort>, Vec<Oid>);
+/// A target's nodes, the functions of others' that are run with its rows, what tells of it when it is written, and its columns'
+/// domains.
+pub(super) type Sort = (Vec<NodeSort>, Vec<Oid>, Vec<OracleSort>, Vec<DomainSort>);
+
+/// The sort of a relation whose writing tells of the target, with which right, and what it is found as.
+type OracleSort = (u32, char, Kind);
+
+/// A domain's schema and owner.
+type DomainSort = (Oid, Oid);
 
 /// One of a sort's nodes: its relation's sort, whether facts alone, its kind, and what it asks for.
 type NodeSort = (u32, bool, Option<Kind>, Vec<SortNeed>, Vec<Oid>, Vec<String>);
@@ -89,6 +96,7 @@ impl<'s> Sorting<'s> {
     /// What makes a target one of a sort; none where it must be looked at for itself.
     pub(super) fn sort(&mut self, search: &Search<'_, 's>, target: &Target<'s>) -> Option<Sorted> {
         let rights = search.rights;
+        let home = rights.place(target.place)?;
         let mut sort = Vec::with_capacity(target.nodes.list.len());
         let mut texts = Vec::with_capacity(target.nodes.list.len());
         for node in &target.nodes.list {
@@ -102,6 +110,7 @@ impl<'s> Sorting<'s> {
             let rules = search.reverse.rules.get(&(node.place, node.relation));
             let acts = rules.into_iter().flatten().any(|rule| rule.event != "1");
             let told = rights.tells(node.place, node.relation)
+                || rights.refresh_tells(node.place, node.relation).is_some()
                 || !rights.invoked_over(node.place, node.relation).is_empty();
             if named || acts || told || relation.kind == "f" || self.jobs.contains(&relation.name) {
                 return None;
@@ -122,8 +131,19 @@ impl<'s> Sorting<'s> {
             sort.push((own, node.facts, node.kind, needs, node.executes.clone(), views));
         }
         let code = target.code.iter().map(|code| code.function.oid).collect();
+        let oracles = target.oracles.iter().map(|one| {
+            let alike = self.numbered(search, target.place, one.relation).alike;
+            (alike, one.right, one.kind)
+        });
+        let oracles = oracles.collect();
+        let domains = home.index.domains(target.relation.oid).iter();
         Some(Sorted {
-            sort: (sort, code),
+            sort: (
+                sort,
+                code,
+                oracles,
+                domains.map(|one| (one.schema, one.owner)).collect(),
+            ),
             views: texts,
         })
     }
@@ -168,6 +188,8 @@ impl<'s> Sorting<'s> {
                 relation.statistics,
                 relation.temporary,
                 relation.unfilled,
+                relation.unique,
+                here.is_some_and(|here| here.contents.expressions.contains(&relation.oid)),
             ],
             policies: (policies.iter())
                 .map(|policy| (policy.command.as_str(), policy.permissive, outcome(policy)))

@@ -4,17 +4,25 @@
 //! This is a reading of words, not a parser: PL/pgSQL, SQL and foreign languages alike. Comments never count; string constants
 //! count only where the text runs strings.
 
+mod acts;
+mod asks;
+mod changed;
 mod grants;
+mod opens;
 mod runs;
 pub(in crate::exposure) mod tokens;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
-use grants::granted;
-pub(in crate::exposure) use runs::{command as commanded, of_symbol};
+pub(crate) use acts::Remade;
+use changed::Changed;
+pub(crate) use opens::Opens;
+pub(in crate::exposure) use runs::{command as commanded, of_symbol, relation};
 use runs::{counting, executed, handed};
 use tokens::{Token, tokens};
+use words::{ENDS_FROM, NO_CALLS, RUNNERS, TELLERS};
 
 /// A name as written: schema, if any, and name, folded as PostgreSQL folds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +53,36 @@ pub(crate) struct Meaning {
     pub(crate) grants: Vec<Named>,
     /// Roles that it grants to others.
     pub(crate) roles: Vec<String>,
+    /// Roles that it makes superusers, or gives a password.
+    pub(crate) remade: Vec<Remade>,
+    /// To whom it grants; and whether that is up to who calls, or everybody.
+    pub(crate) to: Vec<String>,
+    pub(crate) to_any: bool,
+    /// What it opens in other ways.
+    pub(crate) opens: Vec<Opens>,
+    /// What it inserts into; and what it updates or deletes from, and whether it looks at how many rows that were.
+    pub(crate) inserts: Vec<Named>,
+    pub(crate) changes: Vec<Named>,
+    pub(crate) counts_changes: bool,
+    /// Names that it says in messages; and whether it says something where a condition holds.
+    says: Vec<String>,
+    /// It says values, if only those that it is handed.
+    pub(crate) raises: bool,
+    pub(crate) answers: bool,
+    /// Whether it asks a condition, goes on after an error, and names that it gives values.
+    asks: bool,
+    pub(crate) catches: bool,
+    assigned: Vec<String>,
+    /// Schemas of which it grants all tables, and whether it grants what it is handed.
+    pub(crate) schemas: Vec<String>,
+    pub(crate) grants_any: bool,
+    /// Names that it casts to a type that shows what it refuses.
+    pub(crate) casts: Vec<String>,
+    /// The only roles whose sessions it goes on for, where it asks.
+    pub(crate) sessions: Vec<String>,
+    /// It comments on something: comments are everybody's to read. And whether it puts values into statements.
+    comments: bool,
+    fills: bool,
     /// It tells every session that listens.
     pub(crate) notifies: bool,
     pub(crate) dynamic: Dynamic,
@@ -69,137 +107,30 @@ pub(crate) struct Meaning {
     ctes: Vec<String>,
 }
 
-/// Words between which and a comma or name there can still be a list of relations.
-const ENDS_FROM: &[&str] = &[
-    "where",
-    "group",
-    "order",
-    "select",
-    "set",
-    "limit",
-    "returning",
-    "having",
-    "union",
-    "values",
-    "loop",
-    "then",
-    "window",
-    "into",
-    "fetch",
-    "offset",
-    "for",
-    "intersect",
-    "except",
-];
-
-/// Functions that run the statement they are given as text.
-const RUNNERS: &[&str] = &[
-    "query_to_xml",
-    "query_to_xmlschema",
-    "query_to_xml_and_xmlschema",
-    "cursor_to_xml",
-    "table_to_xml",
-    "schema_to_xml",
-    "ts_stat",
-    "crosstab",
-    "dblink",
-    "dblink_exec",
-    "dblink_send_query",
-    "spi_exec_query",
-    "spi_query",
-    "spi_prepare",
-    "connectby",
-    "xpath_table",
-];
-
-/// Functions through which a value goes out past the result.
-const TELLERS: &[&str] = &[
-    "pg_notify",
-    "set_config",
-    "lo_from_bytea",
-    "lo_put",
-    "lowrite",
-    "dblink_exec",
-    "elog",
-    "pg_logical_emit_message",
-];
-
-const AGGREGATES: &[&str] = &[
-    "count", "sum", "avg", "exists", "bool_or", "bool_and", "every", "stddev", "variance", "min", "max",
-];
-
-/// Words that may stand before a parenthesis and are no function.
-const NO_CALLS: &[&str] = &[
-    "select",
-    "from",
-    "where",
-    "in",
-    "and",
-    "or",
-    "not",
-    "values",
-    "if",
-    "while",
-    "as",
-    "on",
-    "using",
-    "with",
-    "exists",
-    "any",
-    "all",
-    "returning",
-    "return",
-    "join",
-    "then",
-    "else",
-    "when",
-    "case",
-    "into",
-    "over",
-    "filter",
-    "by",
-    "having",
-    "set",
-    "execute",
-    "distinct",
-    "row",
-    "array",
-    "union",
-    "lateral",
-    "is",
-    "like",
-    "between",
-    "table",
-    "returns",
-    "only",
-    "query",
-    "loop",
-    "elsif",
-    "numeric",
-    "varchar",
-    "char",
-    "character",
-    "decimal",
-    "key",
-    "materialized",
-    "perform",
-    "cast",
-    "coalesce",
-    "nullif",
-    "greatest",
-    "least",
-    "call",
-];
-
-/// Reads a function's text. `nested` bounds how often strings in strings are followed.
+/// Reads a text.
 pub(crate) fn meaning(text: &str) -> Meaning {
+    meaning_with(text, "")
+}
+
+/// Reads a function's text, which knows what its arguments are called.
+fn meaning_with(text: &str, arguments: &str) -> Meaning {
     let mut found = Meaning::default();
     read(text, &mut found, 0);
+    found.tells |= opens::says(&found, &opens::given(arguments));
+    found.answers &= found.asks;
     let ctes = &found.ctes;
     let bare = |named: &Named| {
         named.schema.is_none() && !named.name.starts_with("pg_") && !ctes.contains(&named.name)
     };
     // A table that it makes and opens for others is a way out.
+    found.tells |= found.comments && (found.dynamic != Dynamic::No || found.fills);
+    let roles = |named: &Named| acts::ROLES.contains(&named.name.as_str());
+    if found.writes.iter().any(roles) {
+        found.remade.push(Remade {
+            role: None,
+            entered: false,
+        });
+    }
     found.tells |= found
         .writes
         .iter()
@@ -212,21 +143,31 @@ pub(crate) fn meaning(text: &str) -> Meaning {
     found
 }
 
+/// Reads a function's text in a language: in some a line may be a comment.
+pub(crate) fn meaning_in(language: &str, text: &str, arguments: &str) -> Meaning {
+    let marked = ["plperl", "plpython", "pltcl", "plr", "plsh"];
+    if !marked.iter().any(|one| language.starts_with(one)) {
+        return meaning_with(text, arguments);
+    }
+    let kept = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    meaning(&kept.collect::<Vec<_>>().join("\n"))
+}
+
 /// Strings within strings are followed this deep.
 const NESTED: u8 = 3;
 
 fn read(text: &str, found: &mut Meaning, nested: u8) {
     let tokens = tokens(text);
-    let runs = tokens.iter().any(|token| {
-        token
-            .word()
-            .is_some_and(|word| word == "execute" || word == "plpy" || RUNNERS.contains(&word))
-    });
+    let runs = opens::runs(&tokens);
     for operator in runs::operators(&tokens) {
         if !found.operators.contains(&operator) {
             found.operators.push(operator);
         }
     }
+    acts::note(&tokens, found);
+    opens::note(&tokens, found);
+    found.sessions.extend(asks::sessions(&tokens));
+    found.casts.extend(acts::casts(&tokens));
     let mut in_from = false;
     let mut previous: Vec<&Token> = Vec::new();
     // What a statement changes, which RETURNING shows.
@@ -249,6 +190,10 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                 changed = Changed::default();
             }
             Token::Sign(sign) => found.bare_call |= "=<>+*/~".contains(*sign),
+            // In other languages statements stand in double quotes, too.
+            Token::Quoted(content) if runs && nested < NESTED && tokens::is_statement(content) => {
+                read(content.trim_start_matches('"'), found, nested + 1);
+            }
             Token::Word(_) | Token::Quoted(_) => {
                 let (named, length) = named(&tokens, at);
                 let after = tokens.get(at + length);
@@ -269,44 +214,41 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                 {
                     found.ctes.push(named.name.clone());
                 }
-                if token.is("grant") {
-                    found
-                        .roles
-                        .extend(granted(tokens.get(at + 1..).unwrap_or_default()));
-                }
                 changed.note(token, &named, (before, previous.iter().rev().nth(1).copied()));
                 if token.is("returning") {
                     found.reads.append(&mut changed.rows);
                 }
                 found.sets_path |= token.is("search_path");
+                found.changes_new |= token.is("return") && next.is_some_and(runs::is_own_row);
                 found.bare_type |=
                     runs::is_type(&previous) && named.schema.is_none() && !runs::builtin(&named.name);
                 found.shows_row |= token.name().is_some_and(|name| ["new", "old"].contains(&name));
                 if token.is("raise") || token.is("assert") {
-                    let rest = tokens.get(at..).unwrap_or_default();
-                    let end = rest
-                        .iter()
-                        .position(|token| token.sign(';'))
-                        .unwrap_or(rest.len());
-                    let said = rest.get(..end).unwrap_or_default();
-                    found.tells |= said.iter().any(|token| token.sign(',') || token.is("using"));
+                    opens::said(tokens.get(at..).unwrap_or_default(), found);
                 }
                 if token.is("execute") && !before.is_some_and(|t| t.is("procedure") || t.is("function")) {
                     let rest = tokens.get(at + 1..).unwrap_or_default();
-                    found.dynamic = found.dynamic.max(executed(rest));
+                    if let Some((values, name)) = runs::variable(&tokens, rest) {
+                        for value in values {
+                            found.dynamic = found.dynamic.max(runs::valued(value, &name));
+                            if let Some(text) = runs::joined(value).filter(|_| nested < NESTED) {
+                                read(&text, found, nested + 1);
+                            }
+                        }
+                    } else {
+                        found.dynamic = found.dynamic.max(executed(rest));
+                    }
                     if let Some(text) = runs::joined(rest).filter(|_| nested < NESTED) {
                         read(&text, found, nested + 1);
                     }
                 }
-                if let Some(word) = token.word().filter(|word| runs::reads_by_name(word)) {
-                    runs::by_name(word, tokens.get(at + 1..).unwrap_or_default(), found);
+                let handed_over = tokens.get(at + length..).unwrap_or_default();
+                if runs::reads_by_name(&named.name) {
+                    runs::by_name(&named.name, handed_over, found);
                 }
-                if token.word().is_some_and(|word| RUNNERS.contains(&word))
-                    && next.is_some_and(|t| t.sign('('))
-                {
-                    found.dynamic = found
-                        .dynamic
-                        .max(handed(tokens.get(at + 2..).unwrap_or_default()));
+                if RUNNERS.contains(&named.name.as_str()) && after.is_some_and(|t| t.sign('(')) {
+                    let handed_over = handed_over.get(1..).unwrap_or_default();
+                    found.dynamic = found.dynamic.max(handed(handed_over));
                 }
                 for passed in tokens.get(at..at + length - 1).unwrap_or_default() {
                     previous.push(passed);
@@ -318,39 +260,6 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
         at += 1;
     }
     found.counts |= counting(&tokens);
-}
-
-/// What a statement changes: rows that were there, and rows that are new unless there is one already.
-#[derive(Debug, Default)]
-struct Changed {
-    rows: Vec<Named>,
-    inserted: Vec<Named>,
-}
-
-impl Changed {
-    fn note(
-        &mut self,
-        token: &Token,
-        named: &Named,
-        (before, before_that): (Option<&Token>, Option<&Token>),
-    ) {
-        let was = |token: Option<&Token>, word: &str| token.is_some_and(|token| token.is(word));
-        if token.is("update") && was(before, "do") {
-            self.rows.append(&mut self.inserted);
-        }
-        if token.is("set") || token.is("only") {
-            return;
-        }
-        let updates = was(before, "update") && !was(before_that, "for");
-        let deletes = was(before, "from") && was(before_that, "delete");
-        let merges = was(before, "into") && was(before_that, "merge");
-        let only = was(before, "only") && was(before_that, "update");
-        if updates || deletes || merges || only {
-            self.rows.push(named.clone());
-        } else if was(before, "into") && was(before_that, "insert") {
-            self.inserted.push(named.clone());
-        }
-    }
 }
 
 /// The possibly qualified name that begins here, and how many tokens it takes. A name of three parts keeps the last two.
@@ -426,13 +335,21 @@ fn word(
         // `NEW.column := ...`: a condition reads the same way, which only makes us look closer.
         found.changes_new = true;
     }
+    let into = || {
+        let mut back = previous
+            .iter()
+            .rev()
+            .take_while(|token| !token.is("select") && !token.sign(';'));
+        back.any(|token| token.is("into"))
+    };
+    found.changes_new |= token.is("new") && named.schema.is_some() && into();
     if called && !was("into") && !was("table") {
         if token
             .word()
             .is_none_or(|word| named.schema.is_some() || !NO_CALLS.contains(&word))
         {
             found.bare_call |= named.schema.is_none();
-            found.tells |= TELLERS.contains(&named.name.as_str());
+            found.tells |= TELLERS.contains(&named.name.as_str()) || runs::says(&named);
             found.notifies |= named.name == "pg_notify";
             found.calls.push(named);
         }
@@ -459,14 +376,14 @@ fn word(
     let inserts = was("into") && (back(2).is_some_and(|token| token.is("insert") || token.is("merge")));
     let updates = was("update") && !back(2).is_some_and(|token| token.is("for") || token.is("do"));
     let creates = (was("table") || was("view") || was("exists")) && !reads;
-    let grants = was("on") && previous.iter().rev().take(8).any(|token| token.is("grant"));
     let deletes = was("from") && back(2).is_some_and(|token| token.is("delete"));
-    if grants {
-        found.grants.push(named);
-    } else if inserts || updates || creates {
+    if inserts || updates || creates || deletes {
+        if inserts {
+            found.inserts.push(named.clone());
+        } else if !creates {
+            found.changes.push(named.clone());
+        }
         found.writes.push(named);
-    } else if deletes {
-        found.writes.push(named.clone());
     } else if reads && !after.is_some_and(|token| token.sign('%')) {
         found.reads.push(named);
     }

@@ -420,6 +420,18 @@ impl<'s> Rights<'_, 's> {
             }
         }
         let Some(here) = self.place(place) else { return };
+        for language in here.contents.languages.iter().filter(|one| one.reaches) {
+            let title = format!("language {}", language.name);
+            let sql = format!("LANGUAGE {}", name(&language.name));
+            let target = self.other(&language.acl, Object::Language, language.owner, sql, title);
+            let way = self.ways(place, user, &target, 'U').into_iter().next();
+            if let Some(way) = way.filter(|_| self.makes_tables(place, user)) {
+                let mut links = way.links;
+                let by = "is called trusted, and runs as the server's account what is written in it";
+                links.push(Link::new(&target.title, to, by, Hold::Fixed));
+                add(all, links, Kind::UntrustedLanguage, Class::Grantable, None);
+            }
+        }
         let schedulers = [("cron", "job"), ("pgagent", "pga_jobstep")];
         for relation in schedulers
             .iter()
@@ -427,9 +439,11 @@ impl<'s> Rights<'_, 's> {
         {
             let title = here.title(relation);
             let target = self.relation(place, relation);
-            let way = ['a', 'w']
-                .iter()
-                .find_map(|right| self.ways(place, user, &target, *right).into_iter().next());
+            let way = ['a', 'w'].iter().find_map(|right| {
+                let all = self.ways(place, user, &target, *right).into_iter();
+                let of_columns = self.column_ways(place, user, relation, *right).into_iter();
+                all.chain(of_columns.map(|(way, _)| way)).next()
+            });
             if let Some(way) = way.filter(|_| self.usage(place, user, relation.schema)) {
                 let mut links = way.links;
                 links.push(Link::new(

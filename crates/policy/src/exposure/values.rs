@@ -9,7 +9,7 @@ use super::nodes::{Node, Reverse, Search};
 use super::points::{Callers, Path, Source};
 use super::report::Class;
 use super::rights::Rights;
-use super::snapshot::Relation;
+use super::snapshot::{Oid, Relation};
 use super::source::Dynamic;
 use super::states::State;
 use super::world::RoleAt;
@@ -37,6 +37,9 @@ const VIEWS: &[(&str, Class, &str)] = &[
         "shows the passwords of user mappings",
     ),
 ];
+
+/// The one that shows each role the statistics of what it may read.
+const STATS: &str = "pg_stats";
 
 /// Relations and definer functions that show what a catalog holds, how far that leads, and what it is.
 #[derive(Debug)]
@@ -68,11 +71,16 @@ impl<'s> Rights<'_, 's> {
                         if meaning.is_some_and(|meaning| meaning.dynamic != Dynamic::No) {
                             return false;
                         }
-                        !view || owner.is_some_and(|owner| self.is_shown_all(place, owner, catalog))
+                        // Whose own tables these are is looked at for each.
+                        !view
+                            || *catalog == STATS
+                            || owner.is_some_and(|owner| self.is_shown_all(place, owner, catalog))
                     };
                     found.push(Shown {
                         sources: sources.filter(|one| one.place == place && shows(one)).collect(),
-                        nodes: (nodes.list.into_iter().filter(|node| node.kind.is_some() && !view)).collect(),
+                        nodes: (nodes.list.into_iter())
+                            .filter(|node| node.kind.is_some())
+                            .collect(),
                         catalog,
                         class: *class,
                         holds,
@@ -109,12 +117,27 @@ impl<'s> Rights<'_, 's> {
         let none = Callers::default();
         for shown in self.shown(reverse, state.place).iter() {
             let mut paths = Vec::new();
+            let view = VIEWS.iter().any(|(one, ..)| *one == shown.catalog);
+            let is_shown = |owner: Oid| {
+                let owner = self.world.at(owner);
+                owner.is_some_and(|owner| {
+                    self.is_shown_all(state.place, owner, shown.catalog)
+                        || shown.catalog == STATS && self.selects(state.place, owner, target)
+                })
+            };
             for node in &shown.nodes {
-                if let Some(relation) = here.relation(node.relation) {
+                // A copy of such a view holds what its owner was shown.
+                let copy = |one: &&Relation| !view || one.kind == "m" && is_shown(one.owner);
+                if let Some(relation) = here.relation(node.relation).filter(copy) {
                     self.by_node(state, here, node, relation, &mut paths);
                 }
             }
-            self.by_functions(state, &shown.sources, &none, &mut paths);
+            let sources = shown
+                .sources
+                .iter()
+                .filter(|source| !view || is_shown(source.function.owner));
+            let sources: Vec<Source<'s>> = sources.cloned().collect();
+            self.by_functions(state, &sources, &none, &mut paths);
             let open = paths.into_iter().filter(|path| path.class == Class::Rows);
             let blobs = shown.catalog == LARGE_OBJECTS;
             found.extend(open.map(|mut path| {
@@ -124,6 +147,8 @@ impl<'s> Rights<'_, 's> {
                 Path {
                     class: if blobs && target.blobs {
                         Class::Rows
+                    } else if matches!(shown.catalog, "pg_authid" | "pg_shadow") && !self.has_md5() {
+                        Class::Latent
                     } else {
                         shown.class
                     },

@@ -14,12 +14,17 @@ pub(crate) fn only_counts(rule: &Rule) -> bool {
 }
 
 impl Rights<'_, '_> {
-    /// The view on the way to the target that gives `current` no row whatever rows there are.
-    pub(crate) fn empty_view<'n>(&self, node: &'n Node, current: Option<RoleAt>) -> Option<&'n str> {
+    /// The view on the way to the target that gives `current` no row whatever rows there are, where `session` logged in.
+    pub(crate) fn empty_view<'n>(
+        &self,
+        node: &'n Node,
+        current: Option<RoleAt>,
+        session: Option<&str>,
+    ) -> Option<&'n str> {
         let has = self.has_roles(current);
         let who = Who {
             current: current.map(|at| self.world.name(at)),
-            session: None,
+            session,
             has: Some(&has),
         };
         node.views
@@ -40,7 +45,7 @@ impl Rights<'_, '_> {
             has: Some(&has),
         };
         let empty = rule.text.as_deref().and_then(|text| view_gives(text, who)) == Some(false);
-        if empty || self.empty_view(node, owner).is_some() {
+        if empty || self.empty_view(node, owner, None).is_some() {
             return None;
         }
         let fills = owner.is_some_and(|owner| self.reads_for(node, owner, Some(owner)));
@@ -88,10 +93,25 @@ pub(crate) fn search_path(config: Option<&[String]>) -> Option<Vec<String>> {
     let set = config?
         .iter()
         .find_map(|setting| setting.strip_prefix("search_path="))?;
-    Some(
-        set.split(',')
-            .map(|one| one.trim().trim_matches('"').to_owned())
-            .filter(|one| !one.is_empty())
-            .collect(),
-    )
+    Some(schemas(set))
+}
+
+/// The names in a list of schemas as PostgreSQL prints it: in double quotes where they must be.
+pub(crate) fn schemas(list: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut name = String::new();
+    let mut quoted = false;
+    let mut letters = list.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.next_if_eq(&'"').is_some() => name.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => found.push(std::mem::take(&mut name)),
+            letter if letter.is_whitespace() && !quoted => {}
+            letter => name.push(letter),
+        }
+    }
+    found.push(name);
+    found.retain(|one| !one.is_empty());
+    found
 }

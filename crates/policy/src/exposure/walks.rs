@@ -44,6 +44,7 @@ struct Seen {
     entries: Rc<Entries>,
     columns: Option<Rc<ColumnEntries>>,
     schema: Option<Rc<Entries>>,
+    schema_owner: Option<RoleAt>,
 }
 
 /// A node but for its rights: whether facts alone, its kind, what it asks for, and what its views say.
@@ -58,8 +59,11 @@ type NodeOutline = (
 /// A function that yields the target: its place and number, whether facts alone, whether it grants.
 type SourceOutline = (usize, Oid, bool, bool);
 
-/// A target's nodes, its sources, and the functions of others' that are run with its rows.
-type Form = (Vec<NodeOutline>, Vec<SourceOutline>, Vec<Oid>);
+/// Whether it is the target that is written and tells of itself, the right that it takes, and what it is found as.
+type OracleOutline = (bool, char, Kind);
+
+/// A target's nodes, its sources, the functions of others' that are run with its rows, and what tells of it when it is written.
+type Form = (Vec<NodeOutline>, Vec<SourceOutline>, Vec<Oid>, Vec<OracleOutline>);
 
 /// A target as walks towards it are kept by.
 #[derive(Debug)]
@@ -90,43 +94,60 @@ impl Walks {
         mut framed: impl FnMut(usize, &'s Relation) -> Framed,
     ) -> Option<Outline> {
         let rights = search.rights;
-        if target.nodes.list.len() > SEEN {
+        let here = rights.place(target.place)?;
+        if target.nodes.list.len() > SEEN || !here.index.domains(target.relation.oid).is_empty() {
             return None;
         }
+        let mut framed_whole = false;
         let mut whole = !target.sources.is_empty() || !target.code.is_empty();
         let mut seen = Vec::with_capacity(target.nodes.list.len());
         let mut nodes = Vec::with_capacity(target.nodes.list.len());
+        let mut see = |place: usize, relation: &'s Relation| {
+            let here = rights.place(place)?;
+            let framed = framed(place, relation);
+            framed_whole |= framed.whole;
+            let schema = here.schemas.get(&relation.schema);
+            seen.push(Seen {
+                frame: framed.frame,
+                more: framed.more,
+                owner: rights.world.at(relation.owner),
+                entries: rights.relation_entries(place, relation),
+                columns: (relation.column_acls.is_some()).then(|| rights.column_entries(place, relation)),
+                schema: schema.map(|schema| rights.schema_entries(place, schema)),
+                schema_owner: schema.and_then(|schema| rights.world.at(schema.owner)),
+            });
+            Some(())
+        };
         for (node, (texts, asks)) in target.nodes.list.iter().zip(views) {
             let here = rights.place(node.place)?;
             let needed = node.needs.iter().map(|(oid, _)| here.relation(*oid));
             for relation in std::iter::once(here.relation(node.relation)).chain(needed) {
-                let relation = relation?;
-                let framed = framed(node.place, relation);
-                whole |= framed.whole;
-                seen.push(Seen {
-                    frame: framed.frame,
-                    more: framed.more,
-                    owner: rights.world.at(relation.owner),
-                    entries: rights.relation_entries(node.place, relation),
-                    columns: (relation.column_acls.is_some())
-                        .then(|| rights.column_entries(node.place, relation)),
-                    schema: (here.schemas.get(&relation.schema))
-                        .map(|schema| rights.schema_entries(node.place, schema)),
-                });
+                see(node.place, relation?)?;
             }
             whole |= asks || !node.executes.is_empty();
             let needs = node.needs.iter().map(|(_, columns)| columns.clone()).collect();
             nodes.push((node.facts, node.kind, needs, node.executes.clone(), texts));
         }
+        let own = |relation: &Relation| relation.oid == target.relation.oid;
+        let others = target.oracles.iter();
+        for oracle in others.filter(|one| !own(one.relation)) {
+            see(target.place, oracle.relation)?;
+        }
         if seen.len() > SEEN {
             return None;
         }
+        whole |= framed_whole;
         let sources = target.sources.iter().map(|source| {
             let yielded = &source.yielded;
             (source.place, source.function.oid, yielded.facts, yielded.grants)
         });
         let code = target.code.iter().map(|code| code.function.oid).collect();
-        let form = super::groups::numbered(&mut self.forms, (nodes, sources.collect(), code));
+        let oracles = target.oracles.iter();
+        let oracles = oracles
+            .map(|one| (own(one.relation), one.right, one.kind))
+            .collect();
+        let form = (nodes, sources.collect(), code, oracles);
+        let form = super::groups::numbered(&mut self.forms, form);
         Some(Outline { form, seen, whole })
     }
 
@@ -168,11 +189,13 @@ impl Walks {
         let held = Held { groups, own, names };
         for seen in &outline.seen {
             key.push(u64::from(seen.frame));
-            key.push(match seen.owner {
-                None => 0,
-                Some(owner) if groups.is_watched(owner) => 4 + u64::from(owner),
-                Some(owner) => held.by(owner).map_or(1, |is| 2 + u64::from(is)),
-            });
+            for owner in [seen.owner, seen.schema_owner] {
+                key.push(match owner {
+                    None => 0,
+                    Some(owner) if groups.is_watched(owner) => 4 + u64::from(owner),
+                    Some(owner) => held.by(owner).map_or(1, |is| 2 + u64::from(is)),
+                });
+            }
             held.write(&seen.entries, key);
             for more in seen.more.iter() {
                 held.write(more, key);

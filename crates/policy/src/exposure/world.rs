@@ -181,7 +181,7 @@ impl<'s> World<'s> {
                 // What the server itself calls by number runs as who calls, whatever the catalog says.
                 "internal" | "c" if Some(function.schema) == catalog => Meaning::default(),
                 "internal" | "c" => source::of_symbol(text),
-                _ => source::meaning(text),
+                language => source::meaning_in(language, text, &function.arguments),
             };
             Some((function.oid, meaning))
         };

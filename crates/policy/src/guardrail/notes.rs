@@ -1,10 +1,11 @@
 //! What is not wrong with guardrails, and may not be meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::Mentioned;
 use super::vocabulary::Vocabulary;
 use super::{Guardrail, Place};
+use crate::estate::{Dataset, Relation};
 
 /// Where a guardrail says nothing, for want of something it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub(super) fn notes(
         }
     }
     if !guardrails.is_empty() {
+        notes.extend(told_apart(vocabulary));
         let unused = |kind: &str, all: &mut dyn Iterator<Item = &str>, used: &BTreeSet<String>| {
             let unused: Vec<String> = all
                 .filter(|tag| !used.contains(*tag))
@@ -74,6 +76,43 @@ pub(super) fn notes(
             &mut vocabulary.partner_tags.keys().copied(),
             &mentioned.partner_tags,
         ));
+    }
+    notes
+}
+
+/// Data sets over one relation that bear other tags: what a guardrail forbids of the one may be shared as the other.
+fn told_apart(vocabulary: &Vocabulary<'_>) -> Vec<String> {
+    let mut of_relation: BTreeMap<(&str, &Relation), Vec<&Dataset>> = BTreeMap::new();
+    for dataset in vocabulary.estate.datasets().values() {
+        let place = (dataset.upstream.as_str(), &dataset.relation);
+        of_relation.entry(place).or_default().push(dataset);
+    }
+    let mut notes = Vec::new();
+    for ((_, relation), datasets) in &of_relation {
+        for (at, one) in datasets.iter().enumerate() {
+            for other in datasets.iter().skip(at + 1) {
+                let mut apart: BTreeSet<&str> = one
+                    .tags
+                    .symmetric_difference(&other.tags)
+                    .map(String::as_str)
+                    .collect();
+                for column in &one.columns {
+                    let same = other.column(column.name.as_str());
+                    let tags = same.map(|same| column.tags.symmetric_difference(&same.tags));
+                    apart.extend(tags.into_iter().flatten().map(String::as_str));
+                }
+                if !apart.is_empty() {
+                    let apart: Vec<String> = apart.iter().map(|tag| format!("`{tag}`")).collect();
+                    notes.push(format!(
+                        "data sets `{}` and `{}` are both {relation}, and only one of them bears {}: guardrails that ask for \
+                         a tag bind the one that bears it",
+                        one.id,
+                        other.id,
+                        apart.join(", ")
+                    ));
+                }
+            }
+        }
     }
     notes
 }

@@ -333,6 +333,25 @@ fn what_a_forbid_says_is_what_it_says() {
 }
 
 #[test]
+fn data_sets_over_one_relation_with_other_tags_are_noted() {
+    let noted = |change: &str| {
+        let mut files = files();
+        let people = files["datasets/people.toml"].replace("id = \"people\"", "id = \"again\"");
+        let people = people.replace("tags = [\"personal\"]", change);
+        files.insert("datasets/again.toml".to_owned(), people);
+        let text = format!("{HEAD}forbid (principal, action, resource in Tag::\"personal\");");
+        files.insert("guardrails/juveniles.cedar".to_owned(), text);
+        Estate::parse(&files).unwrap().statute().notes().join("\n")
+    };
+    let notes = noted("tags = [\"other\"]");
+    assert!(
+        notes.contains("data sets `again` and `people` are both records.people, and only one of them bears `other`, `personal`"),
+        "{notes}"
+    );
+    assert!(!noted("tags = [\"personal\"]").contains("are both"));
+}
+
+#[test]
 fn a_thousand_columns_of_a_tag_are_no_deep_condition() {
     let mut files = files();
     let columns: String = (0..1500)

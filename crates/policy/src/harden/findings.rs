@@ -208,24 +208,36 @@ fn defaults_and_parameters(catalog: &Catalog, found: &mut Vec<Finding>) {
     }
 }
 
-/// Things that roles of ours own and should not: a share role owns nothing.
+/// Things that roles of ours own and should not: a share role owns nothing, the views' owner nothing beside its schemas.
 fn ours(catalog: &Catalog, found: &mut Vec<Finding>) {
     use crate::catalog::OWNER_ROLE;
-    for owned in catalog.owned.iter().filter(|owned| owned.role != OWNER_ROLE) {
+    for owned in &catalog.owned {
+        let of_owner = owned.role == OWNER_ROLE;
         let place = owned
             .database
             .as_ref()
             .map(|d| format!(" in database `{d}`"))
             .unwrap_or_default();
+        let altered = |alter: &String| format!("ALTER {alter} OWNER TO CURRENT_USER");
         found.push(Finding {
             reach: Reach::Both,
             severity: Severity::Blocks,
             what: format!("role `{}` owns {}{place}", owned.role, owned.what),
-            opens: "an owner can do anything with it, whatever was revoked".to_owned(),
-            close: vec![format!(
-                "REASSIGN OWNED BY {} TO CURRENT_USER",
-                ident(&owned.role)
-            )],
+            opens: if of_owner {
+                "every share is read in its name, and it can do anything with it; the owner of shared views owns nothing else"
+            } else {
+                "an owner can do anything with it, whatever was revoked"
+            }
+            .to_owned(),
+            close: if of_owner {
+                // What it owns of right stays its own.
+                owned.alter.iter().map(altered).collect()
+            } else {
+                vec![format!(
+                    "REASSIGN OWNED BY {} TO CURRENT_USER",
+                    ident(&owned.role)
+                )]
+            },
         });
     }
 }

@@ -9,12 +9,13 @@ use std::fmt;
 use cedar_policy::{Authorizer, Decision, Effect, Policy, PolicySet, Schema};
 use evidence::id::{AgreementId, Epoch, OfficerId, PartnerId, PurposeId};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::document::{AgreementInForce, InForce, PurposeInForce};
 use super::permit::Permit;
 use super::refusal::{Refusal, shown};
 use crate::cedar::{self, CedarError, Connect};
-use crate::estate::{CaseForm, CaseFormError, ScramVerifierText};
+use crate::estate::{CaseForm, CaseFormError, ScramVerifierText, time_zone};
 
 /// Who wants to connect, after authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,9 @@ pub enum DeciderError {
         /// What is wrong with it.
         source: CaseFormError,
     },
+    /// A time zone that nobody knows.
+    #[error("the time zone `{0}` of the policy in force is not one of the IANA database")]
+    Zone(String),
     /// The Cedar text does not hold.
     #[error("the Cedar policies of the policy in force are not valid")]
     Cedar(#[source] CedarError),
@@ -69,6 +73,7 @@ pub struct Decider {
     /// Each partner's permits and all forbids: the time of a decision does not grow with the other partners.
     slices: HashMap<PartnerId, PolicySet>,
     authorizer: Authorizer,
+    zone: TimeZone,
 }
 
 impl fmt::Debug for Decider {
@@ -129,6 +134,8 @@ impl Decider {
             }
         }
         let authorizer = Authorizer::new();
+        let zone =
+            time_zone(&document.time_zone).ok_or_else(|| DeciderError::Zone(shown(&document.time_zone)))?;
         Ok(Self {
             document,
             agreements,
@@ -137,6 +144,7 @@ impl Decider {
             policies,
             slices,
             authorizer,
+            zone,
         })
     }
 
@@ -238,7 +246,7 @@ impl Decider {
     fn whole_agreement_not_ended(&self, agreement: &AgreementInForce) -> Result<(), Refusal> {
         let ended =
             |scope: &&super::EndedScope| scope.covers_whole_agreement(&agreement.partner, &agreement.id);
-        match self.document.ended.iter().find(ended) {
+        match super::EndedScope::strongest(self.document.ended.iter().filter(ended)) {
             Some(scope) => Err(self.ended(agreement, scope)),
             None => Ok(()),
         }
@@ -249,6 +257,7 @@ impl Decider {
             agreement: agreement.id.clone(),
             directive: scope.directive.clone(),
             custodian: self.document.custodian.clone(),
+            until: scope.until,
         }
     }
 
@@ -297,7 +306,10 @@ impl Decider {
             purpose: purpose.clone(),
             case: case.map(str::to_owned),
             limits: agreement.limits.clone(),
+            sealed: agreement.sealed.clone(),
+            receipts: agreement.receipts,
             until: closing.map_or(agreement.valid.ends, |closing| closing.min(agreement.valid.ends)),
+            zone: self.zone.clone(),
         })
     }
 

@@ -1,16 +1,19 @@
 //! The document of the policy in force.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use evidence::id::{
     AgreementId, Custodian, DatasetId, DirectiveNumber, Epoch, OfficerId, PartnerId, PurposeId,
 };
+use evidence::overseers::Seal;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cedar;
 use crate::estate::{
-    Agreement, Dataset, Estate, Limits, Officer, Onward, ScramVerifierText, SqlName, Validity, role_name,
+    Agreement, Dataset, Estate, Limits, LogIn, Officer, Onward, ScramVerifierText, SqlName, Validity,
+    role_name,
 };
 use crate::shared_view::SharedView;
 
@@ -25,6 +28,9 @@ pub struct InForce {
     pub custodian: Custodian,
     /// When it was made.
     pub made_at: Timestamp,
+    /// By whose clock the days of budgets begin: the custodian's, by its name in the IANA database.
+    #[serde(default = "utc")]
+    pub time_zone: String,
     /// All partners with their officers.
     pub partners: Vec<PartnerInForce>,
     /// All agreements, ended ones too: their partners are told by which directive.
@@ -47,7 +53,10 @@ pub struct PartnerInForce {
     pub id: PartnerId,
     /// What people call it.
     pub title: String,
-    /// Its officers, with what their passwords are checked against.
+    /// How its officers log in: each of these ways will do.
+    #[serde(default = "LogIn::by_default")]
+    pub log_in: BTreeSet<LogIn>,
+    /// Its officers, with what they are known by.
     pub officers: Vec<Officer>,
 }
 
@@ -75,6 +84,12 @@ pub struct AgreementInForce {
     pub case_reference: Option<String>,
     /// How much.
     pub limits: Limits,
+    /// To whom the records under it are sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Seal>,
+    /// Whether its clients are sent a signed receipt after each statement.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub receipts: bool,
 }
 
 /// The signed document of an agreement, as it was when the policy was made.
@@ -113,14 +128,14 @@ pub struct ViewInForce {
     pub dataset: DatasetId,
     /// Its columns, in order.
     pub columns: Vec<SqlName>,
-    /// The one of them that says whom a row is about, if it is bare in every row.
+    /// The one of them that says whom a row is about, if in every row it is bare, or its pseudonym.
     pub subject_key: Option<SqlName>,
     /// Whether a result drawn from it must hold the subject key, because a share says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub subject_required: bool,
 }
 
-/// What one directive ended: a partner, or one of its agreements, or one purpose of it.
+/// What one directive ended, for good or until a time: a partner, or one of its agreements, or one purpose of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndedScope {
@@ -134,9 +149,33 @@ pub struct EndedScope {
     pub purpose: Option<PurposeId>,
     /// Since when.
     pub at: Timestamp,
+    /// Of a suspension: when it lapses. It counts until it is taken out of the policy, also after that: nothing comes back
+    /// while nobody is there to record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl EndedScope {
+    /// Of those that cover this purpose, the one to be told of: what is ended for good before what comes back, what comes back
+    /// later before what does earlier, and of equals the first.
+    #[must_use]
+    pub fn telling<'a>(
+        ended: &'a [Self],
+        partner: &PartnerId,
+        agreement: &AgreementId,
+        purpose: &PurposeId,
+    ) -> Option<&'a Self> {
+        Self::strongest(
+            ended
+                .iter()
+                .filter(|scope| scope.covers(partner, agreement, purpose)),
+        )
+    }
+
+    pub(super) fn strongest<'a>(ended: impl Iterator<Item = &'a Self>) -> Option<&'a Self> {
+        ended.min_by_key(|scope| scope.until.map(Reverse))
+    }
+
     /// Whether a session of this partner, under this agreement, for this purpose, is ended by it.
     #[must_use]
     pub fn covers(&self, partner: &PartnerId, agreement: &AgreementId, purpose: &PurposeId) -> bool {
@@ -185,6 +224,7 @@ impl InForce {
         let partners = estate.partners().values().map(|partner| PartnerInForce {
             id: partner.id.clone(),
             title: partner.title.clone(),
+            log_in: partner.log_in.clone(),
             officers: partner.officers.clone(),
         });
         let agreements = estate
@@ -195,6 +235,11 @@ impl InForce {
             epoch,
             custodian: estate.custodian().name.clone(),
             made_at,
+            time_zone: estate
+                .custodian()
+                .time_zone
+                .iana_name()
+                .map_or_else(utc, str::to_owned),
             partners: partners.collect(),
             agreements: agreements.collect(),
             cedar: CedarText {
@@ -234,6 +279,30 @@ impl InForce {
         };
         next.cedar.policies.push_str(&cedar::forbid(&scope));
         next.ended.push(scope);
+        Ok(next)
+    }
+
+    /// This policy without what these directives have ended. Nothing else changes.
+    ///
+    /// # Errors
+    /// The epoch does not come after the present one.
+    pub fn with_lifted(
+        &self,
+        lifted: &[DirectiveNumber],
+        epoch: Epoch,
+        made_at: Timestamp,
+    ) -> Result<Self, MakeError> {
+        self.comes_before(epoch)?;
+        let mut next = Self {
+            epoch,
+            made_at,
+            ..self.clone()
+        };
+        let is_lifted = |scope: &EndedScope| lifted.contains(&scope.directive);
+        for scope in self.ended.iter().filter(|scope| is_lifted(scope)) {
+            next.cedar.policies = next.cedar.policies.replace(&cedar::forbid(scope), "");
+        }
+        next.ended.retain(|scope| !is_lifted(scope));
         Ok(next)
     }
 
@@ -281,12 +350,10 @@ impl InForce {
         })
     }
 
-    /// The directive that ended this purpose of this agreement, if one has; the first that did.
+    /// The directive that ended this purpose of this agreement, if one has: [`EndedScope::telling`].
     #[must_use]
     pub fn ended_by(&self, agreement: &AgreementInForce, purpose: &PurposeId) -> Option<&EndedScope> {
-        self.ended
-            .iter()
-            .find(|scope| scope.covers(&agreement.partner, &agreement.id, purpose))
+        EndedScope::telling(&self.ended, &agreement.partner, &agreement.id, purpose)
     }
 
     /// The agreement of this id.
@@ -305,23 +372,50 @@ impl InForce {
             .officer(officer)
     }
 
-    /// What the officer's password is checked against: the verifier that the agreement's partner has for the officer. If
-    /// there is no such agreement, or the officer is not its partner's, the one that the officer has anywhere, if only one
-    /// partner has such an officer: whoever proves to be that officer may be told that the agreement is not theirs.
+    /// Who an officer is: the agreement's partner's, if it has one of that name. If there is no such agreement, or the officer is
+    /// not its partner's, the one that there is anywhere, if only one partner has such an officer: whoever proves to be that
+    /// officer may be told that the agreement is not theirs.
+    #[must_use]
+    pub fn known(
+        &self,
+        agreement: Option<&AgreementId>,
+        officer: &OfficerId,
+    ) -> Option<(&PartnerInForce, &Officer)> {
+        let of = |partner: &'_ PartnerInForce| -> Option<usize> {
+            partner.officers.iter().position(|known| known.id == *officer)
+        };
+        let with = |partner| {
+            let partner: &PartnerInForce = partner;
+            Some((partner, partner.officers.get(of(partner)?)?))
+        };
+        let theirs = agreement
+            .and_then(|agreement| self.partner_of(agreement))
+            .and_then(with);
+        let mut anywhere = self.partners.iter().filter_map(with);
+        theirs.or_else(|| anywhere.next().filter(|_| anywhere.next().is_none()))
+    }
+
+    /// The partner that an agreement is with.
+    #[must_use]
+    pub fn partner_of(&self, agreement: &AgreementId) -> Option<&PartnerInForce> {
+        let partner = &self.agreement(agreement)?.partner;
+        self.partners.iter().find(|known| known.id == *partner)
+    }
+
+    /// What the password of an officer who is [`known`](Self::known) is checked against.
     #[must_use]
     pub fn verifier(
         &self,
         agreement: Option<&AgreementId>,
         officer: &OfficerId,
     ) -> Option<&ScramVerifierText> {
-        let theirs = agreement.and_then(|agreement| self.officer(agreement, officer));
-        let mut anywhere = self
-            .partners
-            .iter()
-            .filter_map(|partner| partner.officer(officer));
-        let found = theirs.or_else(|| anywhere.next().filter(|_| anywhere.next().is_none()))?;
-        Some(&found.scram)
+        self.known(agreement, officer)?.1.scram.as_ref()
     }
+}
+
+/// What policies said before they named a time zone.
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 impl PartnerInForce {
@@ -359,6 +453,8 @@ fn in_force(estate: &Estate, agreement: &Agreement) -> AgreementInForce {
             .as_ref()
             .map(|form| form.pattern().to_owned()),
         limits: agreement.limits.clone(),
+        sealed: agreement.sealed.clone(),
+        receipts: agreement.receipts,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Refusals of a session: what was wrong, and what its partner may know of it.
 
 use evidence::id::{AgreementId, Custodian, DirectiveNumber, PurposeId};
+use jiff::Timestamp;
 
 use crate::estate::{CaseForm, Hours, Validity};
 
@@ -98,8 +99,8 @@ pub enum Refusal {
         /// When it may.
         hours: Hours,
     },
-    /// A directive has ended it.
-    #[error("access under agreement `{agreement}` was ended by directive {directive} of {custodian}")]
+    /// A directive has ended it, for good or until a time.
+    #[error("access under agreement `{agreement}` {} directive {directive} of {custodian}", ends(.until))]
     Ended {
         /// The agreement.
         agreement: AgreementId,
@@ -107,6 +108,8 @@ pub enum Refusal {
         directive: DirectiveNumber,
         /// Whose directive.
         custodian: Custodian,
+        /// Of a suspension: when it lapses.
+        until: Option<Timestamp>,
     },
     /// Its partner is held: the database was changed behind the custodian's back.
     #[error(
@@ -150,6 +153,15 @@ impl Refusal {
             Self::PurposeNeeded { .. } | Self::PurposeNotAllowed { .. } => Some(purpose.to_owned()),
             Self::CaseNeeded { .. } | Self::CaseForm { .. } | Self::CaseUnusable => Some(case.to_owned()),
             Self::Ended {
+                until: Some(_),
+                directive,
+                custodian,
+                ..
+            } => Some(format!(
+                "It lapses by itself then. Ask {custodian} for the certificate of {directive} and check it with \
+                 `estop certificate verify`."
+            )),
+            Self::Ended {
                 directive, custodian, ..
             } => Some(format!(
                 "Ask {custodian} for the certificate of {directive} and check it with `estop certificate verify`."
@@ -180,6 +192,13 @@ pub(super) fn shown(text: &str) -> String {
         .filter(|char| !char.is_control())
         .take(SHOWN_CHARS)
         .collect()
+}
+
+fn ends(until: &Option<Timestamp>) -> String {
+    match until {
+        None => "was ended by".to_owned(),
+        Some(until) => format!("is suspended until {until} by"),
+    }
 }
 
 fn listed(purposes: &[PurposeId]) -> String {

@@ -60,6 +60,7 @@ fn scope(partner: &str, agreement: Option<&str>, purpose: Option<&str>) -> Ended
         agreement: agreement.map(|id| id.parse().unwrap()),
         purpose: purpose.map(|id| id.parse().unwrap()),
         at: at(NOW),
+        until: None,
     }
 }
 

@@ -430,6 +430,7 @@ fn functions_and_owned_things_of_share_roles_block() {
         role: SHARE.to_owned(),
         database: None,
         what: "large object 1".to_owned(),
+        alter: None,
     });
     catalog.functions.push(Function {
         schema: SHARE.to_owned(),

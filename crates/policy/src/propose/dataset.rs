@@ -69,7 +69,8 @@ impl<'a> Described<'a> {
             .iter()
             .map(|column| DescribedColumn {
                 kind: kind(column),
-                guess: guess::column(&column.name, bare(column), about_people),
+                guess: guess::column_of(&relation.name, &column.name)
+                    .or_else(|| guess::column(&column.name, bare(column), about_people)),
                 column,
             })
             .collect();

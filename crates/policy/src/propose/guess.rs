@@ -46,8 +46,26 @@ const RULES: &[Rule] = &[
     (&["salt"], "credential", "part of a password's hash"),
     (&["pin"], "credential", "a secret number"),
     (&["otp"], "credential", "a one-time password"),
+    (
+        &["session", "key"],
+        "credential",
+        "a session's key lets its holder in",
+    ),
+    (
+        &["session", "id"],
+        "credential",
+        "a session's key lets its holder in",
+    ),
+    (
+        &["session", "data"],
+        "credential",
+        "what a session knows of somebody",
+    ),
+    (&["csrf*"], "credential", "a key lets its holder in"),
     (&["credential*"], "credential", "a credential"),
     (&["ssn"], "government-id", "a social security number"),
+    (&["mrn"], "health", "a medical record's number"),
+    (&["medical"], "health", "a medical record"),
     (
         &["social", "security"],
         "government-id",
@@ -130,6 +148,7 @@ const RULES: &[Rule] = &[
     (&["balance"], "financial", "a balance"),
     (&["payment*"], "financial", "a payment"),
     (&["debt*"], "financial", "a debt"),
+    (&["amount"], "financial", "an amount of money"),
     (&["arrest*"], "criminal", "an arrest"),
     (&["offen*"], "criminal", "an offence"),
     (&["convict*"], "criminal", "a conviction"),
@@ -200,6 +219,18 @@ const RULES: &[Rule] = &[
     ),
     (&["memo"], "free-text", "free text may say anything of anybody"),
 ];
+
+/// What a column of a relation may be, by both their names: the `key` of tokens lets its holder in.
+pub(super) fn column_of(relation: &str, name: &str) -> Option<Guess> {
+    let lets_in = ["token", "session", "credential", "secret"];
+    let opens = words(relation)
+        .iter()
+        .any(|word| lets_in.contains(&word.trim_end_matches('s')));
+    (opens && words(name) == ["key"]).then_some(Guess {
+        tag: "credential",
+        why: "a key lets its holder in",
+    })
+}
 
 /// What a column may say of a person, by its name, or by its type where the name says nothing.
 pub(super) fn column(name: &str, bare_type: &str, about_people: bool) -> Option<Guess> {
@@ -342,6 +373,7 @@ mod tests {
             ("latitude", Some("location")),
             ("diagnosis_code", Some("health")),
             ("iban", Some("financial")),
+            ("session_data", Some("credential")),
             ("arrest_date", Some("criminal")),
             ("film_id", None),
             ("title", None),
@@ -353,6 +385,11 @@ mod tests {
         assert_eq!(tag("name", "text", true), Some("identity"));
         assert_eq!(tag("name", "text", false), None);
         assert_eq!(tag("seen_from", "inet", false), Some("device"));
+        let of = |relation: &str, name: &str| column_of(relation, name).map(|guess| guess.tag);
+        assert_eq!(of("authtoken_token", "key"), Some("credential"));
+        assert_eq!(of("user_sessions", "Key"), Some("credential"));
+        assert_eq!(of("settings", "key"), None);
+        assert_eq!(of("authtoken_token", "created"), None);
     }
 
     #[test]

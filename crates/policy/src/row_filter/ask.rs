@@ -69,6 +69,14 @@ fn request(
         ("masked", RestrictedExpression::new_bool(question.masked)),
         ("aggregate", RestrictedExpression::new_bool(question.aggregate)),
     ];
+    // As good as any of its form: nothing is asked but whether there is one, and how it begins (`super::known`).
+    let case = question.case.map(|form| {
+        (
+            "case",
+            RestrictedExpression::new_string(form.beginning().to_owned()),
+        )
+    });
+    let context = context.into_iter().chain(case);
     let context = context.map(|(name, value)| (name.to_owned(), value));
     let context = Context::from_pairs(context).map_err(cedar)?;
     let attributes = std::iter::once(("partner".to_owned(), partner)).collect();

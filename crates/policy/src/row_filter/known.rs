@@ -1,12 +1,13 @@
 //! What a policy may ask if it is to be evaluated without the row: only what is known, or what the row says.
 //!
-//! Evaluation takes a stand-in for the officer, no case, and one moment of the agreement's validity. A policy that asks
-//! which officer, which case, or for another moment would be folded by these into something it does not say; a `forbid`
-//! would fail open. So such policies are refused before.
+//! Evaluation takes stand-ins for the officer and for the case reference, if the agreement asks for one, and one moment of the
+//! agreement's validity. A policy that asks which officer, which case, or for another moment would be folded by these into something
+//! it does not say; a `forbid` would fail open. So such policies are refused before. That there is a case reference, and how
+//! all of the agreement's form begin, is the same for whoever reads.
 
 use cedar_policy::Policy;
 use cedar_policy::pst::{
-    BinaryOp, Clause, Expr, Literal, PrincipalConstraint, ResourceConstraint, UnaryOp, Var,
+    BinaryOp, Clause, Expr, Literal, PatternElem, PrincipalConstraint, ResourceConstraint, UnaryOp, Var,
 };
 
 use super::{Question, RowFilterError};
@@ -63,7 +64,9 @@ fn not_known(expr: &Expr, question: &Question<'_>) -> Option<&'static str> {
             },
             Expr::HasAttr { expr: of, attrs } => match of.as_ref() {
                 Expr::Var(var) => {
-                    if let Some(what) = attribute(var, attrs.first()).filter(|what| *what != TIME) {
+                    let stated = question.case.is_some();
+                    let what = attribute(var, attrs.first());
+                    if let Some(what) = what.filter(|what| *what != TIME && !(*what == CASE && stated)) {
                         return Some(what);
                     }
                 }
@@ -83,6 +86,7 @@ fn not_known(expr: &Expr, question: &Question<'_>) -> Option<&'static str> {
                     rest.extend([left.as_ref(), right.as_ref()]);
                 }
             }
+            Expr::Like { expr, pattern } if is_form(expr, pattern, question) => {}
             Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => rest.push(expr),
             Expr::IfThenElse {
                 cond,
@@ -132,6 +136,21 @@ fn is_validity(op: BinaryOp, left: &Expr, right: &Expr, question: &Question<'_>)
             if matches!(expr.as_ref(), Expr::Literal(Literal::String(text)) if ends.contains(&text.to_string()))
     );
     matches!(op, BinaryOp::Less | BinaryOp::GreaterEq) && is_now && is_end
+}
+
+/// Whether it asks if the case reference begins as all of the agreement's form do.
+fn is_form(expr: &Expr, pattern: &[PatternElem], question: &Question<'_>) -> bool {
+    let is_case = matches!(
+        expr,
+        Expr::GetAttr { expr, attr } if **expr == Expr::Var(Var::Context) && attr == "case"
+    );
+    question.case.is_some_and(|form| {
+        let beginning = form.beginning().chars().map(PatternElem::Char);
+        is_case
+            && beginning
+                .chain([PatternElem::Wildcard])
+                .eq(pattern.iter().cloned())
+    })
 }
 
 fn is_action(op: BinaryOp, left: &Expr, right: &Expr) -> bool {

@@ -15,6 +15,15 @@ fn compiled(policies: &[&str]) -> Result<String, RowFilterError> {
 }
 
 fn compiled_for(policies: &[&str], column: &str, masked: bool) -> Result<String, RowFilterError> {
+    compiled_in(None, policies, column, masked)
+}
+
+fn compiled_in(
+    case: Option<&str>,
+    policies: &[&str],
+    column: &str,
+    masked: bool,
+) -> Result<String, RowFilterError> {
     let estate = estate();
     let dataset = &estate.datasets()[&"people".parse().unwrap()];
     let (schema, _) = Schema::from_cedarschema_str(&schema_of([dataset])).unwrap();
@@ -23,11 +32,13 @@ fn compiled_for(policies: &[&str], column: &str, masked: bool) -> Result<String,
         Policy::parse(Some(PolicyId::new(format!("p{number}"))), text).unwrap()
     };
     let set = PolicySet::from_policies(policies.iter().enumerate().map(parse)).unwrap();
+    let form = case.map(|form| CaseForm::new(form).unwrap());
     let question = Question {
         partner: &"state-police".parse().unwrap(),
         agreement: &"sp-2018".parse().unwrap(),
         valid: Validity::new(date(2018, 6, 1), date(2031, 5, 31), &TimeZone::UTC).unwrap(),
         purpose: &"investigation".parse().unwrap(),
+        case: form.as_ref(),
         column,
         masked,
         aggregate: false,
@@ -138,6 +149,31 @@ fn what_a_view_cannot_know_is_refused() {
     );
     refused("forbid HEAD when { context.now < resource.birth_date };", time);
     refused("forbid HEAD when { {a: context} == {a: context} };", "not known");
+}
+
+#[test]
+fn of_the_case_it_is_known_that_there_is_one_and_how_it_begins() {
+    let of = |policy: &str| compiled_in(Some(r"^X*-\d+$"), &["permit HEAD;", policy], "name", true);
+    let begun = |form: &str, policy: &str| compiled_in(Some(form), &["permit HEAD;", policy], "name", true);
+    let none = "forbid HEAD unless { context has case };";
+    assert_eq!(of(none).unwrap(), "TRUE");
+    assert!(
+        compiled(&["permit HEAD;", none]).is_err(),
+        "nobody need state one"
+    );
+    let star = r#"forbid HEAD unless { context has case && context.case like "X\*-*" };"#;
+    assert_eq!(begun(r"^X\*-\d+$", star).unwrap(), "TRUE");
+    let forbids = r#"forbid HEAD when { context has case && context.case like "X\*-*" };"#;
+    assert_eq!(begun(r"^X\*-\d+$", forbids).unwrap(), "FALSE");
+    for policy in [
+        star,
+        r#"forbid HEAD when { context has case && context.case like "X-1*" };"#,
+        r#"forbid HEAD when { context has case && context.case == "X-1" };"#,
+        r#"forbid HEAD when { context has case && context.case like "*" };"#,
+    ] {
+        let error = begun(r"^X-\d+$", policy).unwrap_err().to_string();
+        assert!(error.contains("the case"), "{policy}: {error}");
+    }
 }
 
 #[test]

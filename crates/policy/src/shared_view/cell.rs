@@ -61,11 +61,19 @@ impl Cell {
         self.levels.iter().any(reads)
     }
 
-    /// Whether it is bare in all these rows.
-    pub(super) fn is_bare_in(&self, rows: &Rows) -> bool {
-        self.levels
-            .first()
-            .is_some_and(|level| level.shown.mask.is_none() && rows.are_within(&level.rows))
+    /// Whether in each of these rows it is bare, or its pseudonym: then the custodian can tell whose row it was.
+    pub(super) fn tells_whose_in(&self, rows: &Rows) -> bool {
+        let mut shown = Rows::default();
+        for level in &self.levels {
+            if !matches!(level.shown.mask, None | Some(Mask::Pseudonym(_))) {
+                return false;
+            }
+            shown = shown.and_also(&level.rows);
+            if rows.are_within(&shown) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The SQL expression of it in a view of these rows, reading the base row under this alias.

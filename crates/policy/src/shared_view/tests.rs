@@ -124,6 +124,11 @@ fn the_subject_key_is_one_that_is_bare_in_every_row() {
     assert_eq!(subject_key(&[key, without]), None);
     assert_eq!(subject_key(&[masked]), None);
     assert_eq!(subject_key(&[masked, other]), None);
+    // Under a pseudonym the custodian, who has its key, can tell.
+    let named =
+        "columns = [\"person_id\"]\nmask = { person_id = \"pseudonym\" }\nwhen = 'resource.is_juvenile'";
+    assert_eq!(subject_key(&[named]).as_deref(), Some("person_id"));
+    assert_eq!(subject_key(&[named, without]), None);
     assert_eq!(subject_key(&[key, masked]).as_deref(), Some("person_id"));
 }
 

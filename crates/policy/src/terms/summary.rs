@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{AgreementTerms, ShareTerms, Terms};
 
+/// What an officer's key for answers is called.
+const CERTIFICATE: &str = "certificate";
+const TOKEN: &str = "tokens that name";
+const LOG_IN: &str = "logs in by";
+const SSH_KEY: &str = "key for answers to notices of corrections";
+
 /// First line of every summary.
 const HEADER: &str = "estop/summary/v1";
 
@@ -131,6 +137,20 @@ pub fn changes(before: &Terms, after: &Terms) -> Vec<Change> {
                             Some(&before.password_sha256),
                             Some(&after.password_sha256),
                         ),
+                        (
+                            CERTIFICATE,
+                            before.certificate.as_ref(),
+                            after.certificate.as_ref(),
+                        ),
+                        (TOKEN, before.token.as_ref(), after.token.as_ref()),
+                        (LOG_IN, before.log_in.as_ref(), after.log_in.as_ref()),
+                        (SSH_KEY, before.ssh_key.as_ref(), after.ssh_key.as_ref()),
+                    ]),
+                    (None, Some(after)) => fields(&[
+                        (CERTIFICATE, None, after.certificate.as_ref()),
+                        (TOKEN, None, after.token.as_ref()),
+                        (LOG_IN, None, after.log_in.as_ref()),
+                        (SSH_KEY, None, after.ssh_key.as_ref()),
                     ]),
                     _ => Vec::new(),
                 },
@@ -251,7 +271,10 @@ fn agreement_words(id: &evidence::id::AgreementId, terms: &AgreementTerms) -> St
     let ended = if ended.is_empty() {
         String::new()
     } else {
-        format!("; ended already, and not revived by this: {}", ended.join(", "))
+        format!(
+            "; ended or suspended already, and not revived by this: {}",
+            ended.join(", ")
+        )
     };
     format!("agreement `{id}` with `{}`{ended}", terms.partner)
 }

@@ -55,6 +55,7 @@ impl Asked {
             agreement: &self.agreement,
             valid: self.valid,
             purpose: &self.purpose,
+            case: None,
             column: case.column,
             masked: case.masked,
             aggregate: false,

@@ -26,7 +26,7 @@ pub(super) const ROLES: [&str; 18] = [
 ];
 pub(super) const NAMES: [&str; 6] = ["t0", "t1", "t2", "t3", "t4", "t5"];
 pub(super) const SCHEMAS: [&str; 3] = ["public", "s1", "s2"];
-const LETTERS: [&str; 8] = ["r", "r", "a", "w", "d", "x", "t", "arw"];
+const LETTERS: [&str; 10] = ["r", "r", "a", "w", "d", "x", "t", "arw", "m", "rm"];
 
 pub(super) fn oid(role: usize) -> u32 {
     if role == 0 {
@@ -118,7 +118,7 @@ impl Making {
         let number = self.number();
         let table = NAMES[usize::from(a) % NAMES.len()];
         let schema = SCHEMAS[usize::from(b) % 3];
-        let source = match what % 9 {
+        let source = match what % 17 {
             0 => format!("SELECT name FROM {schema}.{table}"),
             1 => format!("SELECT count(*) FROM {schema}.{table}"),
             2 => "BEGIN EXECUTE $1; END".to_owned(),
@@ -127,6 +127,17 @@ impl Making {
             5 => format!("SELECT f{}()", number.saturating_sub(3)),
             6 => format!("BEGIN SELECT name FROM {schema}.{table} INTO x; RAISE NOTICE '%', x; END"),
             7 => format!("BEGIN INSERT INTO {schema}.{table} SELECT name FROM {schema}.t0; END"),
+            9 => format!("BEGIN ALTER TABLE {schema}.{table} DISABLE ROW LEVEL SECURITY; END"),
+            10 => format!("BEGIN ALTER TABLE {schema}.{table} SET SCHEMA s2; END"),
+            11 => format!("BEGIN GRANT USAGE ON SCHEMA {schema} TO bob; END"),
+            12 => format!("BEGIN INSERT INTO {schema}.{table} VALUES (a); END"),
+            13 => format!("BEGIN ALTER TABLE {schema}.{table} INHERIT {schema}.t0; END"),
+            14 => "BEGIN GRANT group_a TO carol; END".to_owned(),
+            15 => format!("BEGIN DELETE FROM {schema}.{table}; GET DIAGNOSTICS n = ROW_COUNT; RETURN n; END"),
+            16 => format!(
+                "BEGIN PERFORM {schema}.f{}(); RAISE NOTICE '%', x; END",
+                number.saturating_sub(2)
+            ),
             _ => format!("SELECT name FROM {table}"),
         };
         let kind = if what % 13 == 12 { "p" } else { "f" };
@@ -136,11 +147,11 @@ impl Making {
             Value::Null
         };
         let function = json!({"oid": number, "schema": 200 + u32::from(b % 3), "name": format!("f{number}"), "arguments": "",
-            "takes": [], "kind": kind, "owner": oid(own(c)), "acl": null, "definer": what % 7 != 6, "language": "plpgsql",
+            "takes": if what % 17 == 12 { json!(["text"]) } else { json!([]) }, "kind": kind, "owner": oid(own(c)), "acl": null, "definer": what % 7 != 6, "language": "plpgsql",
             "trusted": what % 17 != 16, "config": config, "returns": returns, "source": source, "parsed": false,
             "extension": null});
         push(&mut self.document["contents"][0]["functions"], function);
-        if what % 9 == 8 && c % 2 == 1 {
+        if what % 17 == 8 && c % 2 == 1 {
             // A body that was parsed, with the rights of who calls.
             let relation = self.relation(a)["oid"].clone();
             let last = self.document["contents"][0]["functions"]
@@ -170,7 +181,7 @@ impl Making {
             0..=3 => {
                 let relation = self.relation(a);
                 let owner = relation["owner"].as_u64().unwrap();
-                let right = item(b, LETTERS[usize::from(c) % 8], owner);
+                let right = item(b, LETTERS[usize::from(c) % LETTERS.len()], owner);
                 push(&mut relation["acl"], right);
             }
             4 => {
@@ -257,9 +268,14 @@ impl Making {
                 let function = self.add_function([b, c, d, a, 0], "trigger");
                 let relation = self.relation(a)["oid"].clone();
                 let trigger = json!({"relation": relation, "name": "tr", "function": function, "bits": pick(&[4, 16, 28, 8], d),
-                    "enabled": true});
+                    "enabled": d % 4 != 3, "replica": d % 8 == 7, "args": ["s1.t1"]});
+                if d % 8 == 7 && c % 2 == 0 {
+                    let setting = json!({"role": oid(own(b)), "database": 0, "setting": "session_replication_role=replica"});
+                    push(&mut self.document["settings"], setting);
+                }
                 push(&mut self.document["contents"][0]["triggers"], trigger);
             }
+            19 if c % 4 != 0 => self.tied(step),
             19 => {
                 let (one, other) = (usize::from(a) % NAMES.len(), usize::from(b) % NAMES.len());
                 let relations = &self.document["contents"][0]["relations"];
@@ -345,6 +361,8 @@ impl Making {
                 policy["relation"] = json!(number);
                 push(&mut contents["policies"], policy);
             }
+            self.tie_as(&twin["oid"], number, 0);
+            let contents = &mut self.document["contents"][0];
             twin["oid"] = json!(number);
             twin["name"] = json!(format!("twin{at}"));
             twin["kind"] = json!("r");
@@ -401,6 +419,22 @@ impl Making {
 
 /// A catalog of two databases that these steps make.
 pub(crate) fn snapshot(version: u32, steps: &[[u8; 5]]) -> Snapshot {
+    let mut making = making(version, steps);
+    making.twins();
+    serde_json::from_value(making.document).unwrap()
+}
+
+/// Relations that are tied to others, views of them, row security, and grants: few other ways hide what these give.
+pub(crate) fn tied(version: u32, steps: &[[u8; 5]]) -> Snapshot {
+    let kinds = [0, 0, 0, 0, 4, 12, 14, 19, 19, 19];
+    let step = |[what, a, b, c, d]: &[u8; 5]| [pick(&kinds, *what), *a, *b, *c, *d];
+    let steps: Vec<[u8; 5]> = steps.iter().map(step).collect();
+    let mut making = making(version, &steps);
+    making.untied();
+    serde_json::from_value(making.document).unwrap()
+}
+
+fn making(version: u32, steps: &[[u8; 5]]) -> Making {
     let role = |(at, name): (usize, &&str)| {
         json!({"oid": oid(at), "name": name, "login": at == 0 || at >= 12, "inherit": true, "superuser": at == 0, "create_role": false,
             "create_db": false, "replication": false, "bypass_rls": false, "connection_limit": -1, "valid_until": null,
@@ -451,6 +485,5 @@ pub(crate) fn snapshot(version: u32, steps: &[[u8; 5]]) -> Snapshot {
     for step in steps {
         making.step(*step);
     }
-    making.twins();
-    serde_json::from_value(making.document).unwrap()
+    making
 }

@@ -1,8 +1,8 @@
-//! Steps that are rarer: foreign servers, sessions, jobs, large objects, catalogs, what calls functions unnamed.
+//! Steps that are rarer: foreign servers, sessions, jobs, large objects, catalogs, ties, what calls functions unnamed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::made::{Making, NAMES, ROLES, SCHEMAS, item, oid, own, push};
+use crate::made::{Making, NAMES, ROLES, SCHEMAS, item, oid, own, pick, push};
 
 impl Making {
     /// A server in the other database that leads back, a mapping, a foreign table.
@@ -28,6 +28,27 @@ impl Making {
         push(&mut self.document["contents"][1]["foreign_tables"], foreign);
     }
 
+    /// What ties a relation to others and to types: a unique index, a foreign key, a column's domain.
+    pub(super) fn tied(&mut self, [_, a, b, c, d]: [u8; 5]) {
+        let relation = self.relation(a);
+        let number = relation["oid"].clone();
+        match c % 4 {
+            1 => relation["unique"] = json!(true),
+            2 => {
+                let refers = self.relation(b)["oid"].clone();
+                let actions = ["a", "r", "c", "n", "d"];
+                let key = json!({"relation": number, "refers": refers, "on_delete": pick(&actions, d),
+                    "on_update": pick(&actions, d / 5)});
+                push(&mut self.document["contents"][0]["cascades"], key);
+            }
+            _ => {
+                let domain = json!({"relation": number, "column": "name", "schema": 200 + u32::from(b % 3), "name": "d",
+                    "owner": oid(own(d))});
+                push(&mut self.document["contents"][0]["domains"], domain);
+            }
+        }
+    }
+
     pub(super) fn odd(&mut self, [_, a, b, c, d]: [u8; 5]) {
         match a % 8 {
             0 => {
@@ -40,10 +61,23 @@ impl Making {
                 push(&mut self.document["prepared"], prepared);
             }
             2 => {
-                let command = format!("SELECT * FROM {}", NAMES[usize::from(c) % NAMES.len()]);
+                let table = NAMES[usize::from(c) % NAMES.len()];
+                let command = match d % 3 {
+                    0 => format!("SELECT * FROM {table}"),
+                    1 => format!("INSERT INTO t0 SELECT * FROM {table}"),
+                    _ => format!("SELECT f{}()", self.number().saturating_sub(2)),
+                };
                 let job = json!({"scheduler": "pg_cron", "id": 1, "user": ROLES[own(b)], "database": "home", "command": command,
                     "active": true});
                 push(&mut self.document["contents"][0]["jobs"], job);
+            }
+            3 if d % 2 == 0 => {
+                let relation = self.relation(b)["oid"].clone();
+                push(&mut self.document["contents"][0]["expressions"], relation);
+                let number = self.number();
+                let view = json!({"oid": number, "schema": 11, "name": "pg_stats_ext_exprs", "kind": "v", "owner": 10,
+                    "acl": [item(c, "r", 10)], "row_security": false, "force": false, "toast": 0, "statistics": false});
+                push(&mut self.document["contents"][0]["relations"], view);
             }
             3 => {
                 let objects = json!({"owner": oid(own(b)), "acl": [item(c, "r", u64::from(oid(own(b))))], "count": 2, "first": 5000});
@@ -86,8 +120,11 @@ impl Making {
             ("default", relation.clone()),
             ("check", relation.clone()),
             ("domain", json!(0)),
-            ("generated", relation),
-        ][usize::from(d) % 6]
+            ("generated", relation.clone()),
+            ("key", relation.clone()),
+            ("index", relation.clone()),
+            ("statistics", relation),
+        ][usize::from(d) % 9]
             .clone();
         let schema = if kind == "operator" {
             200 + u32::from(b % 3)
@@ -96,5 +133,35 @@ impl Making {
         };
         let caller = json!({"kind": kind, "relation": relation, "schema": schema, "object": 0, "name": "c", "function": function});
         push(&mut self.document["contents"][0]["callers"], caller);
+    }
+
+    /// A relation for each of the first that is like it but for the last of its ties: a foreign key, a domain.
+    pub(super) fn untied(&mut self) {
+        for at in 0..NAMES.len() {
+            let number = self.number();
+            let mut twin = self.document["contents"][0]["relations"][at].clone();
+            self.tie_as(&twin["oid"], number, 1);
+            twin["oid"] = json!(number);
+            twin["name"] = json!(format!("untied{at}"));
+            twin["kind"] = json!("r");
+            push(&mut self.document["contents"][0]["relations"], twin);
+        }
+    }
+
+    /// Gives a relation the domains and foreign keys of another, but for the last ones.
+    pub(super) fn tie_as(&mut self, other: &Value, number: u32, but: usize) {
+        let contents = &mut self.document["contents"][0];
+        for (list, end) in [
+            ("domains", "relation"),
+            ("cascades", "relation"),
+            ("cascades", "refers"),
+        ] {
+            let all = contents[list].as_array().cloned().unwrap_or_default();
+            let own: Vec<Value> = all.into_iter().filter(|one| one[end] == *other).collect();
+            for mut one in own.iter().take(own.len().saturating_sub(but)).cloned() {
+                one[end] = json!(number);
+                push(&mut contents[list], one);
+            }
+        }
     }
 }

@@ -113,6 +113,12 @@ proptest! {
         let snapshot = made::snapshot([140_000, 150_000, 160_000, 180_000][version], &steps);
         prop_assert!(agree(&snapshot).is_ok(), "{}", agree(&snapshot).unwrap_err());
     }
+
+    #[test]
+    fn ties_tell_relations_apart(steps in prop::collection::vec(any::<[u8; 5]>(), 10..40)) {
+        let snapshot = made::tied(150_000, &steps);
+        prop_assert!(agree(&snapshot).is_ok(), "{}", agree(&snapshot).unwrap_err());
+    }
 }
 
 /// Found by the test above: a condition of row security may name a role that holds nothing.

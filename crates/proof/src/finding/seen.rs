@@ -14,6 +14,9 @@ use super::{Holds, Shown};
 use crate::offence::{Broken, Replayed};
 use crate::run::RunError;
 
+/// Numbers beyond are exchanged for another, if that will do.
+const FEW: u64 = 1000;
+
 /// What a request is about.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
@@ -161,6 +164,54 @@ impl Seen {
             }
         }
         Ok((best, shown))
+    }
+
+    /// The same with a row that people know, as far as it is still shown so: of the columns that are asked for, dates that are days of
+    /// the calendar, and small numbers.
+    pub(super) fn plainer(
+        self,
+        dataset: &Dataset,
+        asked: &BTreeSet<String>,
+        broken: &Broken<'_>,
+        set: &PolicySet,
+    ) -> Self {
+        let day = self.now.to_zoned(TimeZone::UTC).date();
+        let mut best = self;
+        for column in dataset
+            .columns
+            .iter()
+            .filter(|column| asked.contains(column.name.as_str()))
+        {
+            let name = column.name.as_str();
+            let Some(Ok(value)) = best.row.as_ref().and_then(|row| row.attr(name)) else {
+                continue;
+            };
+            let plain = match (&value, column.kind) {
+                (EvalResult::Long(number), _) if number.unsigned_abs() > FEW => serde_json::json!(0),
+                (EvalResult::ExtensionValue(text), _) if text.contains("datetime") => {
+                    serde_json::json!({ "__extn": { "fn": "datetime", "arg": day.to_string() } })
+                }
+                (EvalResult::ExtensionValue(_), ColumnType::Decimal(_)) => {
+                    serde_json::json!({ "__extn": { "fn": "decimal", "arg": "0.0" } })
+                }
+                _ => continue,
+            };
+            let next = best.with(name, plain);
+            if let Some(next) = next.filter(|next| next.replayed(broken, set).is_some()) {
+                best = next;
+            }
+        }
+        best
+    }
+
+    /// The same with another value in a column of the row, in Cedar's JSON form.
+    fn with(&self, column: &str, value: serde_json::Value) -> Option<Self> {
+        let mut row = self.row.as_ref()?.to_json_value().ok()?;
+        *row.get_mut("attrs")?.get_mut(column)? = value;
+        Some(Self {
+            row: Some(Entity::from_json_value(row, None).ok()?),
+            ..self.clone()
+        })
     }
 
     /// All columns of the data set for which this row shows the same.

@@ -8,7 +8,7 @@ use proof::run::Verdict;
 
 use crate::support::{Draft, claim, run, solvers};
 
-fn draft() -> Draft {
+pub(crate) fn draft() -> Draft {
     Draft::new()
         .dataset("people", "", "id = { type = \"bigint\" }\nname = { type = \"text\", tags = [\"identity\"] }\nssn = { type = \"text\", optional = true }\nstatus = { type = \"text\" }")
         .dataset("visits", "", "id = { type = \"bigint\" }")

@@ -106,11 +106,11 @@ fn asked(entry: &mut Value) -> &mut Value {
 type Tampering = fn(&Path, &mut Value);
 
 /// What is done to a folder, and a part of what must be said.
-const TAMPERINGS: [(&str, Tampering, &str); 15] = [
+const TAMPERINGS: [(&str, Tampering, &str); 16] = [
     (
         "a script altered",
         |folder, manifest| {
-            let script = asked(claim_of(manifest, "terms"))["solvers"]["cvc5"]["script"]
+            let script = asked(claim_of(manifest, "guardrails"))["solvers"]["cvc5"]["script"]
                 .as_str()
                 .unwrap()
                 .to_owned();
@@ -146,7 +146,7 @@ const TAMPERINGS: [(&str, Tampering, &str); 15] = [
     (
         "a script missing",
         |folder, manifest| {
-            let script = asked(claim_of(manifest, "terms"))["solvers"]["z3"]["script"]
+            let script = asked(claim_of(manifest, "guardrails"))["solvers"]["z3"]["script"]
                 .as_str()
                 .unwrap()
                 .to_owned();
@@ -215,6 +215,14 @@ const TAMPERINGS: [(&str, Tampering, &str); 15] = [
             entry["validated"][0] = json!(99);
         },
         "other policies were decided by validation",
+    ),
+    (
+        "words invented",
+        |_, manifest| {
+            let entry = claim_of(manifest, "guardrails");
+            entry["stated"][0] = json!(1);
+        },
+        "other permits were decided by their words alone",
     ),
     (
         "a question missing",

@@ -12,5 +12,6 @@ mod change;
 mod evidence;
 mod example;
 mod faults;
+mod stated;
 mod statutes;
 mod support;

@@ -74,6 +74,33 @@ async fn criminal_intelligence() {
     has(&said, &["28 CFR 23.20(e)", "purpose   background-checks"]);
 }
 
+/// 5 ILCS 805/15 (Illinois TRUST Act): nothing that is not public for immigration agents without a criminal warrant. The number of
+/// one is what the agreement asks for as a case.
+#[tokio::test]
+async fn only_with_a_warrant() {
+    let share = "case_reference = '^W-\\d{6}$'\n\n[[share]]\ndataset = \"custody\"\ncolumns = [\"name\"]\nwhen = 'resource has booked_on && resource.booked_on < datetime(\"2999-01-01\")'";
+    let draft = Draft::new()
+        .dataset("custody", "", "name = { type = \"text\" }\nbooked_on = { type = \"date\", optional = true }")
+        .partner("ice")
+        .agreement("detainers", "ice", "\"transfer\"", share)
+        .guardrails("trust", "@id(\"warrant\") @citation(\"5 ILCS 805/15(h)\")\nforbid (principal, action, resource)\nunless { context has case && context.case like \"W-*\" };\n");
+    holds(&draft).await;
+    let (verdict, said) = said(
+        &draft
+            .clone()
+            .replace("agreements/detainers.toml", "^W-", "^[A-Z]-"),
+    )
+    .await;
+    assert_eq!((verdict, said.len()), (Verdict::Fails, 2));
+    let form = r"case      one of the form ^[A-Z]-\d{6}$, as the agreement asks for";
+    has(&said[0], &["connects  under agreement detainers", form]);
+    has(&said[1], &["reads     name", form, "booked_on = 2024-01-01"]);
+    let none = draft.replace("agreements/detainers.toml", "case_reference = '^W-\\d{6}$'\n", "");
+    let (verdict, said) = self::said(&none).await;
+    assert_eq!((verdict, said.len()), (Verdict::Fails, 2));
+    has(&said[1], &["case      none stated"]);
+}
+
 /// 18 USC 2721(b): personal information of motor vehicle records, for the permissible uses only.
 #[tokio::test]
 async fn drivers_privacy() {

@@ -75,7 +75,7 @@ fn an_error_drops_what_follows_up_to_the_sync() {
     let mut machine = with(&[Parse, Bind, Execute(1), Execute(2), Sync, Execute(3), Sync]);
     assert_eq!(machine.receive(b'E').unwrap().reply, Reply::Failed(None));
     assert_eq!(machine.dropped(), [1, 2]);
-    assert_eq!(machine.dropped(), []);
+    assert_eq!(machine.dropped(), Vec::<u32>::new());
     assert!(!machine.skipping());
     assert_eq!(run(&mut machine, b"ZCZ"), "ZCZ");
 }

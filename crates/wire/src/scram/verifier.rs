@@ -134,6 +134,7 @@ impl std::fmt::Debug for Verifier {
 pub struct Mock {
     secret: Key,
     iterations: u32,
+    salt_bytes: usize,
 }
 
 impl Mock {
@@ -144,13 +145,40 @@ impl Mock {
         Self {
             secret: Zeroizing::new(secret),
             iterations: iterations.clamp(ITERATIONS_MIN, ITERATIONS_MAX),
+            salt_bytes: MOCK_SALT_BYTES,
         }
+    }
+
+    /// The same, for verifiers that look like this one: as many iterations, as long a salt.
+    #[must_use]
+    pub fn like(&self, real: &Verifier) -> Self {
+        Self {
+            secret: self.secret.clone(),
+            iterations: real.iterations,
+            salt_bytes: real.salt.len(),
+        }
+    }
+
+    /// One of `count` things for this name: the same each time, and no more often one than another.
+    #[must_use]
+    pub fn pick(&self, user: &str, count: usize) -> Option<usize> {
+        let drawn = hmac(self.secret.as_slice(), &[b"pick\0", user.as_bytes()]);
+        let drawn = u64::from_be_bytes(*drawn.first_chunk()?);
+        let count = u64::try_from(count).ok()?;
+        usize::try_from(drawn.checked_rem(count)?).ok()
     }
 
     /// A verifier that no password fits.
     pub(super) fn verifier(&self, user: &str) -> Verifier {
         let derive = |what: &[u8]| hmac(self.secret.as_slice(), &[what, b"\0", user.as_bytes()]);
-        let salt = derive(b"salt").iter().copied().take(MOCK_SALT_BYTES).collect();
+        // At most 64 bytes are a salt: two digests.
+        let (one, two) = (derive(b"salt"), derive(b"more salt"));
+        let salt = one
+            .iter()
+            .chain(two.iter())
+            .copied()
+            .take(self.salt_bytes)
+            .collect();
         Verifier {
             iterations: self.iterations,
             salt,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use control::Control;
 use evidence::entry::Kind;
-use evidence::record::{Applied, decode};
+use evidence::record::{Applied, DriftRecord, decode};
 use ledger::register::{Register as _, SqliteRegister};
 use policy::estate::Files;
 use policy::in_force::InForce;
@@ -17,7 +17,7 @@ use tokio_postgres::Client;
 
 use super::estates::VISITS;
 use super::road::{Door, Road};
-use crate::server::{Server, connect};
+use crate::server::{Server, connect, scratch};
 use crate::world::{DATA, WallClock, approve, control_with, ledger_in, signer};
 
 /// How often a look is repeated until nobody works at the servers any more.
@@ -58,7 +58,7 @@ pub(super) struct Roads {
 
 impl Roads {
     pub(super) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch("estop-state-");
         let road = Road::default();
         Self {
             main: road.door(dir.path().join("main")),
@@ -142,7 +142,7 @@ impl Place {
         let mut place = Self {
             server,
             airlock,
-            state: tempfile::tempdir().unwrap(),
+            state: scratch("estop-state-"),
             airlocks: roads.airlocks(scene),
             databases,
         };
@@ -169,7 +169,7 @@ impl Place {
 
     /// A copy that runs.
     pub(super) async fn copied(&self, roads: &Roads) -> Self {
-        let state = tempfile::tempdir().unwrap();
+        let state = scratch("estop-state-");
         for entry in std::fs::read_dir(self.state.path()).unwrap() {
             let copied = Command::new("cp")
                 .arg("-a")
@@ -360,6 +360,10 @@ impl Hand {
             }
         }
         recorded
+    }
+
+    pub(super) fn drifts(&self) -> Vec<DriftRecord> {
+        crate::watch::drifts(&self.ledger)
     }
 
     pub(super) fn keys(&self, prefix: &str) -> Vec<String> {

@@ -55,6 +55,16 @@ async fn relations_and_columns() {
             &["`app.people` is owned by the views' owner"],
             "alter table app.people owner to postgres",
         ),
+        blocks(
+            "alter schema app owner to estop_owner",
+            &["role `estop_owner` owns schema app", "every share is read in its name"],
+            "alter schema app owner to postgres",
+        ),
+        blocks(
+            "create function app.mine() returns int language sql as 'select 1'; alter function app.mine() owner to estop_owner",
+            &["role `estop_owner` owns function app.mine()"],
+            "drop function app.mine()",
+        ),
         row(
             "alter table app.people enable row level security",
             Effect::Closes,

@@ -117,3 +117,55 @@ pub(super) fn svg(report: &Report) -> Result<Drawing, Failure> {
         .map_err(|error| Failure::absent("Graphviz' `dot` gave no text").because(&error))?;
     Ok(Drawing { text, cut })
 }
+
+#[cfg(test)]
+mod tests {
+    use policy::exposure::{Finding, Kind, Step};
+
+    use super::*;
+
+    fn report(roles: usize) -> Report {
+        let finding = |at: usize| Finding {
+            role: format!("r{at}"),
+            login: true,
+            relation: "s.t".to_owned(),
+            columns: None,
+            class: Class::Rows,
+            kind: Kind::TableGrant,
+            path: vec![Step {
+                from: format!("r{at}"),
+                to: "s.t".to_owned(),
+                by: "SELECT".to_owned(),
+            }],
+            closes_in: "d".to_owned(),
+            closes: String::new(),
+            verified: None,
+            database: "d".to_owned(),
+            why: None,
+            breaks: Vec::new(),
+            doc: String::new(),
+            alike: None,
+            attempt: None,
+        };
+        Report {
+            server: policy::exposure::snapshot::Server::default(),
+            relation: Vec::new(),
+            roles: Vec::new(),
+            findings: (0..roles).map(finding).collect(),
+            left_out: 0,
+            unseen: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_drawing_that_is_cut_says_how_much_is_missing() {
+        let edges = |drawing: &Drawing| drawing.text.lines().filter(|line| line.contains(" -> ")).count();
+        let whole = dot(&report(EDGES));
+        assert_eq!((edges(&whole), &whole.cut), (EDGES, &None));
+        let cut = dot(&report(EDGES + 1));
+        assert_eq!(edges(&cut), EDGES);
+        let said = cut.cut.clone().unwrap_or_default();
+        assert!(said.starts_with("only 2000 of 2001 steps are drawn"), "{said}");
+        assert!(cut.text.contains(&said), "the drawing says so itself");
+    }
+}

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use policy::exposure::{Finding, Report};
 
+use crate::html::escaped;
+
 const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}\
 h1,h2{line-height:1.2}details{border:1px solid #ccc;border-radius:4px;margin:.4em 0;padding:.3em .7em}summary{cursor:pointer}\
 code{background:#f4f4f4;padding:.1em .3em;white-space:pre-wrap}.rows{color:#b00020;font-weight:bold}.facts{color:#b35c00;font-weight:bold}\
@@ -120,11 +122,4 @@ fn one(finding: &Finding, text: &mut String) {
         "<p><a href=\"{0}\">{0}</a></p></details>",
         escaped(&finding.doc)
     );
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

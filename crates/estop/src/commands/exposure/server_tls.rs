@@ -1,5 +1,5 @@
 //! TLS to the server that is scanned, as libpq's `sslmode` has it: `prefer` and `require` hide what is read, `verify-ca` and
-//! `verify-full` know whom they read from.
+//! `verify-full` know whom they read from; with `sslcert` and `sslkey` the server knows who reads.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,12 +31,14 @@ struct Asked {
     url: String,
     check: Check,
     authorities: Option<PathBuf>,
+    /// The client's own certificate and key.
+    identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// The way to a server by a URL with libpq's `sslmode` and `sslrootcert`.
+/// The way to a server by a URL with libpq's `sslmode`, `sslrootcert`, `sslcert` and `sslkey`.
 ///
 /// # Errors
-/// The URL or the file of authorities cannot be read.
+/// The URL or one of the files cannot be read.
 pub(super) fn way(url: &str) -> Result<Way, Failure> {
     let asked = asked(url)?;
     let config = client(&asked)?;
@@ -59,6 +61,7 @@ fn asked(url: &str) -> Result<Asked, Failure> {
     let (base, query) = url.split_once('?').unwrap_or((url, ""));
     let mut check = Check::Nothing;
     let mut authorities = None;
+    let (mut certificate, mut key) = (None, None);
     let mut kept: Vec<String> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=') {
@@ -76,9 +79,23 @@ fn asked(url: &str) -> Result<Asked, Failure> {
                     .help("disable, prefer, require, verify-ca or verify-full"));
             }
             Some(("sslrootcert", file)) => authorities = Some(PathBuf::from(decoded(file))),
+            Some(("sslcert", file)) => certificate = Some(PathBuf::from(decoded(file))),
+            Some(("sslkey", file)) => key = Some(PathBuf::from(decoded(file))),
+            Some(("sslpassword", _)) => {
+                return Err(Failure::wrong("sslpassword is not taken: keys that are encrypted are not read")
+                    .help("give a key without a password: openssl pkey -in KEY -out PLAIN, in a folder that is yours alone"));
+            }
             _ => kept.push(pair.to_owned()),
         }
     }
+    let identity = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            return Err(Failure::wrong("sslcert and sslkey go together")
+                .help("add both to the URL: the PEM files of the certificate and of its key"));
+        }
+    };
     if authorities.is_some() && check == Check::Nothing && kept.iter().any(|pair| pair == "sslmode=require") {
         // As libpq does.
         check = Check::Authority;
@@ -96,6 +113,7 @@ fn asked(url: &str) -> Result<Asked, Failure> {
         url,
         check,
         authorities,
+        identity,
     })
 }
 
@@ -124,24 +142,36 @@ fn decoded(text: &str) -> String {
 
 fn client(asked: &Asked) -> Result<ClientConfig, Failure> {
     let failed = |error: &tls::TlsError| Failure::wrong("the authority's file cannot be used").because(error);
-    match (asked.check, &asked.authorities) {
-        (Check::Name, Some(file)) => tls::client(file).map_err(|error| failed(&error)),
-        (check, file) => {
-            let authority = file.as_ref().filter(|_| check == Check::Authority);
-            let authority = authority.map(|file| tls::authority(file)).transpose();
-            let verifier = Lenient {
-                authority: authority.map_err(|error| failed(&error))?,
-                provider: tls::provider(),
-            };
-            let builder = ClientConfig::builder_with_provider(tls::provider())
-                .with_safe_default_protocol_versions()
-                .map_err(|error| failed(&tls::TlsError::Config(error)))?;
-            Ok(builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(verifier))
-                .with_no_client_auth())
-        }
-    }
+    let file = asked
+        .authorities
+        .as_ref()
+        .filter(|_| asked.check != Check::Nothing);
+    let authority = file.map(|file| tls::authority(file)).transpose();
+    let authority = authority.map_err(|error| failed(&error))?;
+    let verifier: Arc<dyn ServerCertVerifier> = match (asked.check, authority) {
+        (Check::Name, Some(authority)) => authority,
+        (_, authority) => Arc::new(Lenient {
+            authority,
+            provider: tls::provider(),
+        }),
+    };
+    let builder = ClientConfig::builder_with_provider(tls::provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(&tls::TlsError::Config(error)))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let Some((certificate, key)) = &asked.identity else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let failed = |error: &tls::TlsError| {
+        Failure::wrong("the client's certificate and key cannot be used")
+            .because(error)
+            .help("sslcert and sslkey are PEM files, and the key is not encrypted")
+    };
+    let (chain, key) = tls::identity(certificate, key).map_err(|error| failed(&error))?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| failed(&tls::TlsError::Config(error)))
 }
 
 /// Checks less than the server's name: who signed its certificate, or nothing. Signatures are checked all the same.
@@ -223,5 +253,18 @@ mod tests {
             "nobody to trust"
         );
         assert!(one("postgresql://a@h/d?sslmode=wrong").is_none());
+        let own = one("postgresql://a@h/d?sslcert=a.pem&sslkey=b%20c.pem").unwrap();
+        assert_eq!(own.url, "postgresql://a@h/d");
+        assert_eq!(
+            own.identity,
+            Some((PathBuf::from("a.pem"), PathBuf::from("b c.pem")))
+        );
+        for half in [
+            "sslcert=a.pem",
+            "sslkey=b.pem",
+            "sslcert=a.pem&sslkey=b.pem&sslpassword=x",
+        ] {
+            assert!(one(&format!("postgresql://a@h/d?{half}")).is_none(), "{half}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::cli::Terminate;
+use crate::cli::{ScopeWanted, Words};
 use crate::clock;
 use crate::commands::directive::{Drawn, draw_up, submit};
 use crate::demo::cast::AUTHORITIES;
@@ -81,17 +81,19 @@ async fn begin(stage: &Stage, report: &mut Report) -> Result<Option<Download>, F
 }
 
 async fn order(stage: &Stage, report: &mut Report) -> Result<Drawn, Failure> {
-    let wanted = Terminate {
+    let scope = ScopeWanted {
         partner: "federal-agency"
             .parse()
             .map_err(|error| Failure::wrong("the demo's partner").because(&error))?,
         agreement: None,
         purpose: None,
+    };
+    let words = Words {
         basis: "Executive order 2026-14".to_owned(),
         within: 24,
-        output: None,
+        ..Words::default()
     };
-    let drawn = draw_up(&stage.admin(), &wanted, stage.folder()).await?;
+    let drawn = draw_up(&stage.admin(), &scope, None, &words, stage.folder()).await?;
     report.add(
         Step::new(
             "directive",

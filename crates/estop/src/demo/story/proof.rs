@@ -19,7 +19,7 @@ pub(super) async fn play(
     number: &DirectiveNumber,
 ) -> Result<(), Failure> {
     let file = stage.folder().join(format!("{number}.certificate"));
-    if let Err(failure) = issue(&stage.admin(), number, &file).await {
+    if let Err(failure) = issue(&stage.admin(), number, None, &file).await {
         return report
             .add(Step::new("certificate", "custodian", "must certify the end").must(false, failure.line()));
     }

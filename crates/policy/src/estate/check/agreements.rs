@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use evidence::id::{AgreementId, DatasetId, PartnerId, PurposeId};
+use evidence::id::{AgreementId, DatasetId, OverseersId, PartnerId, PurposeId};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::parts::in_order;
-use super::{ById, Shaped, pseudonyms, shape};
+use super::{ById, Shaped, overseers, pseudonyms, shape};
 use crate::condition::{Condition, ConditionError, RowType};
 use crate::estate::Files;
 use crate::estate::case_form::CaseForm;
@@ -19,7 +20,9 @@ use crate::estate::column_type::ColumnType;
 use crate::estate::document;
 use crate::estate::finding::{Finding, Known, MAX_FINDINGS, Problem};
 use crate::estate::model::{Agreement, Dataset, Partner, Share, SharedColumn, Validity};
+use crate::estate::overseers::Overseers;
 use crate::estate::raw::{AgreementFile, ShareTable, Text};
+use crate::estate::retention::Retention;
 use crate::mask::{KeyId, Mask};
 use crate::shared_view::MAX_SHARES;
 
@@ -39,6 +42,8 @@ pub(super) struct Around<'a> {
     pub(super) datasets: &'a ById<DatasetId, Dataset>,
     pub(super) partners: &'a ById<PartnerId, Partner>,
     pub(super) zone: &'a TimeZone,
+    /// `None`: not known, because `estop.toml` is wrong.
+    pub(super) overseers: Option<&'a ById<OverseersId, Overseers>>,
     pub(super) rows: RowTypes<'a>,
 }
 
@@ -101,6 +106,26 @@ fn agreement(
         Some(onward) => onward::onward(file, onward, around, findings).map(Some),
         None => Some(None),
     };
+    let retention = match &raw.retention {
+        Some(text) => file.parsed(text, str::parse::<Retention>, findings).map(Some),
+        None => Some(None),
+    };
+    let hold = match &raw.hold {
+        Some(text) => file.line(text, "the reason of the hold", findings).map(Some),
+        None => Some(None),
+    };
+    let sealed = match &raw.sealed {
+        Some(sealed) => overseers::sealed(file, sealed, around, findings).map(Some),
+        None => Some(None),
+    };
+    let known = |text: &str| match text {
+        "notice" => Ok(true),
+        _ => Err(Problem::Receipts(text.to_owned())),
+    };
+    let receipts = match &raw.receipts {
+        Some(text) => file.parsed(text, known, findings),
+        None => Some(false),
+    };
     let shares = shares(file, around, purposes.as_deref(), findings);
     let limits = limits::limits(file, findings);
     Some(Agreement {
@@ -112,13 +137,17 @@ fn agreement(
         purposes: purposes?,
         case_reference: case_reference?,
         onward: onward?,
+        retention: retention?,
+        hold: hold?,
+        sealed: sealed?,
+        receipts: receipts?,
         shares: shares?,
         limits: limits?,
     })
 }
 
 /// What a text refers to: its id, and the thing unless its own file is wrong.
-fn referred<'a, K, V>(
+pub(super) fn referred<'a, K, V>(
     file: &File<'_>,
     text: &Text,
     what: &'static str,
@@ -168,6 +197,14 @@ fn date(text: &str) -> Result<Date, Problem> {
         .ok()
         .filter(|date| date.year() >= 1 && date.to_string() == text);
     parsed.ok_or_else(|| Problem::Date(text.to_owned()))
+}
+
+/// When a day begins.
+pub(super) fn day_begins(text: &str, zone: &TimeZone) -> Result<Timestamp, Problem> {
+    let begins = date(text)?.to_zoned(zone.clone());
+    begins
+        .map(|begins| begins.timestamp())
+        .map_err(|_| Problem::Date(text.to_owned()))
 }
 
 fn purposes(

@@ -2,23 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evidence::id::{DatasetId, OfficerId, PartnerId};
+use evidence::id::{DatasetId, OverseersId};
 use jiff::tz::TimeZone;
 
 use super::agreements::number_from;
-use super::{ById, Shaped};
+use super::overseers::overseers;
+use super::{ById, Shaped, log_in};
 use crate::estate::column_type::ColumnType;
 use crate::estate::finding::{Finding, Known, Problem};
 use crate::estate::hours::time_zone;
 use crate::estate::model::{
-    AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, Officer, OnDrift, Partner,
-    Relation, State, Upstream, UpstreamUrl, Watch,
+    AirlockLimits, Column, CustodianSection, Dataset, Gateway, Isolation, OnDrift, Relation, State, Upstream,
+    UpstreamUrl, Watch,
 };
 use crate::estate::names::{SqlName, two_names};
-use crate::estate::raw::{
-    ColumnTable, DatasetFile, EstopFile, OfficerTable, PartnerFile, Table, Text, UpstreamTable, WatchTable,
-};
-use crate::estate::verifier::ScramVerifierText;
+use crate::estate::overseers::Overseers;
+use crate::estate::raw::{ColumnTable, DatasetFile, EstopFile, Table, Text, UpstreamTable, WatchTable};
+use crate::estate::retention::Retention;
 
 /// Most columns of a data set: PostgreSQL's bound of a table's.
 const MAX_COLUMNS: usize = 1600;
@@ -31,6 +31,7 @@ pub(super) struct Settings {
     pub(super) airlock: AirlockLimits,
     pub(super) state: State,
     pub(super) watch: Watch,
+    pub(super) overseers: ById<OverseersId, Overseers>,
 }
 
 pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>) -> Option<Settings> {
@@ -57,10 +58,27 @@ pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>
     let gateway = gateway(file, findings);
     let airlock = airlock(file, findings);
     let dir = file.parsed(&raw.state.dir, path, findings);
+    let retention = match &raw.state.retention {
+        Some(text) => file.parsed(text, str::parse::<Retention>, findings).map(Some),
+        None => Some(None),
+    };
+    let erases = match &raw.state.erase {
+        None => Some(true),
+        Some(text) => file.parsed(
+            text,
+            |text| match text {
+                "daily" => Ok(true),
+                "by-hand" => Ok(false),
+                _ => Err(Problem::Erase(text.to_owned())),
+            },
+            findings,
+        ),
+    };
     let watch = match &raw.watch {
         Some(table) => watch(file, table, findings),
         None => Some(Watch::default()),
     };
+    let overseers = overseers(file, &raw.overseers, findings);
     Some(Settings {
         custodian: CustodianSection {
             name: name?,
@@ -70,8 +88,13 @@ pub(super) fn settings(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>
         upstreams,
         gateway: gateway?,
         airlock: airlock?,
-        state: State { dir: dir? },
+        state: State {
+            dir: dir?,
+            retention: retention?,
+            erases: erases?,
+        },
         watch: watch?,
+        overseers,
     })
 }
 
@@ -157,11 +180,24 @@ fn gateway(file: &Shaped<'_, EstopFile>, findings: &mut Vec<Finding>) -> Option<
     let tls_certificate = file.parsed(&raw.tls_certificate, path, findings);
     let tls_key = file.parsed(&raw.tls_key, path, findings);
     let public_name = file.line(&raw.public_name, "the public name", findings);
+    let mut file_of = |given: &Option<Text>| match given {
+        Some(text) => file.parsed(text, path, findings).map(Some),
+        None => Some(None),
+    };
+    let client_authorities = file_of(&raw.client_authorities);
+    let client_revocations = file_of(&raw.client_revocations);
+    let tokens = match &raw.tokens {
+        Some(table) => log_in::tokens(file, table, findings).map(Some),
+        None => Some(None),
+    };
     Some(Gateway {
         listen: listen?,
         tls_certificate: tls_certificate?,
         tls_key: tls_key?,
         public_name: public_name?,
+        client_authorities: client_authorities?,
+        client_revocations: client_revocations?,
+        tokens: tokens?,
     })
 }
 
@@ -257,7 +293,11 @@ fn relation(text: &str) -> Result<Relation, Problem> {
     })
 }
 
-fn tags<T>(file: &Shaped<'_, T>, raw: &[Text], findings: &mut Vec<Finding>) -> Option<BTreeSet<String>> {
+pub(super) fn tags<T>(
+    file: &Shaped<'_, T>,
+    raw: &[Text],
+    findings: &mut Vec<Finding>,
+) -> Option<BTreeSet<String>> {
     // Tags look like ids of data sets.
     let tag = |tag: &Text| {
         file.parsed(
@@ -334,65 +374,6 @@ fn subject_key(
         return None;
     }
     Some(column.name.clone())
-}
-
-pub(super) fn partners(
-    files: &[Shaped<'_, PartnerFile>],
-    findings: &mut Vec<Finding>,
-) -> ById<PartnerId, Partner> {
-    let mut partners = ById::new();
-    for file in files {
-        let Some(id) = file.named::<PartnerId>(&file.raw.partner.id, findings) else {
-            continue;
-        };
-        let partner = partner(file, id.clone(), findings);
-        partners.entry(id).or_insert(partner);
-    }
-    partners
-}
-
-fn partner(file: &Shaped<'_, PartnerFile>, id: PartnerId, findings: &mut Vec<Finding>) -> Option<Partner> {
-    let title = file.line(&file.raw.partner.title, "the title", findings);
-    let tags = tags(file, &file.raw.partner.tags, findings);
-    let mut seen = BTreeSet::new();
-    let mut officers = Vec::new();
-    for raw in &file.raw.officer {
-        let officer = officer(file, raw, findings);
-        if !seen.insert(raw.id.get_ref()) {
-            let problem = Problem::Twice {
-                what: "officer",
-                id: raw.id.get_ref().clone(),
-            };
-            findings.push(file.finding(raw.id.span(), problem));
-        }
-        officers.push(officer);
-    }
-    let officers: Option<Vec<Officer>> = officers.into_iter().collect();
-    Some(Partner {
-        id,
-        title: title?,
-        tags: tags?,
-        officers: officers?,
-    })
-}
-
-fn officer(
-    file: &Shaped<'_, PartnerFile>,
-    raw: &OfficerTable,
-    findings: &mut Vec<Finding>,
-) -> Option<Officer> {
-    let id = file.parsed(&raw.id, str::parse::<OfficerId>, findings);
-    let name = file.line(&raw.name, "the name", findings);
-    let scram = file.parsed(
-        &raw.scram,
-        |text| ScramVerifierText::try_from(text.to_owned()),
-        findings,
-    );
-    Some(Officer {
-        id: id?,
-        name: name?,
-        scram: scram?,
-    })
 }
 
 /// The entries of a table in the order they are written.

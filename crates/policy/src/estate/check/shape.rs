@@ -12,6 +12,7 @@ use crate::estate::model::{Agreement, Dataset, Relation, Share, SharedColumn};
 use crate::estate::names::SqlName;
 use crate::estate::raw::{ShareTable, Text};
 use crate::estate::shape::{Aggregate, ShareError, ShareKind, SmallGroups, Timing};
+use crate::mask::Mask;
 
 const ROWS: &str = "rows";
 const AGGREGATE: &str = "aggregate";
@@ -37,7 +38,7 @@ pub(super) fn timing(file: &File<'_>, raw: &ShareTable, findings: &mut Vec<Findi
     }
 }
 
-/// Whether results must hold the subject key: then the share must show it, as it is.
+/// Whether results must hold the subject key: then the share must show it, as it is or as its pseudonym.
 pub(super) fn subject_required(
     file: &File<'_>,
     raw: &ShareTable,
@@ -56,7 +57,7 @@ pub(super) fn subject_required(
             .filter(|columns| {
                 !columns
                     .iter()
-                    .any(|shown| shown.column.name == *key && shown.mask.is_none())
+                    .any(|shown| shown.column.name == *key && tells_whose(shown))
             })
             .map(|_| ShareError::SubjectHidden(key.to_string())),
     };
@@ -65,6 +66,10 @@ pub(super) fn subject_required(
         return None;
     }
     Some(true)
+}
+
+fn tells_whose(shown: &SharedColumn) -> bool {
+    matches!(shown.mask, None | Some(Mask::Pseudonym(_)))
 }
 
 /// Whether it shows rows or counts, with every key it has belonging to that kind.

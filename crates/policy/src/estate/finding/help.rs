@@ -56,6 +56,9 @@ impl Problem {
                     .to_owned()
             }
             Self::OnDrift(_) => "`alarm` and `cut` are".to_owned(),
+            Self::Erase(_) => "`daily` and `by-hand` are".to_owned(),
+            Self::Receipts(_) => "`notice` is; without the line `estop receipts` makes them".to_owned(),
+            Self::OverseersKey => "`estop overseers new` makes one, and prints the lines for `estop.toml`".to_owned(),
             Self::Isolation(_) => "`airlock` and `in-place` are".to_owned(),
             Self::Relation(_) => "`records.people`, or `\"My Schema\".\"a.b\"`".to_owned(),
             Self::Date(_) => "year, month and day of a day that the calendar has".to_owned(),
@@ -84,7 +87,12 @@ impl Problem {
             Self::Mask(_) => "docs/guide.md says which masks there are and for which types".to_owned(),
             Self::Condition(_) => "docs/guide.md says what a condition can ask".to_owned(),
             Self::CaseForm(_) => r"a regular expression such as `^[A-Z]{2}-\d{4}-\d+$`".to_owned(),
+            Self::Retention(_) => "`6 years`".to_owned(),
             Self::Hours(_) => "`Mon-Fri 06:00-22:00 America/Chicago`".to_owned(),
+            Self::LogIn(error) => error.help(),
+            Self::SshKey(_) => {
+                "the line of the officer's `.pub` file, such as `ssh-ed25519 AAAA... j.doe`".to_owned()
+            }
             Self::Verifier(_) => {
                 "a verifier, never a password: the line that `estop officer password` makes, or what PostgreSQL keeps in \
                  `pg_authid.rolpassword`"

@@ -1,7 +1,10 @@
 //! Tests of wrong files, more of them: what is said of documents, sharing onward, types and names, and that saying it is bounded.
 
+use evidence::id::Epoch;
+
 use super::*;
 use crate::estate::document;
+use crate::in_force::InForce;
 
 /// The findings after one text is replaced.
 fn found(path: &str, from: &str, to: &str) -> Vec<(String, String)> {
@@ -26,6 +29,7 @@ fn says(path: &str, from: &str, to: &str, message: &str, help: &str) {
     assert!(helped.contains(help), "{helped}");
 }
 
+const ESTOP: &str = "estop.toml";
 const STATE_POLICE: &str = "partners/state-police.toml";
 
 #[test]
@@ -112,9 +116,8 @@ fn documents_are_there_or_refused() {
         police.document.as_ref().map(|document| document.sha256),
         Some(hash)
     );
-    let epoch = evidence::id::Epoch(1);
-    let policy =
-        crate::in_force::InForce::from_estate(&estate, Vec::new(), epoch, jiff::Timestamp::UNIX_EPOCH);
+    let epoch = Epoch(1);
+    let policy = InForce::from_estate(&estate, Vec::new(), epoch, jiff::Timestamp::UNIX_EPOCH);
     let recorded = policy.agreement(&police.id).unwrap().document.clone().unwrap();
     assert_eq!(recorded.sha256, hash.to_hex());
 }
@@ -284,5 +287,75 @@ fn a_file_of_another_case_is_not_passed_over() {
             .iter()
             .any(|(path, _, problem)| path == "datasets/people.TOML" && *problem == Problem::UnknownFile),
         "{found:?}"
+    );
+}
+
+#[test]
+fn records_are_kept_for_a_time_that_is_one_and_held_for_a_reason() {
+    let before = "case_reference = ";
+    let with = |more: &str| format!("{more}\ncase_reference = ");
+    let refused = |more: &str, message: &str, help: &str| says(POLICE, before, &with(more), message, help);
+    refused(
+        "retention = \"6 weeks\"",
+        "not a time to keep records",
+        "`6 years`",
+    );
+    refused("retention = 6", "invalid type", "");
+    refused("hold = \"\"", "the reason of the hold is empty", "");
+    let more = with("retention = \"18 months\"\nhold = \"subpoena 26-CV-17\"");
+    let estate = Estate::parse(&files_with(POLICE, before, &more)).unwrap();
+    let police = &estate.agreements()[&"state-police-2018".parse().unwrap()];
+    assert_eq!(police.retention, Some("18 months".parse().unwrap()));
+    assert_eq!(police.hold.as_deref(), Some("subpoena 26-CV-17"));
+}
+
+#[test]
+fn records_are_sealed_to_overseers_that_there_are() {
+    let key = "eaYx7t4b+cmPEgMs3q3Q56B5OY/HhriMyEbsia+FpRo=";
+    let table = |key: &str, threshold: &str, holders: &str| {
+        format!(
+            "[overseers.court]\nkey = \"{key}\"\nthreshold = {threshold}\nholders = [{holders}]\n\n[state]"
+        )
+    };
+    let three = "\"judge\", \"ombudsman\", \"press\"";
+    let mut files = files_with(ESTOP, "[state]", &table(key, "2", three));
+    let sealed = "[agreement]\nsealed = { to = \"court\", until = \"2031-01-01\" }\n";
+    let police = files[POLICE].replacen("[agreement]\n", sealed, 1);
+    files.insert(POLICE.to_owned(), police);
+    let estate = Estate::parse(&files).unwrap();
+    let seal = estate.agreements()[&"state-police-2018".parse().unwrap()]
+        .sealed
+        .clone()
+        .unwrap();
+    assert_eq!(
+        (seal.key.to_string(), seal.under.overseers.as_str()),
+        (key.to_owned(), "court")
+    );
+    // By the custodian's clock.
+    let begins = "2031-01-01".parse::<jiff::civil::Date>().unwrap();
+    let begins = begins.to_zoned(estate.custodian().time_zone.clone()).unwrap();
+    assert_eq!(seal.under.until, Some(begins.timestamp()));
+    assert!(seal.holds_at(begins.timestamp() - jiff::SignedDuration::from_secs(1)));
+    assert!(!seal.holds_at(begins.timestamp()));
+    let said = InForce::from_estate(&estate, Vec::new(), Epoch(1), begins.timestamp());
+    let agreement = said.agreement(&"state-police-2018".parse().unwrap()).unwrap();
+    assert_eq!(agreement.sealed.as_ref(), Some(&seal));
+
+    let unknown = "[agreement]\nsealed = { to = \"court\" }\n";
+    says(
+        POLICE,
+        "[agreement]\n",
+        unknown,
+        "there is no overseers `court`",
+        "",
+    );
+    let wrong = |table: String, message: &str| says(ESTOP, "[state]", &table, message, "");
+    wrong(table("AAAA", "2", three), "not a public key of overseers");
+    wrong(table(key, "1", three), "how many overseers open together");
+    wrong(table(key, "4", three), "how many overseers open together");
+    wrong(table(key, "2", "\"judge\""), "the number of overseers");
+    wrong(
+        table(key, "2", "\"judge\", \"judge\""),
+        "overseer `judge` is there twice",
     );
 }

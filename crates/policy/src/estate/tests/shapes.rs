@@ -195,10 +195,12 @@ fn a_required_subject_key_is_one_that_is_shown() {
         "is not shared as it is",
     );
     refused(
-        "columns = [\"person_id\"]\nmask = { person_id = \"pseudonym\" }\nsubject_key = \"required\"",
+        "columns = [\"person_id\"]\nmask = { person_id = \"null\" }\nsubject_key = \"required\"",
         "subject_key",
         "without a mask",
     );
+    let named = "columns = [\"person_id\"]\nmask = { person_id = \"pseudonym\" }\nsubject_key = \"required\"";
+    assert!(share(&with(named).unwrap()).subject_required);
     refused(
         "columns = [\"person_id\"]\nsubject_key = \"wanted\"",
         "subject_key",

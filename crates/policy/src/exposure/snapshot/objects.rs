@@ -27,9 +27,15 @@ pub struct Contents {
     pub event_triggers: Vec<EventTrigger>,
     /// What else calls a function: defaults, generated columns, checks, domains, casts, operators, aggregates, indexes.
     pub callers: Vec<Caller>,
-    /// Foreign keys that change who refers.
+    /// Foreign keys.
     #[serde(default)]
     pub cascades: Vec<Cascade>,
+    /// Columns whose type is a domain.
+    #[serde(default)]
+    pub domains: Vec<DomainUse>,
+    /// Relations of whose expressions the server shows statistics to everybody.
+    #[serde(default)]
+    pub expressions: Vec<Oid>,
     /// Foreign servers.
     pub servers: Vec<ForeignServer>,
     /// User mappings.
@@ -98,6 +104,9 @@ pub struct Relation {
     pub blobs: bool,
     /// Its TOAST table.
     pub toast: Oid,
+    /// Whether a value may be refused because it is there already: by a unique index or an exclusion constraint.
+    #[serde(default)]
+    pub unique: bool,
     /// Whether there are statistics about its values.
     pub statistics: bool,
     /// Temporary.
@@ -109,6 +118,9 @@ pub struct Relation {
     /// Whether it is a materialized view that has not been filled.
     #[serde(default)]
     pub unfilled: bool,
+    /// Generated columns, each with those that it is made of.
+    #[serde(default)]
+    pub generated: Option<Vec<(String, Vec<String>)>>,
 }
 
 /// A reference to a relation, with the columns it names; none for the whole row or its mere existence.
@@ -202,6 +214,9 @@ pub struct Function {
     pub calls: Option<Vec<Oid>>,
     /// Of which extension.
     pub extension: Option<String>,
+    /// In C: its library and what it is named there, `$libdir/dblink:dblink_record`.
+    #[serde(default)]
+    pub symbol: Option<String>,
 }
 
 /// A trigger.
@@ -220,6 +235,12 @@ pub struct Trigger {
     /// Whether it is shown the changed rows as a table.
     #[serde(default)]
     pub transition: bool,
+    /// Whether it fires where `session_replication_role` is `replica` alone.
+    #[serde(default)]
+    pub replica: bool,
+    /// What its function is handed.
+    #[serde(default)]
+    pub args: Option<Vec<String>>,
 }
 
 /// An event trigger.
@@ -260,6 +281,10 @@ pub enum CallerKind {
     Index,
     /// An operator class, for its support functions.
     OperatorClass,
+    /// An index, an exclusion constraint or a partition key, for the functions that it compares by.
+    Key,
+    /// Extended statistics, for their expressions.
+    Statistics,
     /// A row security policy.
     Policy,
     /// A rule.
@@ -277,7 +302,7 @@ pub struct Caller {
     pub relation: Oid,
     /// The schema one needs, or 0.
     pub schema: Oid,
-    /// The number of the aggregate or function itself, or 0.
+    /// The number of the aggregate, function or range type itself, or 0.
     pub object: Oid,
     /// What to call it.
     pub name: String,
@@ -285,7 +310,22 @@ pub struct Caller {
     pub function: Oid,
 }
 
-/// A foreign key that changes the rows that refer when those that they refer to change.
+/// A column whose type is a domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DomainUse {
+    /// The column's relation.
+    pub relation: Oid,
+    /// The column.
+    pub column: String,
+    /// The domain's schema.
+    pub schema: Oid,
+    /// Its name.
+    pub name: String,
+    /// Its owner.
+    pub owner: Oid,
+}
+
+/// A foreign key: what becomes of the rows that refer when those that they refer to change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cascade {
     /// Whose rows refer.
@@ -426,6 +466,9 @@ pub struct Language {
     pub name: String,
     /// Whether it is trusted.
     pub trusted: bool,
+    /// Whether it is called trusted and reaches the server's files and programs all the same.
+    #[serde(default)]
+    pub reaches: bool,
     /// Its owner.
     pub owner: Oid,
     /// Its access list.

@@ -1,7 +1,8 @@
 //! What a text runs that it makes itself: EXECUTE, the functions that run text, programs, and names of relations in constants.
 
 use super::tokens::{Token, tokens};
-use super::{AGGREGATES, Dynamic, Meaning, Named, named};
+use super::words::AGGREGATES;
+use super::{Dynamic, Meaning, Named, named};
 
 /// What an EXECUTE runs: all up to the end of the statement, or USING or INTO.
 pub(super) fn executed(rest: &[Token]) -> Dynamic {
@@ -10,6 +11,71 @@ pub(super) fn executed(rest: &[Token]) -> Dynamic {
         .position(|token| token.sign(';') || ["using", "into", "loop"].iter().any(|word| token.is(word)))
         .unwrap_or(rest.len());
     judged(rest.get(..end).unwrap_or_default())
+}
+
+/// The expressions whose values a variable has, where it is one of the text's own and has no others.
+pub(super) fn assigned<'t>(tokens: &'t [Token], name: &str) -> Option<Vec<&'t [Token]>> {
+    let is = |token: Option<&Token>| token.and_then(Token::name) == Some(name);
+    let to_end = |from: usize| {
+        let rest = tokens.get(from..).unwrap_or_default();
+        let end = rest
+            .iter()
+            .position(|token| token.sign(';'))
+            .unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
+    };
+    let mut found = Vec::new();
+    let (mut declaring, mut declared) = (false, false);
+    for (at, token) in tokens.iter().enumerate() {
+        declaring = token.is("declare") || declaring && !token.is("begin");
+        if token.is("into") {
+            let targets = to_end(at + 1)
+                .iter()
+                .take_while(|token| !token.is("from") && !token.is("using"));
+            if targets.into_iter().any(|token| is(Some(token))) {
+                return None;
+            }
+        }
+        let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+        let begins = before.is_none_or(|token| {
+            token.sign(';')
+                || ["declare", "begin", "then", "else", "loop"]
+                    .iter()
+                    .any(|word| token.is(word))
+        });
+        if !begins || !is(Some(token)) {
+            continue;
+        }
+        let statement = to_end(at + 1);
+        declared |= declaring;
+        let value = statement
+            .iter()
+            .position(|token| token.sign('=') || token.is("default"));
+        if let Some(value) = value.filter(|value| declaring || *value <= 1) {
+            found.push(statement.get(value + 1..).unwrap_or_default());
+        }
+    }
+    (declared && !found.is_empty()).then_some(found)
+}
+
+/// What an EXECUTE runs where it names a variable: the expressions that that has; and the variable.
+pub(super) fn variable<'t>(tokens: &'t [Token], rest: &[Token]) -> Option<(Vec<&'t [Token]>, String)> {
+    let name = match rest {
+        [Token::Word(name), end, ..]
+            if end.sign(';') || ["using", "into", "loop"].iter().any(|word| end.is(word)) =>
+        {
+            name
+        }
+        [Token::Word(name)] => name,
+        _ => return None,
+    };
+    Some((assigned(tokens, name)?, name.clone()))
+}
+
+/// What such an expression runs, the variable itself left out.
+pub(super) fn valued(expression: &[Token], variable: &str) -> Dynamic {
+    let others = expression.iter().filter(|token| !token.is(variable));
+    judged(&others.cloned().collect::<Vec<_>>())
 }
 
 /// What a runner is handed: its first argument.
@@ -27,7 +93,13 @@ pub(super) fn handed(rest: &[Token]) -> Dynamic {
 }
 
 fn judged(expression: &[Token]) -> Dynamic {
-    let words: Vec<&str> = expression.iter().filter_map(Token::name).collect();
+    // A statement in double quotes is a constant where nothing is put into it.
+    let constant = |token: &&Token| {
+        let filled = |text: &str| text.contains(['$', '{', '@']);
+        matches!(token, Token::Quoted(text) if super::tokens::is_statement(text) && !filled(text))
+    };
+    let names = expression.iter().filter(|token| !constant(token));
+    let words: Vec<&str> = names.filter_map(Token::name).collect();
     let texts = || {
         expression.iter().filter_map(|token| match token {
             Token::Text(text) => Some(text.as_str()),
@@ -48,11 +120,19 @@ fn judged(expression: &[Token]) -> Dynamic {
         })
     };
     if formats && !texts().any(|text| text.contains("%s") || text.contains("$s")) {
-        Dynamic::Names
+        // Only where a name is put in is it up to the caller what is read, and only by what reads.
+        let first = texts().next().unwrap_or_default();
+        match super::opens::reads_names(first) || texts().skip(1).any(super::tokens::is_statement) {
+            true => Dynamic::Names,
+            false => Dynamic::No,
+        }
     } else if quotes && !formats {
         // As many bare words as quoted ones: each is an argument of a quoting function.
         let quoting = words.iter().filter(|word| word.starts_with("quote_")).count();
-        if words.len() <= quoting * 2 {
+        let values = !words.contains(&"quote_ident");
+        if words.len() <= quoting * 2 && values {
+            Dynamic::No
+        } else if words.len() <= quoting * 2 {
             Dynamic::Names
         } else {
             Dynamic::Anything
@@ -102,6 +182,22 @@ pub(super) fn joined(rest: &[Token]) -> Option<String> {
     (parts > 1).then_some(text)
 }
 
+/// Whether what a trigger's function returns is neither the row that it was handed nor nothing.
+pub(super) fn is_own_row(token: &Token) -> bool {
+    let plain = ["new", "old", "null", "query", "next", "none", "undef"];
+    match token {
+        Token::Word(word) => !plain.contains(&word.as_str()),
+        Token::Sign(sign) => *sign != ';' && *sign != '}',
+        Token::Text(_) | Token::Quoted(_) => true,
+    }
+}
+
+/// Whether a call in Python says what it is handed.
+pub(super) fn says(named: &Named) -> bool {
+    let messages = ["debug", "log", "info", "notice", "warning", "error", "fatal"];
+    named.schema.as_deref() == Some("plpy") && messages.contains(&named.name.as_str())
+}
+
 /// Functions that are handed the name of a relation, and give its rows.
 const NAMED_RELATIONS: &[&str] = &[
     "table_to_xml",
@@ -145,7 +241,7 @@ pub(super) fn by_name(word: &str, rest: &[Token], found: &mut Meaning) {
 }
 
 /// The name of a relation in a constant.
-fn relation(text: &str) -> Option<Named> {
+pub(in crate::exposure) fn relation(text: &str) -> Option<Named> {
     let tokens = tokens(text);
     tokens.first()?.name()?;
     let (named, length) = named(&tokens, 0);
@@ -187,6 +283,7 @@ const SYMBOLS: &[&str] = &[
     "schema_to_xml_and_xmlschema",
     "database_to_xml",
     "database_to_xml_and_xmlschema",
+    "tsquery_rewrite_query",
     "ts_stat1",
     "ts_stat2",
     "crosstab",

@@ -50,7 +50,7 @@ pub(in crate::exposure) fn tokens(text: &str) -> Vec<Token> {
             rest = after(used);
         } else if first == '"' {
             let (name, used) = quoted(rest, '"', false);
-            found.push(Token::Quoted(name));
+            found.push(Token::Quoted(cut(name)));
             rest = after(used);
         } else if let Some((content, used)) = dollar(rest) {
             found.push(Token::Text(content));
@@ -59,7 +59,8 @@ pub(in crate::exposure) fn tokens(text: &str) -> Vec<Token> {
             let end = rest
                 .find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '$'))
                 .unwrap_or(rest.len());
-            let word = rest.get(..end).unwrap_or_default().to_lowercase();
+            // As PostgreSQL folds names: other letters stay.
+            let word = cut(rest.get(..end).unwrap_or_default().to_ascii_lowercase());
             rest = after(end);
             // E'..' and the like are constants with a prefix.
             if word == "e" && rest.starts_with('\'') {
@@ -130,6 +131,18 @@ fn unicode(text: &str) -> Option<(Token, usize)> {
     let rest = text.strip_prefix(['U', 'u'])?.strip_prefix('&')?;
     let quote = rest.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
     let (content, used) = quoted(rest, quote, false);
+    let (content, used) = match uescape(rest.get(used..).unwrap_or_default()) {
+        Some((escape, more)) => {
+            let hidden = content.replace('\\', "\\\\");
+            let double: String = [escape, escape].iter().collect();
+            let content = hidden
+                .replace(&double, "\u{0}")
+                .replace(escape, "\\")
+                .replace('\u{0}', &escape.to_string());
+            (content, used + more)
+        }
+        None => (content, used),
+    };
     let content = decoded(&content, &["+", ""]);
     let token = if quote == '"' {
         Token::Quoted(content)
@@ -137,6 +150,44 @@ fn unicode(text: &str) -> Option<(Token, usize)> {
         Token::Text(content)
     };
     Some((token, used + 2))
+}
+
+/// `UESCAPE '!'`: the sign, and how long it is with what stands before it.
+fn uescape(text: &str) -> Option<(char, usize)> {
+    let rest = text.trim_start();
+    let word = rest
+        .get(..7)
+        .filter(|word| word.eq_ignore_ascii_case("uescape"))?;
+    let after = rest.get(word.len()..)?.trim_start();
+    let mut letters = after.strip_prefix('\'')?.chars();
+    let escape = letters.next()?;
+    let end = letters.as_str().strip_prefix('\'')?;
+    Some((escape, text.len() - end.len()))
+}
+
+/// Names are cut after 63 bytes, between letters.
+const LONGEST: usize = 63;
+
+fn cut(mut name: String) -> String {
+    if name.len() > LONGEST && !is_statement(&name) {
+        let end = (0..=LONGEST).rev().find(|at| name.is_char_boundary(*at));
+        name.truncate(end.unwrap_or_default());
+    }
+    name
+}
+
+/// Whether what stands in double quotes is a statement, as in languages whose constants stand in them.
+pub(super) fn is_statement(text: &str) -> bool {
+    const VERBS: &[&str] = &[
+        "select", "with", "insert", "update", "delete", "merge", "table", "copy", "grant", "alter", "create",
+        "call", "values", "reassign",
+    ];
+    let text = text.trim_start_matches(|letter: char| letter == '"' || letter.is_whitespace());
+    let end = text
+        .find(|letter: char| !letter.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let verb = text.get(..end).unwrap_or_default().to_ascii_lowercase();
+    end < text.len() && VERBS.contains(&verb.as_str())
 }
 
 /// A constant with its escapes replaced: a backslash, one of these marks, and as many hexadecimal digits as go with it.

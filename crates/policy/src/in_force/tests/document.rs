@@ -96,6 +96,67 @@ fn a_successor_decides_like_a_decider_made_anew() {
 }
 
 #[test]
+fn what_is_lifted_is_as_it_was_and_nothing_else() {
+    let first = document();
+    let until = Some(at("2026-12-23T00:00:00Z"));
+    let suspended = EndedScope {
+        until,
+        ..scope("state-police", None, None)
+    };
+    let other = EndedScope {
+        directive: "D-2026-0008".parse().unwrap(),
+        ..scope("federal-agency", None, None)
+    };
+    let both = first.with_ended(suspended.clone(), Epoch(2), at(NOW)).unwrap();
+    let both = both.with_ended(other.clone(), Epoch(3), at(NOW)).unwrap();
+    let decider = Decider::new(both.clone()).unwrap();
+    let refusal = refused(
+        &decider,
+        &police(),
+        "57P01",
+        "is suspended until 2026-12-23T00:00:00Z by directive D-2026-0007",
+    );
+    assert!(refusal.hint().unwrap().contains("lapses by itself"));
+    let lifted = both
+        .with_lifted(std::slice::from_ref(&suspended.directive), Epoch(4), at(NOW))
+        .unwrap();
+    let only = first.with_ended(other, Epoch(4), at(NOW)).unwrap();
+    assert_eq!(lifted, only, "as if it had never been, but for the number");
+    let decider = decider.successor(lifted.clone()).unwrap();
+    assert!(decider.permit(&police()).is_ok());
+    refused(&decider, &federal(), "57P01", "D-2026-0008");
+    assert!(lifted.with_lifted(&[], Epoch(4), at(NOW)).is_err());
+}
+
+#[test]
+fn what_is_ended_for_good_is_told_of_before_what_comes_back() {
+    let until = |time: &str| Some(at(time));
+    let suspended = |number: &str, time| EndedScope {
+        directive: number.parse().unwrap(),
+        until: until(time),
+        ..scope("state-police", None, None)
+    };
+    let long = suspended("D-2026-0009", "2027-01-01T00:00:00Z");
+    let short = suspended("D-2026-0008", "2026-12-01T00:00:00Z");
+    let document = document().with_ended(short, Epoch(2), at(NOW)).unwrap();
+    let document = document.with_ended(long, Epoch(3), at(NOW)).unwrap();
+    refused(
+        &Decider::new(document.clone()).unwrap(),
+        &police(),
+        "57P01",
+        "D-2026-0009",
+    );
+    let ended = scope("state-police", None, None);
+    let document = document.with_ended(ended, Epoch(4), at(NOW)).unwrap();
+    refused(
+        &Decider::new(document).unwrap(),
+        &police(),
+        "57P01",
+        "was ended by directive D-2026-0007",
+    );
+}
+
+#[test]
 fn a_new_estate_does_not_forget_what_was_ended() {
     let ended = vec![scope("state-police", None, None)];
     let decider = Decider::new(InForce::from_estate(&estate(), ended, Epoch(3), at(NOW))).unwrap();

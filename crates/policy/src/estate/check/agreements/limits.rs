@@ -32,17 +32,20 @@ pub(super) fn limits(file: &File<'_>, findings: &mut Vec<Finding>) -> Option<Lim
         ),
         None => Some(Limits::DEFAULT_STATEMENT_SECONDS.into()),
     };
-    let rows_per_day = match &raw.rows_per_day {
-        Some(given) => number(
-            file,
-            given,
-            "the number of rows in a day",
-            Limits::MAX_ROWS_PER_DAY,
-            findings,
-        )
-        .map(Some),
+    let mut in_a_day = |given: &Option<Spanned<i64>>, what, max| match given {
+        Some(given) => number(file, given, what, max, findings).map(Some),
         None => Some(None),
     };
+    let rows_per_day = in_a_day(
+        &raw.rows_per_day,
+        "the number of rows in a day",
+        Limits::MAX_ROWS_PER_DAY,
+    );
+    let bytes_per_day = in_a_day(
+        &raw.bytes_per_day,
+        "the number of bytes in a day",
+        Limits::MAX_BYTES_PER_DAY,
+    );
     let hours = match &raw.hours {
         Some(hours) => file.parsed(hours, str::parse::<Hours>, findings).map(Some),
         None => Some(None),
@@ -51,6 +54,7 @@ pub(super) fn limits(file: &File<'_>, findings: &mut Vec<Finding>) -> Option<Lim
         sessions: u32::try_from(sessions?).ok()?,
         statement_seconds: u32::try_from(statement_seconds?).ok()?,
         rows_per_day: rows_per_day?,
+        bytes_per_day: bytes_per_day?,
         hours: hours?,
     })
 }
