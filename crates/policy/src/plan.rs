@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::audit;
 use crate::catalog::{Catalog, Class, Grant, Grantee, KEPT_ROLE, OWNER_ROLE, PREFIX};
 use crate::desired::{Desired, DesiredRole, Standing};
+use crate::estate::Isolation;
 use crate::harden::{self, Finding, Reach, Severity};
 use crate::sql::ident;
 use crate::terms::Sign;
@@ -242,6 +243,15 @@ impl<'a> Shares<'a> {
 
     fn role(&self, name: &str) -> Option<&DesiredRole> {
         self.desired.roles.iter().find(|role| role.name.as_str() == name)
+    }
+
+    /// CONNECTION LIMIT of a role. Behind an airlock a session that has ended there is still one here until its backend has noticed,
+    /// while the one in its place begins: there the airlock's own limit holds back, and here there is room for both.
+    fn connection_limit(&self, role: &DesiredRole) -> i32 {
+        match self.desired.isolation {
+            Isolation::InPlace => role.connection_limit,
+            Isolation::Airlock => role.connection_limit.saturating_mul(2),
+        }
     }
 
     /// Whose access the role is, in words.

@@ -60,9 +60,9 @@ pub(super) fn group_role(draft: &mut Draft<'_>, name: &str, words: &str) {
 fn share_role(draft: &mut Draft<'_>, shares: &Shares<'_>, wanted: &DesiredRole) {
     let name = wanted.name.as_str();
     match draft.catalog.role(name) {
-        Some(role) => existing(draft, shares, role, wanted.connection_limit),
+        Some(role) => existing(draft, shares, role, shares.connection_limit(wanted)),
         None => {
-            let limit = wanted.connection_limit;
+            let limit = shares.connection_limit(wanted);
             let sql = format!(
                 "CREATE ROLE {} {NOTHING_SPECIAL} CONNECTION LIMIT {limit}",
                 ident(name)

@@ -252,6 +252,15 @@ fn the_custodians_own_memberships_stay() {
 }
 
 #[test]
+fn behind_an_airlock_there_is_room_for_who_ends_and_who_begins() {
+    let mut desired = desired();
+    desired.isolation = Isolation::Airlock;
+    let plan = plan(&desired, &applied());
+    let sql: Vec<&str> = plan.steps.iter().map(|step| step.sql.as_str()).collect();
+    assert_eq!(sql, [format!("ALTER ROLE \"{SHARE}\" CONNECTION LIMIT 40")]);
+}
+
+#[test]
 fn powers_limits_and_settings_are_put_back() {
     type Change = fn(&mut Role);
     let cases: [(Change, &str); 7] = [
