@@ -10,7 +10,7 @@ help:
 	@echo 'make demo    a custodian, four partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
 	@echo 'make test    all tests'
 	@echo 'make soak    what takes longer: all PostgreSQL versions, non-interference, random policy sets (ESTOP_SEEDS)'
-	@echo 'make bench   the gateway against a direct connection, with pgbench'
+	@echo 'make bench   the gateway beside a direct connection, haproxy and pgbouncer, with pgbench'
 	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
 	@echo 'make bench-accounting  one subject among 100 million disclosed rows (MILLIONS=n)'
 	@echo 'make bench-ledger      appends beside a plain group commit; ten million entries published, reopened, verified'
@@ -43,7 +43,7 @@ soak:
 	$(CARGO) test --locked -p ledger --test inject -- --ignored --nocapture every_fault
 
 bench:
-	@scripts/prerequisites test
+	@scripts/prerequisites bench
 	$(CARGO) build --release --locked --bin estop
 	scripts/bench
 
