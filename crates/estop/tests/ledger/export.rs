@@ -17,6 +17,18 @@ use serde_json::Value;
 use crate::stage::office::Office;
 use crate::{json, said, text};
 
+/// The columns that an export always has.
+const PUBLIC: [&str; 8] = [
+    "index",
+    "time",
+    "kind",
+    "partner",
+    "agreement",
+    "purpose",
+    "sequence",
+    "leaf",
+];
+
 #[test]
 fn another_engine_reads_what_was_exported() {
     let mut office = Office::open_in("in-place", |_| ());
@@ -74,19 +86,7 @@ fn another_engine_reads_what_was_exported() {
         .keys()
         .map(String::as_str)
         .collect();
-    assert_eq!(
-        keys,
-        [
-            "index",
-            "time",
-            "kind",
-            "partner",
-            "agreement",
-            "purpose",
-            "sequence",
-            "leaf"
-        ]
-    );
+    assert_eq!(keys, PUBLIC);
     assert_eq!(
         (public.len(), &public[0]["leaf"]),
         (wanted.len() - 2, &wanted[2]["leaf"])
@@ -105,6 +105,25 @@ fn another_engine_reads_what_was_exported() {
         exported(&office, "closed.parquet", &["--records", "--statements"]).1[..wanted.len()],
         all
     );
+    // Of what is erased there is the public part, and by which entry it was.
+    let index = all[0]["index"].to_string();
+    let erased = json(&office.estop(&["ledger", "erase", &index, "--reason", "art. 17", "--json"]));
+    let (_, after) = exported(&office, "erased.parquet", &["--records", "--statements"]);
+    assert_eq!(after[1..wanted.len()], all[1..]);
+    let (public, left) = (public_part(&all[0]), &after[0]);
+    assert_eq!(public_part(left), public);
+    assert_eq!(left["erased_by"], erased["erasures"][0]["entry"]);
+    for (key, value) in left.as_object().unwrap() {
+        let none = value.is_null() || value == &serde_json::json!([]);
+        assert!(none || key == "erased_by" || public.get(key).is_some(), "{left}");
+    }
+}
+
+/// What everyone may know of a row.
+fn public_part(row: &Value) -> Value {
+    let mut row = row.as_object().unwrap().clone();
+    row.retain(|key, _| PUBLIC.contains(&key.as_str()));
+    Value::Object(row)
 }
 
 #[derive(Debug)]
