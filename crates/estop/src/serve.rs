@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use control::{Control, Served};
 use gateway::{Budgets, Database, Gateway, Place, Tls, Upstream};
@@ -50,6 +51,12 @@ const GATEWAY: &str = "gateway-1";
 /// PostgreSQL's port where a URL names none.
 const POSTGRES_PORT: u16 = 5432;
 
+/// How long `serve` waits for another process to let go of the ledger.
+const LEDGER_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it looks meanwhile.
+const LEDGER_LOOKS: Duration = Duration::from_millis(50);
+
 /// The wall clock, for everyone who needs the time.
 #[derive(Debug)]
 struct WallClock;
@@ -85,7 +92,7 @@ impl Serving {
         make_private(state.folder())?;
         let signer = custodian::key(&state, &loaded.estate.custodian().name)?;
         let clock: Arc<dyn Clock> = Arc::new(WallClock);
-        let ledger = open_ledger(loaded, signer.clone(), Arc::clone(&clock))?;
+        let ledger = wait_for_ledger(loaded, &signer, &clock).await?;
         let register: Arc<dyn Register> = Arc::new(
             SqliteRegister::open(&state.register())
                 .map_err(|error| Failure::absent("the register cannot be opened").because(&error))?,
@@ -263,9 +270,47 @@ pub fn open_ledger(
     signer: evidence::note::SignerKey,
     clock: Arc<dyn Clock>,
 ) -> Result<Ledger, Failure> {
+    try_ledger(loaded, signer, clock).map_err(|error| not_opened(&error))
+}
+
+fn try_ledger(
+    loaded: &Loaded,
+    signer: evidence::note::SignerKey,
+    clock: Arc<dyn Clock>,
+) -> Result<Ledger, ledger::OpenError> {
     let custodian = loaded.estate.custodian().name.clone();
     let config = ledger::Config::new(loaded.state().ledger(), custodian, signer, clock);
-    Ledger::open(config).map_err(|error| Failure::absent("the ledger cannot be opened").because(&error))
+    Ledger::open(config)
+}
+
+fn not_opened(error: &ledger::OpenError) -> Failure {
+    Failure::absent("the ledger cannot be opened").because(error)
+}
+
+/// Opens the ledger, and waits where another process has it: one that was killed a moment ago keeps it until the kernel has
+/// taken all of it down.
+async fn wait_for_ledger(
+    loaded: &Loaded,
+    signer: &evidence::note::SignerKey,
+    clock: &Arc<dyn Clock>,
+) -> Result<Ledger, Failure> {
+    let begun = tokio::time::Instant::now();
+    let mut said = false;
+    loop {
+        match try_ledger(loaded, signer.clone(), Arc::clone(clock)) {
+            Err(ledger::OpenError::InUse { dir }) if begun.elapsed() < LEDGER_WAIT => {
+                if !said {
+                    crate::output::progress(&format!(
+                        "the ledger in `{dir}` is in use by another process; waiting up to {} s for its end",
+                        LEDGER_WAIT.as_secs()
+                    ));
+                    said = true;
+                }
+                tokio::time::sleep(LEDGER_LOOKS).await;
+            }
+            opened => return opened.map_err(|error| not_opened(&error)),
+        }
+    }
 }
 
 /// The wall clock, as the ledger takes it.
