@@ -39,6 +39,24 @@ pub struct Desired {
     /// Roles whose password the gateways do not hold, so that they need a new one.
     #[serde(default)]
     pub renew: BTreeSet<String>,
+    /// Columns that guardrails ask for and that data sets shared here have not: their relations must not have them, either.
+    #[serde(default)]
+    pub spared: BTreeSet<SparedColumn>,
+}
+
+/// A column that a relation must not have, since its data set has none of that name and a guardrail asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SparedColumn {
+    /// The relation's schema.
+    pub schema: SqlName,
+    /// The relation.
+    pub relation: SqlName,
+    /// The data set.
+    pub dataset: DatasetId,
+    /// The column.
+    pub column: String,
+    /// The guardrail's id.
+    pub guardrail: String,
 }
 
 /// Whether a role may log in.
@@ -133,6 +151,7 @@ impl Desired {
         Self {
             upstream: upstream.to_owned(),
             isolation,
+            spared: spared(estate, &roles),
             roles,
             elsewhere,
             apart: BTreeSet::new(),
@@ -185,6 +204,25 @@ impl Desired {
         }
         rights
     }
+}
+
+fn spared(estate: &Estate, roles: &[DesiredRole]) -> BTreeSet<SparedColumn> {
+    let mut found = BTreeSet::new();
+    for view in roles.iter().flat_map(|role| &role.views) {
+        let asked = estate.statute().spared().iter();
+        found.extend(
+            asked
+                .filter(|one| one.dataset == view.dataset)
+                .map(|one| SparedColumn {
+                    schema: view.base_schema.clone(),
+                    relation: view.base_relation.clone(),
+                    dataset: one.dataset.clone(),
+                    column: one.column.clone(),
+                    guardrail: one.guardrail.clone(),
+                }),
+        );
+    }
+    found
 }
 
 impl DesiredRole {

@@ -10,18 +10,22 @@
 //!
 //! Each guardrail is written out for each place where it can have a say: connecting, and reading of each data set. Where a
 //! data set lacks a column that a condition of `when` asks for, the guardrail says nothing of that data set, and a note says
-//! so; where the missing column could turn the answer round (in `unless`, `||`, `if`), the guardrail is refused.
+//! so; where the missing column could turn the answer round (in `unless`, `||`, `if`), or the guardrail names the data set, it
+//! is refused. What the relation has and the file leaves out is found with the catalog ([`Spared`]).
 
 mod expand;
 mod fault;
 mod names;
 mod notes;
 mod rules;
+mod spared;
 mod split;
 mod vocabulary;
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use evidence::id::DatasetId;
 
@@ -122,6 +126,19 @@ pub struct Statute {
     guardrails: Vec<Guardrail>,
     rules: Vec<Rule>,
     notes: Vec<String>,
+    spared: BTreeSet<Spared>,
+}
+
+/// A column that a data set's file has not and that a guardrail asks for, such that rows without it come off more lightly. If
+/// the relation has it, the file leaves out what the guardrail is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spared {
+    /// The data set.
+    pub dataset: DatasetId,
+    /// The column.
+    pub column: String,
+    /// The guardrail's id.
+    pub guardrail: String,
 }
 
 impl Statute {
@@ -143,6 +160,12 @@ impl Statute {
     #[must_use]
     pub fn guardrail(&self, id: &str) -> Option<&Guardrail> {
         self.guardrails.iter().find(|guardrail| guardrail.id == id)
+    }
+
+    /// Columns that data sets have not and that guardrails ask for.
+    #[must_use]
+    pub fn spared(&self) -> &BTreeSet<Spared> {
+        &self.spared
     }
 
     /// What they are written out to.

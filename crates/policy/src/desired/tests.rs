@@ -34,6 +34,26 @@ fn each_purpose_has_a_role_with_its_limits() {
 }
 
 #[test]
+fn what_guardrails_ask_for_and_files_leave_out_is_wanted_nowhere() {
+    let mut files = files();
+    let other = files["datasets/people.toml"]
+        .replace("\"people\"", "\"others\"")
+        .replace("app.people", "app.others");
+    let other = other.replace("[columns]", "[columns]\njuvenile = { type = \"boolean\" }");
+    files.insert("datasets/others.toml".to_owned(), other);
+    let text = "@id(\"j\") @citation(\"Act 1\") forbid (principal, action == Action::\"read\", resource) when { resource.juvenile };";
+    files.insert("guardrails/j.cedar".to_owned(), text.to_owned());
+    let estate = Estate::parse(&files).unwrap_or_else(|errors| panic!("{:?}", errors.findings()));
+    let desired = Desired::new(&estate, "main", &[]);
+    let told: Vec<_> = desired
+        .spared
+        .iter()
+        .map(|one| format!("{} {} {}", one.relation.as_str(), one.column, one.guardrail))
+        .collect();
+    assert_eq!(told, ["people juvenile j"]);
+}
+
+#[test]
 fn the_view_reads_what_it_shows_and_asks_and_nothing_else() {
     let desired = Desired::new(&estate(), "main", &[]);
     let view = &desired.roles[0].views[0];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cedar_policy::pst::{
-    ActionConstraint, BinaryOp, Clause, EntityUID, Expr, Literal, Template, UnaryOp, Var,
+    ActionConstraint, BinaryOp, Clause, EntityUID, Expr, Literal, ResourceConstraint, Template, UnaryOp, Var,
 };
 
 use super::Place;
@@ -84,17 +84,29 @@ impl<'a> Expander<'a> {
         let Some(mut all) = self.head(template)? else {
             return Ok(Body::Outside);
         };
+        let mut named = !matches!(template.resource, ResourceConstraint::Any);
         for clause in template.clauses() {
             match clause {
                 Clause::When(expr) => {
                     for conjunct in chain(BinaryOp::And, expr) {
+                        named |= names_the_resource(conjunct);
                         match self.expr(conjunct, 0) {
                             Ok(Expr::Literal(Literal::Bool(true))) => {}
                             Ok(Expr::Literal(Literal::Bool(false))) => return Ok(Body::Never),
                             Ok(expr) => all.push(expr),
-                            Err(Stop::Missing(what)) if self.is_about_reading() || is_plain(conjunct) => {
+                            Err(Stop::Missing(what)) if self.is_about_connecting() => {
                                 return Ok(Body::Missing(what));
                             }
+                            // What names its data sets is meant for each of them: to leave a column out of a file is no way
+                            // out of it.
+                            Err(Stop::Missing(what)) if named => {
+                                let place = self.name();
+                                return Err(Fault::new(
+                                    what.clone(),
+                                    GuardrailFault::NamedLacks { place, what },
+                                ));
+                            }
+                            Err(Stop::Missing(what)) if is_plain(conjunct) => return Ok(Body::Missing(what)),
                             Err(stop) => return Err(self.fault(stop)),
                         }
                     }
@@ -103,7 +115,7 @@ impl<'a> Expander<'a> {
                     Ok(Expr::Literal(Literal::Bool(true))) => return Ok(Body::Never),
                     Ok(Expr::Literal(Literal::Bool(false))) => {}
                     Ok(expr) => all.push(not(expr)),
-                    Err(Stop::Missing(what)) if self.is_about_reading() => return Ok(Body::Missing(what)),
+                    Err(Stop::Missing(what)) if self.is_about_connecting() => return Ok(Body::Missing(what)),
                     Err(stop) => return Err(self.fault(stop)),
                 },
             }
@@ -134,7 +146,7 @@ impl<'a> Expander<'a> {
     }
 
     /// Connecting has no rows and no columns: a guardrail that asks for one is about reading, and says nothing here.
-    fn is_about_reading(&self) -> bool {
+    fn is_about_connecting(&self) -> bool {
         *self.place == Place::Connect
     }
 
@@ -404,6 +416,19 @@ fn chain(op: BinaryOp, expr: &Expr) -> Vec<&Expr> {
     last_first.push(rest);
     last_first.reverse();
     last_first
+}
+
+/// Whether a condition says which data sets are meant.
+fn names_the_resource(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryOp {
+            op: BinaryOp::In,
+            left,
+            ..
+        } => is(left, &Var::Resource),
+        Expr::Is { expr: of, .. } => is(of, &Var::Resource),
+        _ => false,
+    }
 }
 
 /// Whether a condition asks one thing: then what is missing makes it say nothing, and hides no other thing it asks.

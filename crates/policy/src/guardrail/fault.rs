@@ -51,6 +51,14 @@ pub enum GuardrailFault {
         /// What is missing.
         what: String,
     },
+    /// A column that a data set lacks, which the guardrail names.
+    #[error("the guardrail names {place}, which has no column `{what}`: there it could not be kept")]
+    NamedLacks {
+        /// Which data set.
+        place: String,
+        /// What is missing.
+        what: String,
+    },
     /// A column of a type that Cedar cannot hold.
     #[error("column `{column}` of data set `{dataset}` is `{kind}`, and policies cannot ask for it")]
     ColumnType {
@@ -90,6 +98,12 @@ impl GuardrailFault {
                 return Some(format!(
                     "write `{owner} has {name} && ...` where it may be missing, or name the data sets: \
                      `resource in Tag::\"...\"` or `resource in Dataset::\"...\"`; for `context.column`, `action == Action::\"read\"`"
+                ));
+            }
+            Self::NamedLacks { what, .. } => {
+                return Some(format!(
+                    "give the data set's file the column, which shares nothing of it; or write `resource has {what} && ...` where \
+                     rows without it are not meant"
                 ));
             }
             Self::Arithmetic(_) => "compare with a constant",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::Mentioned;
 use super::vocabulary::Vocabulary;
-use super::{Guardrail, Place};
+use super::{Guardrail, Place, Spared};
 use crate::estate::{Dataset, Relation};
 
 /// Where a guardrail says nothing, for want of something it asks for.
@@ -13,6 +13,20 @@ pub(super) struct Silence {
     pub(super) guardrail: String,
     pub(super) place: Place,
     pub(super) what: String,
+}
+
+impl Silence {
+    /// The column for want of which it says nothing.
+    pub(super) fn spares(&self) -> Option<Spared> {
+        let Place::Read(dataset) = &self.place else {
+            return None;
+        };
+        Some(Spared {
+            dataset: dataset.clone(),
+            column: self.what.clone(),
+            guardrail: self.guardrail.clone(),
+        })
+    }
 }
 
 pub(super) fn notes(

@@ -15,9 +15,12 @@ use super::expand::{Body, Expander, joined, not};
 use super::fault::GuardrailFault;
 use super::names::{self, Fault, Mentioned};
 use super::notes::{Silence, notes};
+use super::spared;
 use super::split::{place_of, policies_of, too_deep};
 use super::vocabulary::Vocabulary;
-use super::{Effect, Guardrail, GuardrailFile, MAX_GUARDRAIL_BYTES, MAX_GUARDRAILS, Place, Rule, Statute};
+use super::{
+    Effect, Guardrail, GuardrailFile, MAX_GUARDRAIL_BYTES, MAX_GUARDRAILS, Place, Rule, Spared, Statute,
+};
 use crate::cedar;
 use crate::estate::{Estate, Finding, Problem, line, position};
 
@@ -55,6 +58,7 @@ pub(super) fn compile(estate: &Estate, files: &[GuardrailFile]) -> Result<Statut
         rules: Vec::new(),
         applied: BTreeSet::new(),
         silences: Vec::new(),
+        spared: BTreeSet::new(),
     };
     for place in vocabulary.places() {
         writing.forbids(&place, &read, &mut findings);
@@ -70,6 +74,7 @@ pub(super) fn compile(estate: &Estate, files: &[GuardrailFile]) -> Result<Statut
         rules,
         applied,
         silences,
+        mut spared,
         ..
     } = writing;
     validate(estate, &rules, &read, &mut findings);
@@ -77,11 +82,23 @@ pub(super) fn compile(estate: &Estate, files: &[GuardrailFile]) -> Result<Statut
         return Err(findings);
     }
     let guardrails: Vec<Guardrail> = read.into_iter().map(|read| read.guardrail).collect();
+    let strict = |silence: &Silence| {
+        let of = guardrails.iter().find(|one| one.id == silence.guardrail);
+        of.is_some_and(|one| one.effect == Effect::Only)
+    };
+    // An exception that asks for what is not there excepts nothing: nobody is spared by that.
+    spared.extend(
+        silences
+            .iter()
+            .filter(|silence| !strict(silence))
+            .filter_map(Silence::spares),
+    );
     let notes = notes(&vocabulary, &guardrails, &mentioned, &applied, &silences);
     Ok(Statute {
         guardrails,
         rules,
         notes,
+        spared,
     })
 }
 
@@ -182,14 +199,33 @@ struct Writing<'a> {
     /// The guardrails that have a say somewhere.
     applied: BTreeSet<String>,
     silences: Vec<Silence>,
+    spared: BTreeSet<Spared>,
 }
 
 impl Writing<'_> {
+    /// Keeps which columns a data set lacks for which rows come off more lightly.
+    fn spare(&mut self, place: &Place, one: &Read<'_>) {
+        let Some(dataset) = self.vocabulary.dataset(place) else {
+            return;
+        };
+        for column in spared::asked_for(dataset, &one.template) {
+            self.spared.insert(Spared {
+                dataset: dataset.id.clone(),
+                column,
+                guardrail: one.guardrail.id.clone(),
+            });
+        }
+    }
+
     fn forbids(&mut self, place: &Place, read: &[Read<'_>], findings: &mut Vec<Finding>) {
         let expander = Expander::new(self.vocabulary, place);
         for one in read.iter().filter(|one| one.guardrail.effect == Effect::Forbid) {
             let id = &one.guardrail.id;
-            match expander.forbid(&one.template) {
+            let body = expander.forbid(&one.template);
+            if !matches!(body, Ok(Body::Outside)) {
+                self.spare(place, one);
+            }
+            match body {
                 Ok(Body::When(conditions)) => {
                     self.applied.insert(id.clone());
                     let rule = rule(
@@ -246,6 +282,7 @@ impl Writing<'_> {
                     heads.push(joined(BinaryOp::And, head));
                     covering.push(*one);
                     self.applied.insert(one.guardrail.id.clone());
+                    self.spare(place, one);
                     match body {
                         Body::When(conditions) => permitted.push(joined(BinaryOp::And, conditions)),
                         Body::Missing(what) => self.silences.push(Silence {

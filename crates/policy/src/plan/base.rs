@@ -33,6 +33,24 @@ pub(super) fn check(draft: &mut Draft<'_>, shares: &Shares<'_>) {
             );
         }
     }
+    for spared in &shares.desired.spared {
+        let relation = catalog.relation(spared.schema.as_str(), spared.relation.as_str());
+        if relation.is_some_and(|it| it.columns.iter().any(|column| column.name == spared.column)) {
+            draft.blocks(
+                format!(
+                    "relation `{}.{}` has column `{}`, which guardrail `{}` asks for, and the file of data set `{}` leaves it out",
+                    spared.schema.as_str(),
+                    spared.relation.as_str(),
+                    spared.column,
+                    spared.guardrail,
+                    spared.dataset
+                ),
+                "the guardrail spares rows that it is about; given the column, the file shares nothing of it, and `estop check` \
+                 holds the guardrail against all agreements",
+                Vec::new(),
+            );
+        }
+    }
     // What stands in share schemas, those of agreements that are gone included, is planned with them.
     let in_share = |schema: &str| shares.schemas().any(|share| share == schema);
     for relation in catalog

@@ -466,3 +466,32 @@ fn the_same_input_gives_the_same_plan() {
         plan(&desired(), &applied()).fingerprint()
     );
 }
+
+#[test]
+fn a_column_that_a_guardrail_asks_for_and_the_file_leaves_out_blocks() {
+    let mut desired = desired();
+    desired.spared.insert(crate::desired::SparedColumn {
+        schema: "app".parse().unwrap(),
+        relation: "people".parse().unwrap(),
+        dataset: "people".parse().unwrap(),
+        column: "is_juvenile".to_owned(),
+        guardrail: "juvenile-records".to_owned(),
+    });
+    let mut catalog = applied();
+    assert_eq!(plan(&desired, &catalog).blocking().count(), 0, "it is not there");
+    let people = catalog
+        .relations
+        .iter_mut()
+        .find(|relation| relation.schema == "app")
+        .unwrap();
+    let mut column = people.columns[0].clone();
+    column.name = "is_juvenile".to_owned();
+    people.columns.push(column);
+    let plan = plan(&desired, &catalog);
+    let said: Vec<&str> = plan.blocking().map(|finding| finding.what.as_str()).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("has column `is_juvenile`, which guardrail `juvenile-records` asks for"),
+        "{said:?}"
+    );
+}

@@ -43,6 +43,7 @@ pub(crate) fn desired() -> Desired {
         elsewhere: BTreeSet::new(),
         apart: BTreeSet::new(),
         renew: BTreeSet::new(),
+        spared: BTreeSet::new(),
     }
 }
 
