@@ -1,5 +1,5 @@
 //! What stands beside the shares, decides what they mean or who comes past them, and is nobody's plan: row security and its
-//! policies, the text of shared views, event triggers, settings, rules of access, PostgreSQL's own functions. Plain values,
+//! policies, the text of shared views, heirs of shared tables, event triggers, settings, rules of access, PostgreSQL's own functions. Plain values,
 //! and the query that fills them: they are compared with what they were when the estate was applied.
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ pub enum MarkKind {
     Access,
     /// A view that a data set is.
     BaseView,
+    /// A table whose rows are read with a relation of a data set, and that is not simply a part of it.
+    Child,
     /// An event trigger that fires.
     EventTrigger,
     /// An extension.
@@ -22,8 +24,12 @@ pub enum MarkKind {
     Leakproof,
     /// A user mapping of PUBLIC or of a role of ours.
     Mapping,
+    /// Something that a role of the custodian's may do past rights on relations, such as SUPERUSER.
+    Power,
     /// A publication that has a relation of a data set in it.
     Publication,
+    /// Everybody may look into the schema of such a relation.
+    PublicSchema,
     /// A relation that a data set is.
     Relation,
     /// A policy of row security on such a relation.
@@ -77,11 +83,22 @@ pub const SETTINGS: [&str; 24] = [
 
 /// Fills marks, but for those of files: `$1` are relations of data sets, in double quotes, `$2` are [`SETTINGS`].
 pub const MARKS: &str = "
-with base as (
+with recursive base as (
   select q.name, q.oid from (
     select '\"' || replace(n.nspname, '\"', '\"\"') || '\".\"' || replace(c.relname, '\"', '\"\"') || '\"' as name, c.oid
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'v', 'm', 'f')) q
-    where q.name = any ($1::text[]))
+    where q.name = any ($1::text[])),
+heir as (
+  select b.name, b.oid as base, i.inhrelid as oid from base b join pg_inherits i on i.inhparent = b.oid
+  union select h.name, h.base, i.inhrelid from heir h join pg_inherits i on i.inhparent = h.oid),
+power as (
+  select r.oid, p.power from pg_roles r cross join lateral (values
+      (r.rolsuper, 'SUPERUSER'), (r.rolbypassrls, 'BYPASSRLS'), (r.rolreplication, 'REPLICATION'),
+      (r.rolcreaterole and current_setting('server_version_num')::int < 160000, 'CREATEROLE'),
+      (r.rolname in ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files',
+        'pg_execute_server_program'), r.rolname)) p(held, power)
+    where p.held
+  union select m.member, p.power from power p join pg_auth_members m on m.roleid = p.oid)
 select coalesce(json_agg(json_build_object('kind', m.kind, 'name', m.name, 'value', m.value)
   order by m.kind, m.name, m.value), '[]') from (
   select 'relation' as kind, name, oid::text as value from base
@@ -96,6 +113,18 @@ select coalesce(json_agg(json_build_object('kind', m.kind, 'name', m.name, 'valu
   union all
   select 'base-view', b.name, md5(c.relowner::regrole::text || coalesce(c.reloptions::text, '') || pg_get_viewdef(c.oid))
     from base b join pg_class c on c.oid = b.oid where c.relkind in ('v', 'm')
+  union all
+  select 'child', format('%I.%I on %s', n.nspname, c.relname, h.name), format('%s %s %s', c.oid, c.relkind, c.relowner)
+    from heir h join pg_class c on c.oid = h.oid join pg_namespace n on n.oid = c.relnamespace join pg_class p on p.oid = h.base
+    where not c.relispartition or c.relkind = 'f' or c.relowner <> p.relowner
+  union all
+  select distinct 'public-schema', n.nspname, ''
+    from base b join pg_class c on c.oid = b.oid join pg_namespace n on n.oid = c.relnamespace
+    cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+    where a.grantee = 0 and a.privilege_type = 'USAGE'
+  union all
+  select 'power', format('`%s` has %s', r.rolname, p.power), ''
+    from power p join pg_roles r on r.oid = p.oid where r.rolname !~ '^(pg|estop)_'
   union all
   select 'event-trigger', t.evtname, md5(format('%s %s %s %s', t.evtevent, t.evttags, p.oid::regprocedure, p.prosrc))
     from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid where t.evtenabled <> 'D'

@@ -18,6 +18,9 @@ pub struct Surroundings {
     pub partitions: Vec<Partition>,
     /// Names of publications for all tables.
     pub publications: Vec<String>,
+    /// Whether statistics of the keys of pseudonyms are gathered: those would be copies of the keys.
+    #[serde(default)]
+    pub keys_sampled: bool,
     /// Rules of `pg_hba.conf`; none if the reading role may not see them.
     #[serde(default)]
     pub rules: Option<Vec<Rule>>,
@@ -108,6 +111,11 @@ select json_build_object(
       from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_namespace n on n.oid = c.relnamespace
       join pg_class pc on pc.oid = i.inhparent join pg_namespace pn on pn.oid = pc.relnamespace
       where c.relkind in ('r', 'p', 'f')),
+  'keys_sampled', exists (select from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = 'estop_keys' and c.relkind = 'r' and a.attname in ('inner_pad', 'outer_pad')
+        and a.attstattarget is distinct from 0)
+    or exists (select from pg_statistic_ext e join pg_class c on c.oid = e.stxrelid join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = 'estop_keys'),
   'publications', (select coalesce(json_agg(pubname order by pubname), '[]') from pg_publication where puballtables))";
 
 /// Whether the reading role may see the rules of `pg_hba.conf`.

@@ -1,7 +1,9 @@
 //! What the shares take for granted of the custodian's own relations.
 
+use std::collections::BTreeSet;
+
 use super::{Draft, Shares};
-use crate::catalog::{Class, Column, Grantee, KEYS_SCHEMA, OWNER_ROLE, Relation};
+use crate::catalog::{Catalog, Class, Column, Grantee, KEYS_SCHEMA, OWNER_ROLE, Relation};
 use crate::desired::{BaseColumn, DesiredView};
 use crate::estate::ColumnType;
 use crate::harden::{Finding, Reach, Severity};
@@ -90,26 +92,8 @@ fn relation_of(draft: &mut Draft<'_>, view: &DesiredView, relation: &Relation) {
         };
         column_of(draft, view, relation, column, wanted);
     }
-    let everybody = draft.catalog.grants_of(&Grantee::Public).any(|grant| {
-        matches!(grant.object.class, Class::Relation | Class::Column)
-            && grant.object.schema.as_deref() == Some(&relation.schema)
-            && grant.object.name == relation.name
-    });
-    if everybody && !draft.catalog.public_uses_schema(&relation.schema) {
-        draft.findings.push(Finding {
-            reach: Reach::InPlace,
-            severity: Severity::Note,
-            what: format!(
-                "PUBLIC holds rights on relation `{}.{}`, in a schema that it may not use",
-                relation.schema, relation.name
-            ),
-            opens: "whoever is given USAGE on the schema can use them, under no agreement".to_owned(),
-            close: vec![format!(
-                "REVOKE ALL ON TABLE {}.{} FROM PUBLIC",
-                ident(&relation.schema),
-                ident(&relation.name)
-            )],
-        });
+    for (schema, name) in with_parts(draft.catalog, relation) {
+        everybodys(draft, schema, name);
     }
     if relation.row_security {
         draft.findings.push(Finding {
@@ -118,6 +102,45 @@ fn relation_of(draft: &mut Draft<'_>, view: &DesiredView, relation: &Relation) {
             what: format!("`{}.{}` has row-level security", relation.schema, relation.name),
             opens: format!("shares show only rows that its policies give to `{OWNER_ROLE}`"),
             close: Vec::new(),
+        });
+    }
+}
+
+/// A relation, and the tables whose rows are read with it.
+fn with_parts<'a>(catalog: &'a Catalog, relation: &'a Relation) -> BTreeSet<(&'a str, &'a str)> {
+    let mut found = BTreeSet::from([(relation.schema.as_str(), relation.name.as_str())]);
+    let mut open: Vec<String> = vec![format!("{}.{}", relation.schema, relation.name)];
+    while let Some(parent) = open.pop() {
+        let parts = &catalog.surroundings.partitions;
+        for part in parts.iter().filter(|part| part.parent == parent) {
+            if found.insert((&part.schema, &part.name)) {
+                open.push(format!("{}.{}", part.schema, part.name));
+            }
+        }
+    }
+    found
+}
+
+/// Notes what PUBLIC holds on a relation and cannot use yet.
+fn everybodys(draft: &mut Draft<'_>, schema: &str, name: &str) {
+    let everybody = draft.catalog.grants_of(&Grantee::Public).any(|grant| {
+        matches!(grant.object.class, Class::Relation | Class::Column)
+            && grant.object.schema.as_deref() == Some(schema)
+            && grant.object.name == name
+    });
+    if everybody && !draft.catalog.public_uses_schema(schema) {
+        draft.findings.push(Finding {
+            reach: Reach::InPlace,
+            severity: Severity::Note,
+            what: format!(
+                "PUBLIC holds rights on relation `{schema}.{name}`, in a schema that it may not use"
+            ),
+            opens: "whoever is given USAGE on the schema can use them, under no agreement".to_owned(),
+            close: vec![format!(
+                "REVOKE ALL ON TABLE {}.{} FROM PUBLIC",
+                ident(schema),
+                ident(name)
+            )],
         });
     }
 }

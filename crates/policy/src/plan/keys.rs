@@ -142,6 +142,12 @@ fn schema(draft: &mut Draft<'_>) {
             "the keys of pseudonyms could be read or replaced through it; dropped, it is made again with the same keys",
             vec![format!("DROP {} {} CASCADE", drop_kind(relation), table())],
         ),
+        Some(relation) if catalog.surroundings.keys_sampled => draft.blocks(
+            format!("statistics of `{KEYS_SCHEMA}.{KEYS_TABLE}` are gathered"),
+            "they are copies of the keys of pseudonyms, which stay when an agreement ends; dropped, the table is made again \
+             with the same keys",
+            vec![format!("DROP {} {} CASCADE", drop_kind(relation), table())],
+        ),
         Some(relation) if relation.owner != OWNER_ROLE => draft.step(
             Phase::Close,
             format!("ALTER TABLE {} OWNER TO {owner}", table()),

@@ -84,12 +84,15 @@ fn word(kind: MarkKind) -> &'static str {
     match kind {
         MarkKind::Access => "access",
         MarkKind::BaseView => "base-view",
+        MarkKind::Child => "child",
         MarkKind::EventTrigger => "event-trigger",
         MarkKind::Extension => "extension",
         MarkKind::Ident => "ident",
         MarkKind::Leakproof => "leakproof",
         MarkKind::Mapping => "mapping",
+        MarkKind::Power => "power",
         MarkKind::Publication => "publication",
+        MarkKind::PublicSchema => "public-schema",
         MarkKind::Relation => "relation",
         MarkKind::RowPolicy => "row-policy",
         MarkKind::RowSecurity => "row-security",
@@ -114,6 +117,9 @@ fn new_words(mark: &Mark) -> String {
         MarkKind::BaseView => format!(
             "view {name}, which is a data set, has another text, owner or option: shares may show rows and values that they did not"
         ),
+        MarkKind::Child => format!(
+            "table {name}: its rows are read with that, so that they are shared, too, whoever writes them"
+        ),
         MarkKind::EventTrigger => {
             format!(
                 "event trigger `{name}` runs its owner's text at every change of the database, `estop apply` among them"
@@ -133,6 +139,13 @@ fn new_words(mark: &Mark) -> String {
         MarkKind::Mapping => {
             format!("a user mapping for foreign server {name}: whoever it is for logs in there by it")
         }
+        MarkKind::Power => format!(
+            "role {name}, which it had not when the estate was applied: whoever logs in as it comes past what is enforced here"
+        ),
+        MarkKind::PublicSchema => format!(
+            "everybody has USAGE on schema `{name}`, in which a data set's relation lies: what everybody may use there is open to \
+             every partner"
+        ),
         MarkKind::Publication => {
             format!(
                 "publication `{name}` has a data set's relation in it: its subscribers get all rows, past every condition and mask"
@@ -180,7 +193,11 @@ fn gone_words(key: &str) -> Option<String> {
 fn roles(desired: &Desired, name: &str, kind: MarkKind) -> Vec<String> {
     let of_relation = matches!(
         kind,
-        MarkKind::BaseView | MarkKind::Relation | MarkKind::RowPolicy | MarkKind::RowSecurity
+        MarkKind::BaseView
+            | MarkKind::Child
+            | MarkKind::Relation
+            | MarkKind::RowPolicy
+            | MarkKind::RowSecurity
     );
     let reads = |role: &&crate::desired::DesiredRole| {
         role.views.iter().any(|view| {

@@ -65,6 +65,22 @@ async fn relations_and_columns() {
             &["role `estop_owner` owns function app.mine()"],
             "drop function app.mine()",
         ),
+        beside(
+            "grant usage on schema app to public",
+            &["everybody has USAGE on schema `app`"],
+            "revoke usage on schema app from public",
+        ),
+        beside(
+            "create table app.more () inherits (app.people)",
+            &["table app.more on \"app\".\"people\"", "they are shared, too"],
+            "drop table app.more",
+        ),
+        beside(
+            "create table app.most (like app.people including all); alter table app.most inherit app.people;
+             create table app.lesser () inherits (app.most)",
+            &["table app.lesser on \"app\".\"people\"", "they are shared, too"],
+            "drop table app.most cascade",
+        ),
         row(
             "alter table app.people enable row level security",
             Effect::Closes,
@@ -78,6 +94,69 @@ async fn relations_and_columns() {
             Undo::Hand("drop policy few on app.people; alter table app.people disable row level security".to_owned()),
         )
         .or_opens(),
+    ];
+    all_show(&world, rows).await;
+}
+
+/// A shared table in parts: what is done with those every day is no drift, and rights on a part are rights on the rows.
+#[tokio::test]
+async fn parts_of_a_shared_table() {
+    let world = World::with(&[]).await;
+    run(
+        &world,
+        "drop table app.people cascade;
+         create table app.people (id bigint not null, name text not null, born date, sealed boolean not null, ssn text)
+           partition by range (id);
+         create table app.people_1 partition of app.people for values from (0) to (6000);
+         create table app.people_9 partition of app.people for values from (90000) to (100000);
+         insert into app.people select i, 'Person ' || i, date '1980-01-01' + i, false, '000-' || i from generate_series(1, 5000) i;
+         insert into app.people values (90001, 'Zoe Hidden', '1999-09-09', true, '999-99-9999');
+         create schema parts; create table parts.people_6 (like app.people);
+         create extension postgres_fdw; create server far foreign data wrapper postgres_fdw",
+    )
+    .await;
+    world.control.apply(&[]).await.unwrap();
+    for change in [
+        "create table app.people_7 partition of app.people for values from (7000) to (8000)",
+        "alter table app.people attach partition parts.people_6 for values from (6000) to (7000)",
+        "alter table app.people detach partition app.people_7",
+        "grant select on app.people_1 to clerk",
+        "create table app.unrelated () inherits (app.people_7)",
+    ] {
+        run(&world, change).await;
+        assert_eq!(super::differences(&world).await, [], "{change}");
+    }
+    let says =
+        |part: &str| format!("PUBLIC holds rights on relation `{part}`, in a schema that it may not use");
+    let rows = vec![
+        beside(
+            "grant select on app.people_1 to public",
+            &[&says("app.people_1")],
+            "revoke select on app.people_1 from public",
+        ),
+        beside(
+            "grant select (ssn) on parts.people_6 to public",
+            &[&says("parts.people_6")],
+            "revoke select (ssn) on parts.people_6 from public",
+        ),
+        blocks(
+            "grant usage on schema parts to public; grant select on parts.people_6 to public",
+            &[
+                "PUBLIC holds rights on relation `parts.people_6`",
+                "every partner",
+            ],
+            "revoke select on parts.people_6 from public; revoke usage on schema parts from public",
+        ),
+        beside(
+            "alter table app.people_1 owner to clerk",
+            &["table app.people_1 on \"app\".\"people\"", "they are shared, too"],
+            "alter table app.people_1 owner to postgres",
+        ),
+        beside(
+            "create foreign table app.abroad partition of app.people for values from (8000) to (9000) server far",
+            &["table app.abroad on \"app\".\"people\"", "they are shared, too"],
+            "drop foreign table app.abroad",
+        ),
     ];
     all_show(&world, rows).await;
 }
@@ -207,6 +286,26 @@ async fn keys_of_pseudonyms() {
         opens(
             format!("grant usage on schema estop_keys to clerk; grant select on {table} to clerk"),
             &["role `clerk` can now read relation `estop_keys.pseudonym` itself"],
+        ),
+        opens(
+            "grant usage on schema estop_keys to public",
+            &["everybody now holds USAGE on schema `estop_keys`"],
+        ),
+        blocks(
+            format!("alter table {table} alter column inner_pad set statistics 100; analyze {table}"),
+            &[
+                "statistics of `estop_keys.pseudonym` are gathered",
+                "copies of the keys",
+            ],
+            format!("drop table {table} cascade"),
+        ),
+        blocks(
+            format!("create statistics estop_keys.s on inner_pad, outer_pad from {table}"),
+            &[
+                "statistics of `estop_keys.pseudonym` are gathered",
+                "copies of the keys",
+            ],
+            format!("drop table {table} cascade"),
         ),
         blocks(
             format!("create table estop_keys.copy as select * from {table}"),

@@ -1,6 +1,6 @@
 //! Roles: attributes, passwords, settings, memberships.
 
-use super::{all_show, blocks, closes, opens, since};
+use super::{all_show, before, beside, blocks, closes, differences, opens, run, since};
 use crate::world::{World, investigation, role};
 
 const POLICE: &str = "`police` under `police-2018` for `investigation`";
@@ -195,4 +195,66 @@ async fn memberships() {
         ),
     ];
     all_show(&world, rows).await;
+}
+
+/// Roles of the custodian's that come past all rights: what they may is no agreement's, and is told.
+#[tokio::test]
+async fn powers_of_the_custodians_own_roles() {
+    let world = World::with(&[]).await;
+    run(&world, "create role strong superuser replication login").await;
+    world.control.apply(&[]).await.unwrap();
+    let rows = vec![
+        beside(
+            "create role other superuser login password 'x'",
+            &["role `other` has SUPERUSER", "past what is enforced"],
+            "drop role other",
+        ),
+        beside(
+            "alter role clerk bypassrls",
+            &["role `clerk` has BYPASSRLS"],
+            "alter role clerk nobypassrls",
+        ),
+        beside(
+            "alter role clerk replication",
+            &["role `clerk` has REPLICATION"],
+            "alter role clerk noreplication",
+        ),
+        before(
+            160_000,
+            beside(
+                "alter role clerk createrole",
+                &["role `clerk` has CREATEROLE"],
+                "alter role clerk nocreaterole",
+            ),
+        ),
+        since(
+            140_000,
+            beside(
+                "grant pg_read_all_data to clerk",
+                &["role `clerk` has pg_read_all_data"],
+                "revoke pg_read_all_data from clerk",
+            ),
+        ),
+        beside(
+            "create role deep; create role deeper; grant pg_read_server_files to deep; grant deep to deeper",
+            &["role `deeper` has pg_read_server_files"],
+            "drop role deep, deeper",
+        ),
+        beside(
+            "grant strong to clerk",
+            &["role `clerk` has SUPERUSER"],
+            "revoke strong from clerk",
+        ),
+    ];
+    all_show(&world, rows).await;
+    // What takes powers away, and what gives none.
+    for change in [
+        "alter role strong noreplication",
+        "alter role clerk createdb",
+        "grant pg_monitor to clerk",
+        "grant pg_signal_backend to clerk",
+    ] {
+        run(&world, change).await;
+        assert_eq!(differences(&world).await, [], "{change}");
+    }
 }
