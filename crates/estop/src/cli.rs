@@ -74,6 +74,8 @@ pub enum Command {
     Status,
     /// List who is connected
     Sessions,
+    /// Show who is connected and what flows: on a terminal again and again, else once
+    Top(Top),
     /// Draw up, sign and submit directives
     #[command(subcommand)]
     Directive(Directive),
@@ -103,6 +105,19 @@ pub enum Command {
     Witness(Witness),
     /// Tell which roles can read what in any PostgreSQL server, and by which paths; needs no estate
     Exposure(Exposure),
+}
+
+/// `estop top`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Those at work come first, the longest-running of them at the top; on a terminal Ctrl-C ends it. In a pipe, or with \
+                  --json, it is said once. Statements are shown to whom the admin socket lets in, the operator, and not at all \
+                  where an agreement's records are under seal."
+)]
+pub struct Top {
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub every: u64,
 }
 
 /// `estop as-of`.

@@ -20,6 +20,7 @@ mod schema;
 mod serve;
 mod sessions;
 mod status;
+mod top;
 mod witness;
 
 pub use officer::verifier;
@@ -56,6 +57,7 @@ async fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Serve => serve::run(estate, console).await,
         Command::Status => status::run(estate, console).await,
         Command::Sessions => sessions::run(estate, console).await,
+        Command::Top(command) => top::run(command, estate, console).await,
         Command::Directive(command) => directive::run(command, estate, console).await,
         Command::Certificate(command) => certificate::run(command, estate, console).await,
         Command::Ledger(command) => ledger::run(command, estate, console).await,

@@ -44,6 +44,7 @@ const NEWS_EVERY: u64 = 100_000;
 pub struct Console {
     json: bool,
     colour: bool,
+    terminal: bool,
 }
 
 impl Console {
@@ -54,6 +55,7 @@ impl Console {
             io::stdout().is_terminal() && clock::variable("TERM").is_none_or(|term| term != "dumb");
         Self {
             json,
+            terminal: !json && terminal,
             colour: !json && terminal && clock::variable("NO_COLOR").is_none(),
         }
     }
@@ -68,6 +70,12 @@ impl Console {
     #[must_use]
     pub fn is_coloured(self) -> bool {
         self.colour
+    }
+
+    /// Whether a person looks at a screen, which can be drawn anew.
+    #[must_use]
+    pub fn is_screen(self) -> bool {
+        self.terminal
     }
 
     /// Whether whoever waits can be shown how far the work is: lines are wanted, and standard error is a terminal.

@@ -41,8 +41,8 @@ use desk::Desk;
 use doors::Doors;
 
 pub use routes::{
-    ENTRIES_MAX, EntryLine, EstateAnswer, OpenError, OpeningAnswer, ProofAnswer, SessionLine, read_entries,
-    read_opening, read_proof,
+    ActivityAnswer, ActivityLine, ENTRIES_MAX, EntryLine, EstateAnswer, OpenError, OpeningAnswer,
+    ProofAnswer, RunningLine, SessionLine, read_entries, read_opening, read_proof,
 };
 
 /// Name of the gateway of this process in register and ledger. One process, one gateway, for now.

@@ -47,7 +47,7 @@ use wire::scram::{ITERATIONS_MIN, Mock};
 pub use budget::{BudgetError, Budgets, Used};
 pub use hello::{ServerTls, Tls};
 pub use policy_watch::{FollowError, GatewayState};
-pub use sessions::{SessionInfo, State};
+pub use sessions::{Activity, Running, SessionInfo, State};
 pub use tokens::{Issuer, Keys, KeysError, Tokens};
 pub use transport::Upstream;
 pub use trouble::Troubles;
@@ -226,6 +226,12 @@ impl SessionList {
     #[must_use]
     pub fn now(&self) -> Vec<SessionInfo> {
         self.0.list()
+    }
+
+    /// Who is connected now, and what each is at. For who runs the gateway: texts of statements tell what partners look for.
+    #[must_use]
+    pub fn activity(&self) -> Vec<Activity> {
+        self.0.activity()
     }
 }
 

@@ -21,11 +21,12 @@ use crate::authenticate::authenticate;
 use crate::batch::{Batch, Handed, Released};
 use crate::cancel::Registered;
 use crate::policy_watch::{Denied, PolicyWatch};
+use crate::relay::Relay;
 use crate::relay::recorder::Bound;
 use crate::request::Request;
 use crate::say::Say;
 use crate::serving::Shared;
-use crate::sessions::{SessionInfo, State, Ticket};
+use crate::sessions::{Doing, SessionInfo, State, Ticket};
 use crate::transport::{Client, Server};
 use crate::upstream::{self, UpstreamError};
 use crate::views::Views;
@@ -68,12 +69,26 @@ impl Facts {
     }
 
     /// Shows the outside what the session has done so far.
-    pub(crate) fn show(&self, handed: Handed, statements: u64, state: State) {
+    pub(crate) fn show(&self, handed: Handed, relay: &Relay) {
         let counters = &self.ticket.counters;
         counters.rows.store(handed.rows, Ordering::Relaxed);
         counters.bytes.store(handed.bytes, Ordering::Relaxed);
-        counters.statements.store(statements, Ordering::Relaxed);
-        counters.set_state(state);
+        let recorder = relay.recorder();
+        counters
+            .statements
+            .store(recorder.statements(), Ordering::Relaxed);
+        counters.set_state(relay.state());
+        counters.set_running(recorder.running(), |number| {
+            let started = recorder.started(number)?;
+            let seal = self.permit.seal();
+            let sealed = seal.is_some_and(|seal| seal.holds_at(started));
+            let text = recorder.text(number).filter(|_| !sealed);
+            Some(Doing {
+                statement: number,
+                since: started,
+                text,
+            })
+        });
     }
 }
 

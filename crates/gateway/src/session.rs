@@ -231,11 +231,7 @@ impl Session {
     }
 
     fn show(&self) {
-        self.facts.show(
-            self.outbox.handed(),
-            self.relay.recorder().statements(),
-            self.relay.state(),
-        );
+        self.facts.show(self.outbox.handed(), &self.relay);
     }
 
     /// Asks the policy in force again. Level triggered: whatever woke us, the present policy decides.

@@ -56,7 +56,61 @@ pub enum State {
     Active,
 }
 
-/// What a session counts about itself, readable from outside without a lock.
+/// One session with what it is at, as `estop top` shows it: for who runs the gateway, and nobody else.
+#[derive(Clone, Debug, Serialize)]
+pub struct Activity {
+    /// Who it is, and what it has done so far.
+    #[serde(flatten)]
+    pub session: SessionInfo,
+    /// The newest policy that it has acted on.
+    pub epoch: Epoch,
+    /// The statement that runs.
+    pub running: Option<Running>,
+}
+
+/// A statement that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Running {
+    /// Its number in its session.
+    pub statement: u64,
+    /// When it came.
+    pub since: Timestamp,
+    /// Its text, or the beginning of it; nothing where its record is under seal: who may not open that does not read it here.
+    pub text: Option<String>,
+    /// Whether the text goes on.
+    pub longer: bool,
+}
+
+/// Most of a statement's text that is shown, in bytes: what tells it from others.
+const TEXT_SHOWN: usize = 1024;
+
+/// What a session is at.
+#[derive(Clone, Debug)]
+pub(crate) struct Doing {
+    pub(crate) statement: u64,
+    pub(crate) since: Timestamp,
+    /// `None`: it is not for who runs the gateway.
+    pub(crate) text: Option<Arc<str>>,
+}
+
+impl From<Doing> for Running {
+    fn from(doing: Doing) -> Self {
+        let text = doing.text.as_deref();
+        let begins = |text: &str| {
+            text.get(..text.floor_char_boundary(TEXT_SHOWN))
+                .map(str::to_owned)
+        };
+        Self {
+            statement: doing.statement,
+            since: doing.since,
+            text: text.and_then(begins),
+            longer: text.is_some_and(|text| text.len() > TEXT_SHOWN),
+        }
+    }
+}
+
+/// What a session counts about itself, readable from outside without a lock; only what runs is behind one, which nobody
+/// holds for longer than a pointer takes to copy.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) statements: AtomicU64,
@@ -65,6 +119,7 @@ pub(crate) struct Counters {
     state: AtomicU8,
     /// The newest epoch that the session has acted on.
     epoch: AtomicU64,
+    running: Mutex<Option<Doing>>,
 }
 
 impl Counters {
@@ -75,6 +130,14 @@ impl Counters {
             State::Active => 2,
         };
         self.state.store(code, Ordering::Relaxed);
+    }
+
+    /// Says which statement runs; what it is, is asked for only where it is another than before.
+    pub(crate) fn set_running(&self, statement: Option<u64>, what: impl FnOnce(u64) -> Option<Doing>) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.as_ref().map(|running| running.statement) != statement {
+            *running = statement.and_then(what);
+        }
     }
 
     fn state(&self) -> State {
@@ -147,6 +210,10 @@ impl Sessions {
         self.inner().live.values().filter_map(Live::now).collect()
     }
 
+    pub(crate) fn activity(&self) -> Vec<Activity> {
+        self.inner().live.values().filter_map(Live::activity).collect()
+    }
+
     /// Sessions of `directive`'s making that were cut here.
     pub(crate) fn cuts(&self, directive: &DirectiveNumber) -> u64 {
         self.inner().cuts.get(directive).copied().unwrap_or(0)
@@ -188,6 +255,20 @@ impl Live {
         info.bytes = self.counters.bytes.load(Ordering::Relaxed);
         info.state = self.counters.state();
         Some(info)
+    }
+
+    fn activity(&self) -> Option<Activity> {
+        let running = self
+            .counters
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        Some(Activity {
+            session: self.now()?,
+            epoch: Epoch(self.counters.epoch.load(Ordering::SeqCst)),
+            running: running.map(Running::from),
+        })
     }
 }
 

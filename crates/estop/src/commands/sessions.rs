@@ -54,7 +54,7 @@ fn columns(session: &SessionLine) -> [String; 8] {
 }
 
 /// Lines with columns under each other.
-fn table(rows: &[[String; 8]]) -> Vec<String> {
+pub(super) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
     let width = |at: usize| {
         rows.iter()
             .filter_map(|row| row.get(at))

@@ -5,6 +5,7 @@
 //! | `GET /estate` | [`EstateAnswer`] |
 //! | `POST /estate`: the files are taken up as they are | [`EstateAnswer`] |
 //! | `GET /sessions` | list of [`SessionLine`] |
+//! | `GET /activity` | [`ActivityAnswer`] |
 //! | `GET /ledger/entries/{from}/{count}` | list of [`EntryLine`] |
 //! | `GET /ledger/proof/{index}` | [`ProofAnswer`] |
 //! | `GET /ledger/opening/{index}` | [`OpeningAnswer`] |
@@ -22,7 +23,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use control::Class;
 use control::api::{ErrorAnswer, ErrorText};
-use evidence::id::OverseersId;
+use evidence::id::{Epoch, OverseersId};
 use evidence::opening::Opening;
 use evidence::overseers::Under;
 use gateway::SessionList;
@@ -34,6 +35,7 @@ use serde_json::Value;
 use super::erasing::{self, EraseRequest};
 use super::unsealing::{self, UnsealRequest};
 use crate::failure::Exit;
+use crate::serve::GATEWAY;
 use crate::serve::desk::Desk;
 
 /// Most entries in one answer: what a person reads, and far below the longest answer that is taken.
@@ -44,6 +46,40 @@ pub const ENTRIES_MAX: u64 = 10_000;
 pub struct EstateAnswer {
     /// [`control::estate_sha256`] of the files that are served.
     pub sha256: String,
+}
+
+/// Who is connected to a gateway, and what each is at. Texts of statements stand in it: it is for who runs the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityAnswer {
+    /// Which gateway.
+    pub gateway: String,
+    /// Its sessions.
+    pub sessions: Vec<ActivityLine>,
+}
+
+/// One session, as [`gateway::Activity`] writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityLine {
+    /// Who, and what it has done so far.
+    #[serde(flatten)]
+    pub session: SessionLine,
+    /// The newest policy that it has acted on.
+    pub epoch: Epoch,
+    /// What runs.
+    pub running: Option<RunningLine>,
+}
+
+/// A statement that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningLine {
+    /// Its number in its session.
+    pub statement: u64,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its beginning; nothing where its record is under seal.
+    pub text: Option<String>,
+    /// Whether the text goes on.
+    pub longer: bool,
 }
 
 /// One session, as [`gateway::SessionInfo`] writes it.
@@ -127,6 +163,7 @@ pub(super) fn router(desk: Arc<Desk>, sessions: SessionList, ledger: Ledger) -> 
     Router::new()
         .route("/estate", get(estate).post(take_up))
         .route("/sessions", get(list))
+        .route("/activity", get(activity))
         .route("/ledger/entries/{from}/{count}", get(entries))
         .route("/ledger/proof/{index}", get(proof))
         .route("/ledger/opening/{index}", get(opening))
@@ -174,6 +211,11 @@ async fn take_up(State(served): State<Served>) -> Response {
 
 async fn list(State(served): State<Served>) -> Response {
     Json(served.sessions.now()).into_response()
+}
+
+async fn activity(State(served): State<Served>) -> Response {
+    let answer = serde_json::json!({ "gateway": GATEWAY, "sessions": served.sessions.activity() });
+    Json(answer).into_response()
 }
 
 async fn entries(State(served): State<Served>, Path((from, count)): Path<(u64, u64)>) -> Response {
