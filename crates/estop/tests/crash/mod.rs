@@ -1,5 +1,6 @@
 //! A demo's estate whose gateway may die at any moment: the database goes on, and `estop serve` is started again and again.
 
+mod held;
 pub(crate) mod partners;
 pub(crate) mod small_disk;
 pub(crate) mod told;
