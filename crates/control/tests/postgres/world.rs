@@ -269,8 +269,9 @@ impl World {
         let (ledger, register, id) = (self.ledger.clone(), Arc::clone(&self.register), id.to_owned());
         let key = format!("gateway/{id}");
         let mut version = register.create(&key, br#"{"epoch":1,"drained":[]}"#).unwrap();
+        // Here and not in the task: it may begin when the policy has changed already.
+        let mut changes = register.watch("policy").unwrap();
         tokio::spawn(async move {
-            let mut changes = register.watch("policy").unwrap();
             let mut drained = Vec::new();
             while changes.changed().await.is_ok() {
                 let found = register.read("policy").unwrap().unwrap();
@@ -409,8 +410,7 @@ fn control_proving(
         ledger: ledger.clone(),
         register,
         clock,
-        // A busy disk has kept a gateway's answer back for over three seconds: what is waited for at last is what users wait for,
-        // and the test of a silent gateway waits it out.
+        // What users wait for at last; the test of a silent gateway waits it out.
         patience: Patience {
             first: Duration::from_millis(200),
             ..Patience::default()
