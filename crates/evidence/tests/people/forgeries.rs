@@ -9,8 +9,9 @@ use crate::independent::second_verdicts;
 use crate::keygen::{at, ours};
 use crate::world::{OTHER, PARTNER, Scene, World, certificate, sign, signer, ssh_sign};
 
-/// The checks that fail on `file`.
+/// The checks that fail on `file`, which the second verifier refutes as well.
 pub(crate) fn failed(file: &str) -> Vec<CheckName> {
+    assert_eq!(second_verdicts(&[file.to_owned()]), [false]);
     let refuted = verify(file.as_bytes(), &signer().verifier()).unwrap_err();
     let all: Vec<_> = refuted.checks.iter().map(|check| check.name).collect();
     assert_eq!(all, CheckName::ALL, "every check must be told of, in order");
@@ -19,9 +20,7 @@ pub(crate) fn failed(file: &str) -> Vec<CheckName> {
 
 /// The checks that fail once the custodian has signed these parts.
 fn forged(world: &World, parts: Parts) -> Vec<CheckName> {
-    let file = world.force(parts);
-    assert_eq!(second_verdicts(std::slice::from_ref(&file)), [false]);
-    failed(&file)
+    failed(&world.force(parts))
 }
 
 /// The checks that fail once the custodian has lived and signed this scene.
