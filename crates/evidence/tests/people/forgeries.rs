@@ -124,6 +124,15 @@ fn one_person_in_place_of_two() {
 }
 
 #[test]
+fn what_two_people_signed_for_another_use() {
+    let scene = Scene {
+        signed_in: Some("file"),
+        ..Scene::new()
+    };
+    assert_eq!(played(&scene), [CheckName::Approval]);
+}
+
+#[test]
 fn a_directive_to_another_custodian() {
     let mut scene = Scene::new();
     scene.draft.custodian = "records.elsewhere.example".parse().unwrap();

@@ -94,6 +94,8 @@ struct Stored {
 pub(crate) struct Scene {
     pub(crate) draft: Draft,
     pub(crate) signed_by: Vec<&'static str>,
+    /// The namespace that they sign in, if it is not that of directives.
+    pub(crate) signed_in: Option<&'static str>,
     pub(crate) epoch: EpochRecord,
     pub(crate) cuts: Vec<Cut>,
     pub(crate) drained: Vec<Drained>,
@@ -175,6 +177,7 @@ impl Scene {
                 ..draft()
             },
             signed_by: vec!["mayor", "counsel"],
+            signed_in: None,
             epoch: EpochRecord {
                 epoch: evidence::id::Epoch(5),
                 directive: Some(number.clone()),
@@ -267,10 +270,12 @@ impl Scene {
     fn directive_record(&self) -> Vec<u8> {
         let directive = Directive::new(self.draft.clone()).unwrap();
         let text = directive.encode();
+        let ours = namespace(&self.draft.custodian);
+        let signed_in = self.signed_in.unwrap_or(&ours);
         let signatures: Vec<_> = self
             .signed_by
             .iter()
-            .map(|who| ssh_sign(who, &namespace(&self.draft.custodian), text.as_bytes()))
+            .map(|who| ssh_sign(who, signed_in, text.as_bytes()))
             .collect();
         let borrowed: Vec<_> = signatures.iter().map(String::as_str).collect();
         let signers = signers(&signers_text().lines().map(str::to_owned).collect::<Vec<_>>());
