@@ -395,10 +395,10 @@ async fn contents(
 }
 
 async fn jobs(client: &Client, database: &str, missing: &mut Vec<Unseen>) -> Result<Vec<Job>, ControlError> {
-    let schedulers: Vec<(String, bool)> =
+    let schedulers: Vec<(String, bool, bool)> =
         document(client, "looking for schedulers", reading::SCHEDULERS).await?;
     let mut jobs = Vec::new();
-    for (table, readable) in schedulers {
+    for (table, readable, bound) in schedulers {
         let sql = if table == "cron.job" {
             reading::CRON_JOBS
         } else {
@@ -407,6 +407,10 @@ async fn jobs(client: &Client, database: &str, missing: &mut Vec<Unseen>) -> Res
         if readable {
             let found: Vec<Job> = document(client, "reading scheduled jobs", sql).await?;
             jobs.extend(found);
+            if bound {
+                let what = format!("scheduled jobs of others in {table} of database {database}");
+                missing.push(unseen(&what, "row security", "a superuser, or BYPASSRLS"));
+            }
         } else {
             let what = format!("scheduled jobs of {table} in database {database}");
             missing.push(unseen(

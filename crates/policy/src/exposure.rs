@@ -4,6 +4,7 @@
 //! become is in `states`, what yields a relation's rows in `nodes` and `functions`, and the points where the two meet in
 //! `points`, `server` and `latent`.
 
+mod abroad;
 mod acl;
 mod asleep;
 mod blobs;
@@ -18,8 +19,10 @@ mod facts;
 mod far;
 mod files;
 mod foreign;
+mod foreign_text;
 mod functions;
 mod groups;
+mod helpers;
 mod holders;
 mod index;
 mod invoked;
@@ -37,6 +40,7 @@ mod own_code;
 mod owning;
 mod parting;
 mod paths;
+mod planting;
 mod points;
 mod question;
 pub mod reading;
@@ -47,6 +51,7 @@ mod row_security;
 mod rules;
 pub mod scan;
 mod server;
+mod sinks;
 pub mod snapshot;
 mod sorting;
 mod source;

@@ -27,6 +27,19 @@ pub(crate) async fn start() -> Server {
     server
 }
 
+/// A server on which pg_cron runs jobs, from its start on, in processes of the server's own.
+pub(crate) async fn start_with_jobs() -> Server {
+    let server = Server::start_with_jobs(&[
+        ("shared_preload_libraries", "pg_cron"),
+        ("cron.database_name", "records"),
+        ("cron.use_background_workers", "on"),
+        ("statement_timeout", "20s"),
+    ])
+    .await;
+    trust(&server).await;
+    server
+}
+
 /// Lets roles in without a password, but those whose name begins with `pw_`, who need one.
 async fn trust(server: &Server) {
     let hba = "local all postgres trust\nlocal all +needs_password scram-sha-256\nlocal all +md5door md5\nlocal records +notrecords reject\nlocal all +kept_out reject\nlocal all all trust\nlocal replication all reject\n";

@@ -200,6 +200,18 @@ async fn ways_of_newer_versions_are_found_and_closed_and_no_decoy_is_taken_for_o
     found_and_closed(&server, &made, crate::exposure_newer_ways::NEWER).await;
 }
 
+/// A sixth server: helpers, triggers on what others write, what is written abroad, made and filled.
+#[tokio::test]
+async fn ways_by_helpers_and_others_writing_are_found_and_closed_and_no_decoy_is_taken_for_one() {
+    let server = start().await;
+    let made = Made {
+        base: crate::exposure_more_ways::BASE,
+        decoys: crate::exposure_more_ways::MORE_DECOYS,
+        late: crate::exposure_more_ways::LATE,
+    };
+    found_and_closed(&server, &made, crate::exposure_more_ways::MORE).await;
+}
+
 /// A column that is made of another gives that away; and so do statistics of expressions, to everybody, by the server's view as it was
 /// before it was mended.
 #[tokio::test]

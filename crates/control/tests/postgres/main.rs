@@ -33,6 +33,12 @@ mod exposure_hidden;
 #[cfg(test)]
 mod exposure_hidden_ways;
 #[cfg(test)]
+mod exposure_jobs;
+#[cfg(test)]
+mod exposure_jobs_ways;
+#[cfg(test)]
+mod exposure_more_ways;
+#[cfg(test)]
 mod exposure_nasty;
 #[cfg(test)]
 mod exposure_nasty_ways;

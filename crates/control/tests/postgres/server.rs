@@ -19,6 +19,7 @@ pub(crate) struct Server {
     pub(crate) dir: TempDir,
     child: Option<Child>,
     settings: Vec<(&'static str, &'static str)>,
+    bin: PathBuf,
 }
 
 /// A folder with PostgreSQL's own programs: the one that `ESTOP_POSTGRES_BIN` names (`scripts/versions` sets it), or
@@ -52,8 +53,37 @@ fn account() -> Option<(u32, u32)> {
     Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
 }
 
-fn command(program: &str) -> Command {
-    let mut command = Command::new(bin().join(program));
+/// The programs of a server that has pg_cron, pgAgent, PL/Perl and PL/Python beside it: Debian's newest that does, whatever the
+/// others run on.
+fn bin_with_jobs() -> PathBuf {
+    let mut versions: Vec<u32> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|found| {
+            found
+                .flatten()
+                .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+                .collect()
+        })
+        .unwrap_or_default();
+    versions.sort_unstable();
+    let has = |version: &u32| {
+        let library =
+            |name: &str| Path::new(&format!("/usr/lib/postgresql/{version}/lib/{name}.so")).exists();
+        let control = format!("/usr/share/postgresql/{version}/extension/pgagent.control");
+        ["pg_cron", "plperl", "plpython3"].into_iter().all(library) && Path::new(&control).exists()
+    };
+    let found = versions.iter().rev().find(|version| has(version));
+    let found = found.unwrap_or_else(|| {
+        let version = versions.last().copied().unwrap_or(15);
+        panic!(
+            "this test needs a PostgreSQL with schedulers and languages beside it: scripts/prerequisites test, or \
+             apt-get install postgresql-{version}-cron pgagent postgresql-plperl-{version} postgresql-plpython3-{version}"
+        )
+    });
+    format!("/usr/lib/postgresql/{found}/bin").into()
+}
+
+fn command(bin: &Path, program: &str) -> Command {
+    let mut command = Command::new(bin.join(program));
     if let Some((user, group)) = account() {
         command.uid(user).gid(group);
     }
@@ -90,8 +120,8 @@ fn folder() -> TempDir {
 }
 
 /// Makes a cluster in a folder.
-fn make(data: &Path) {
-    let mut initdb = command("initdb");
+fn make(bin: &Path, data: &Path) {
+    let mut initdb = command(bin, "initdb");
     initdb
         .args([
             "-N",
@@ -114,7 +144,7 @@ fn template() -> &'static [u8] {
     static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let dir = folder();
-        make(&dir.path().join("data"));
+        make(&bin(), &dir.path().join("data"));
         let tar = Command::new("tar")
             .arg("-C")
             .arg(dir.path())
@@ -144,17 +174,29 @@ impl Server {
     pub(crate) async fn start(settings: &[(&'static str, &'static str)]) -> Self {
         let dir = folder();
         unpack(template(), dir.path());
-        Self::over(dir, settings).await
+        Self::over(bin(), dir, settings).await
+    }
+
+    /// A server that has schedulers and languages beside it.
+    pub(crate) async fn start_with_jobs(settings: &[(&'static str, &'static str)]) -> Self {
+        let (bin, dir) = (bin_with_jobs(), folder());
+        make(&bin, &dir.path().join("data"));
+        Self::over(bin, dir, settings).await
+    }
+
+    /// A program of another's, run as the server's account.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        command(Path::new(""), program)
     }
 
     /// The same with an identity of its own.
     pub(crate) async fn start_apart() -> Self {
         let dir = folder();
-        make(&dir.path().join("data"));
-        Self::over(dir, &[]).await
+        make(&bin(), &dir.path().join("data"));
+        Self::over(bin(), dir, &[]).await
     }
 
-    async fn over(dir: TempDir, settings: &[(&'static str, &'static str)]) -> Self {
+    async fn over(bin: PathBuf, dir: TempDir, settings: &[(&'static str, &'static str)]) -> Self {
         let data = dir.path().join("data");
         let hba = "local all postgres trust\nlocal all all scram-sha-256\n";
         std::fs::write(data.join("pg_hba.conf"), hba).unwrap();
@@ -162,6 +204,7 @@ impl Server {
             dir,
             child: None,
             settings: settings.to_vec(),
+            bin,
         };
         server.run().await;
         server
@@ -169,7 +212,7 @@ impl Server {
 
     /// Starts it, again.
     pub(crate) async fn run(&mut self) {
-        let mut start = command("postgres");
+        let mut start = command(&self.bin, "postgres");
         start
             .arg("-D")
             .arg(self.dir.path().join("data"))
@@ -207,6 +250,7 @@ impl Server {
             dir,
             child: None,
             settings: self.settings.clone(),
+            bin: self.bin.clone(),
         };
         server.run().await;
         server

@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::acl::Object;
+use super::jobs::Step;
 use super::kinds::Kind;
 use super::links::{Hold, Link};
+use super::planting::Planted;
 use super::report::Class;
 use super::rights::Rights;
 use super::snapshot::{Function, Oid, Relation, Schema};
@@ -20,9 +22,16 @@ pub(crate) struct Lending<'s> {
     by_holder: HashMap<Holder, Vec<usize>>,
     /// Functions with the rights of who calls that a relation's owner runs when it is maintained.
     pub(crate) computed: Vec<(&'s Relation, &'s Function)>,
+    /// Relations on which a role may put triggers, by a grant, and others write.
+    pub(crate) planted: Vec<Planted<'s>>,
+    /// What scheduled jobs touch.
+    pub(crate) jobs: Vec<Step<'s>>,
     /// What each of them touches.
     pub(crate) touched: HashMap<Oid, Vec<Touched<'s>>>,
 }
+
+/// So many members of a schema's owner are asked whether they may execute a function.
+const MEMBERS: usize = 64;
 
 /// Languages in which names are looked up when the function runs.
 const LOOKING_UP: &[&str] = &[
@@ -65,6 +74,8 @@ impl<'s> Rights<'_, 's> {
             }
         }
         new.computed = self.computed(place);
+        new.jobs = self.job_steps(place);
+        new.planted = self.planted(place);
         let new = Rc::new(new);
         self.lending.borrow_mut().insert(place, Rc::clone(&new));
         new
@@ -83,7 +94,9 @@ impl<'s> Rights<'_, 's> {
             touched.iter().any(|one| {
                 let schema = here.schemas.get(&one.schema()).map(|schema| schema.owner);
                 one.may_be_anothers(function.owner)
-                    || schema.is_some_and(|owner| self.drops_for(place, function, owner))
+                    || schema.is_some_and(|owner| {
+                        self.puts_anew(function, owner) && self.executes_too(place, function, owner)
+                    })
             })
         };
         if meaning.dynamic == Dynamic::Anything
@@ -116,13 +129,43 @@ impl<'s> Rights<'_, 's> {
         temporary || path.iter().any(|one| one == "$user") || schemas.any(|schema| creates(&schema))
     }
 
-    /// Whether the owner of a schema may have a function use what it puts there: it is not the function's, and may execute it
-    /// itself.
-    pub(crate) fn drops_for(&self, place: usize, function: &Function, owner: Oid) -> bool {
+    /// Whether the owner of a schema, who may drop what is in it, is another than the function's, and may make something there.
+    pub(crate) fn puts_anew(&self, function: &Function, owner: Oid) -> bool {
         let owner = self.world.at(owner).filter(|_| owner != function.owner);
-        owner.is_some_and(|owner| {
-            !self.world.superuser(owner) && self.may(place, owner, &self.function(place, function), 'X')
-        })
+        owner.is_some_and(|owner| !self.world.superuser(owner))
+    }
+
+    /// Whether some role with the rights of a schema's owner may execute a function.
+    fn executes_too(&self, place: usize, function: &Function, owner: Oid) -> bool {
+        let Some(owner) = self.world.at(owner) else {
+            return false;
+        };
+        let target = self.function(place, function);
+        self.may(place, owner, &target, 'X')
+            || self
+                .members(owner)
+                .iter()
+                .any(|member| self.may(place, *member, &target, 'X'))
+    }
+
+    /// Who has the rights of a role without more, as far as so many.
+    fn members(&self, role: RoleAt) -> Rc<Vec<RoleAt>> {
+        if let Some(known) = self.members_of.borrow().get(&role) {
+            return Rc::clone(known);
+        }
+        let mut found = vec![role];
+        let mut at = 0;
+        while let Some(&one) = found.get(at).filter(|_| found.len() < MEMBERS) {
+            for member in self.world.members.get(one as usize).into_iter().flatten() {
+                if !found.contains(member) {
+                    found.push(*member);
+                }
+            }
+            at += 1;
+        }
+        let found = Rc::new(found);
+        self.members_of.borrow_mut().insert(role, Rc::clone(&found));
+        found
     }
 
     /// SECURITY DEFINER functions of a database by which `user` runs statements of its own as their owner.
@@ -141,7 +184,8 @@ impl<'s> Rights<'_, 's> {
         let definers = at.into_iter().filter_map(|at| lending.functions.get(at).copied());
         let definers = definers.filter(|function| self.world.at(function.owner) != Some(user));
         let mut found = self.maintained(place, user, &lending);
-        found.extend(self.scheduled(place, user));
+        found.extend(self.scheduled(place, user, &lending.jobs));
+        found.extend(self.plants(place, user, &lending.planted));
         for function in definers {
             let Some(meaning) = here.meanings.get(&function.oid) else {
                 continue;

@@ -12,6 +12,9 @@ use super::world::Place;
 const CALLS: usize = 3;
 const WRITERS: usize = 64;
 
+/// Programs by which a job that runs one reads a table.
+const PRINTS: &[&str] = &["psql", "pg_dump"];
+
 impl<'s> Rights<'_, 's> {
     /// Copies in other databases, found by their values.
     pub(crate) fn copied_elsewhere(&self, node: &Node, here: &Place<'s>, relation: &Relation) -> Vec<Node> {
@@ -180,6 +183,19 @@ impl<'s> Rights<'_, 's> {
             .filter(own)
             .filter(|job| job.command.contains(&relation.name))
         {
+            // What a program prints, pgAgent keeps.
+            let prints = job.scheduler == "pgagent" && job.database.is_none();
+            if prints && PRINTS.iter().any(|program| job.command.contains(program)) {
+                for copy in resolve(here, Some("pgagent"), "pga_jobsteplog", None) {
+                    let by = format!("keeps what {} job {} prints of", job.scheduler, job.id);
+                    add(copy.oid, Kind::ScheduledJob, &by, &|next| {
+                        next.needs.clear();
+                        next.views.clear();
+                        next.executes.clear();
+                        next.columns = None;
+                    });
+                }
+            }
             let meaning = super::source::meaning(&job.command);
             let reads = meaning.reads.iter().any(|named| {
                 let schema = named.schema.as_deref();

@@ -127,6 +127,17 @@ impl Rights<'_, '_> {
         }
     }
 
+    /// Whom a foreign table makes of `user`, where that one gets in.
+    pub(crate) fn mapped(&self, place: usize, table: Oid, user: RoleAt) -> Result<Remote, String> {
+        let here = self.place(place).ok_or("no such database")?;
+        let table = here.index.foreign_table(table).ok_or("no foreign table")?;
+        let remote = self.remote_of(place, table.server, user)?;
+        match remote.user.map(|role| self.door(remote.place, role)) {
+            Some(Door::Shut(why)) => Err(why),
+            _ => Ok(remote),
+        }
+    }
+
     /// Whom a server's mapping makes of `user`.
     pub(crate) fn remote_of(&self, place: usize, server: Oid, user: RoleAt) -> Result<Remote, String> {
         let database = leads_to(self, place, server).ok_or("it does not lead back into this cluster")?;

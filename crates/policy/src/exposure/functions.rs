@@ -5,7 +5,6 @@ use super::links::{Hold, Link};
 use super::nodes::{Node, Nodes, resolve};
 use super::openings::Opened;
 use super::rights::Rights;
-use super::row_security::RowSecurity;
 use super::snapshot::{Function, Relation};
 use super::source::{Dynamic, Meaning, Named};
 use super::world::{Place, RoleAt};
@@ -458,28 +457,6 @@ impl<'s> Rights<'_, 's> {
         } else {
             Out::Result
         }
-    }
-
-    /// Tables into which a function writes and which `user` may read.
-    pub(crate) fn sink(
-        &self,
-        place: usize,
-        here: &Place<'s>,
-        function: &Function,
-        user: RoleAt,
-    ) -> Option<String> {
-        let meaning = here.meanings.get(&function.oid)?;
-        let path = self.looks_in(function, Some(meaning));
-        let mut written = meaning
-            .writes
-            .iter()
-            .flat_map(|named| resolve(here, named.schema.as_deref(), &named.name, path.as_deref()));
-        let readable = written.find(|relation| {
-            self.selects(place, user, relation)
-                && self.usage(place, user, relation.schema)
-                && self.row_security(place, user, relation) != RowSecurity::Nothing
-        });
-        readable.map(|relation| here.title(relation))
     }
 }
 

@@ -9,6 +9,7 @@ use super::paths::{Search, Target};
 use super::rights::Rights;
 use super::snapshot::{Function, Oid, Relation};
 use super::source::tokens::Token;
+use super::touched::Touched;
 use super::world::{Entry, RoleAt};
 
 fn roles<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> impl Iterator<Item = RoleAt> {
@@ -84,9 +85,21 @@ impl<'s> Rights<'_, 's> {
         }
         let events = here.contents.event_triggers.iter();
         let called = events.filter_map(|event| here.function(event.function));
-        let jobs = self.called_by_jobs(place).into_iter();
-        for function in called.chain(jobs.map(|(_, function, _)| function)) {
+        for function in called {
             all.extend(self.function_holders(place, function));
+        }
+        for planted in &lent.planted {
+            all.extend(self.relation_holders(place, planted.relation));
+            all.extend(self.schema_holders(place, planted.relation.schema));
+        }
+        for step in &lent.jobs {
+            all.extend(self.schema_holders(place, step.touched.schema()));
+            match step.touched {
+                Touched::Calls(function) => all.extend(self.function_holders(place, function)),
+                Touched::Reads(relation) | Touched::Writes(relation) => {
+                    all.extend(self.relation_holders(place, relation));
+                }
+            }
         }
         let meanings = lent
             .functions

@@ -319,8 +319,13 @@ impl<'s> Rights<'_, 's> {
             for parent in reverse.parents.get(&key).into_iter().flatten() {
                 add(*parent, Kind::Inheritance, "includes the rows of", &|_| ());
             }
-            // Only the target's own parts: what is above it has other children too.
-            if node.kind.is_none_or(|kind| kind == Kind::Partition) {
+            // Only the target's own parts: what is above it has other children too. What is written into a copy goes into its parts.
+            let copied = relation.kind == "p"
+                && matches!(
+                    node.kind,
+                    Some(Kind::TriggerCopy | Kind::RuleCopy | Kind::ScheduledJob | Kind::Subscription)
+                );
+            if copied || node.kind.is_none_or(|kind| kind == Kind::Partition) {
                 for child in reverse.children.get(&key).into_iter().flatten() {
                     let kind = if relation.kind == "p" {
                         Kind::Partition

@@ -25,6 +25,8 @@ enum How {
     Moves,
     /// It becomes a part of this one: who may SELECT that reads.
     Joins(Oid),
+    /// It holds nothing yet: who may SELECT reads what it is filled with.
+    Fills,
 }
 
 impl Opened {
@@ -35,6 +37,7 @@ impl Opened {
             How::Usage => "grants USAGE on the schema of",
             How::Moves => "puts into another schema",
             How::Joins(_) => "makes a part of another table of",
+            How::Fills => "fills",
         }
     }
 
@@ -47,7 +50,7 @@ impl Opened {
     pub(crate) fn through(&self) -> Option<Oid> {
         match self.how {
             How::Joins(parent) => Some(parent),
-            How::Rows | How::Usage | How::Moves => None,
+            How::Rows | How::Usage | How::Moves | How::Fills => None,
         }
     }
 }
@@ -78,6 +81,15 @@ impl<'s> Rights<'_, 's> {
                 let (relation, how) = (node.relation, How::Usage);
                 return Some((node, Opened { relation, how }));
             }
+            if let Opens::Fills(named) = opens {
+                let views = super::nodes::resolve(here, named.schema.as_deref(), &named.name, path);
+                let view = views
+                    .into_iter()
+                    .find(|one| one.unfilled && self.maintains(place, runner, one))?;
+                let node = nodes.of(place, view.oid).next()?;
+                let (relation, how) = (view.oid, How::Fills);
+                return Some((node, Opened { relation, how }));
+            }
             let found = self.named(nodes, (place, here), opens.relation()?, path, runner, false);
             let node = found.into_iter().find(may)?;
             let how = match opens {
@@ -86,7 +98,7 @@ impl<'s> Rights<'_, 's> {
                     let parent = super::nodes::resolve(here, parent.schema.as_deref(), &parent.name, path);
                     How::Joins(parent.first()?.oid)
                 }
-                Opens::Moves(_) | Opens::Usage(_) => How::Moves,
+                Opens::Moves(_) | Opens::Usage(_) | Opens::Fills(_) => How::Moves,
             };
             let relation = node.relation;
             Some((node, Opened { relation, how }))
@@ -104,6 +116,7 @@ impl<'s> Rights<'_, 's> {
         match opened.how {
             How::Rows => selects && usage && self.row_security(place, user, relation) == RowSecurity::Nothing,
             How::Usage | How::Moves => selects && !usage,
+            How::Fills => selects && usage,
             How::Joins(parent) => here.relation(parent).is_some_and(|parent| {
                 self.selects(place, user, parent) && self.usage(place, user, parent.schema)
             }),

@@ -123,6 +123,7 @@ impl<'s> Rights<'_, 's> {
         if !self.touches(place, user, relation) {
             return;
         }
+        self.written_abroad(state, node, relation, found);
         let target = self.relation(place, relation);
         let table = self
             .ways(place, user, &target, 'r')

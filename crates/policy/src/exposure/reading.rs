@@ -429,7 +429,7 @@ select coalesce(json_agg(json_build_object('role', defaclrole::int8, 'schema', d
 /// Fills a database's `languages`.
 pub const LANGUAGES: &str = "
 select coalesce(json_agg(json_build_object('name', lanname, 'trusted', lanpltrusted, 'owner', lanowner::int8,
-  'acl', lanacl::text[], 'reaches', lanpltrusted and (lanname in ('c', 'internal') or coalesce(p.proname in
+  'acl', lanacl::text[], 'inline', laninline <> 0, 'reaches', lanpltrusted and (lanname in ('c', 'internal') or coalesce(p.proname in
     ('plpython3_call_handler', 'plpython2_call_handler', 'plpython_call_handler', 'pltclu_call_handler', 'plsh_handler',
      'plr_call_handler', 'javau_call_handler'), false))) order by l.oid), '[]')
 from pg_language l left join pg_proc p on p.oid = l.lanplcallfoid where lanispl or lanname = 'sql' or lanpltrusted";
@@ -455,10 +455,10 @@ join base b on b.oid = a.atttypid join pg_type d on d.oid = b.domain
 join pg_namespace n on n.oid = c.relnamespace
 where a.attnum > 0 and not a.attisdropped and n.nspname not in ('pg_catalog', 'information_schema')";
 
-/// Which schedulers' tables are here, and whether they may be read: name, boolean.
+/// Which schedulers' tables are here, whether they may be read, and whether row security shows less than all: name, two booleans.
 pub const SCHEDULERS: &str = "
 select coalesce(json_agg(json_build_array(n.nspname || '.' || c.relname,
-  has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'))), '[]')
+  has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'), row_security_active(c.oid))), '[]')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'r' and (n.nspname, c.relname) in (('cron', 'job'), ('pgagent', 'pga_jobstep'))";
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::foreign_text::Reach;
 use super::kinds::Kind;
 use super::links::{Hold, Link};
 use super::nodes::Nodes;
@@ -31,22 +32,6 @@ const SYMBOLS: &[&str] = &[
     "pg_read_binary_file",
     "be_lo_import",
     "be_lo_export",
-];
-
-/// Words in the text of an untrusted function that reach programs, files or sockets.
-const REACHES: &[&str] = &[
-    "open(",
-    "subprocess",
-    "os.system",
-    "os.popen",
-    "popen",
-    "system(",
-    "exec ",
-    "exec(",
-    "`",
-    "qx",
-    "socket",
-    "#!/",
 ];
 
 impl<'s> Rights<'_, 's> {
@@ -277,8 +262,12 @@ impl<'s> Rights<'_, 's> {
         }
         let target = self.function(place, function);
         let text = function.source.as_deref().unwrap_or_default();
-        let reaches = REACHES.iter().any(|word| text.contains(word));
-        let class = if reaches { Class::Rows } else { Class::Latent };
+        let reach = super::foreign_text::reach(&function.language, text);
+        let class = match reach {
+            Reach::Outside => Class::Rows,
+            Reach::Unknown => Class::Latent,
+            Reach::Nothing => return,
+        };
         for way in self.ways(place, user, &target, 'X') {
             let mut links = way.links;
             let by = format!("runs as the server's account, in {}", function.language);
@@ -288,7 +277,7 @@ impl<'s> Rights<'_, 's> {
                 &by,
                 Hold::Fixed,
             ));
-            let why = if reaches {
+            let why = if reach == Reach::Outside {
                 "its text reaches programs or files"
             } else {
                 "its text was not understood: read it"

@@ -49,6 +49,9 @@ pub(crate) struct Meaning {
     pub(crate) reads: Vec<Named>,
     pub(crate) writes: Vec<Named>,
     pub(crate) calls: Vec<Named>,
+    /// What it hands something else than constants and its own arguments.
+    pub(crate) hands: Vec<Named>,
+    handed: Vec<(Named, Vec<String>)>,
     /// Relations that are granted or otherwise opened by it.
     pub(crate) grants: Vec<Named>,
     /// Roles that it grants to others.
@@ -83,6 +86,9 @@ pub(crate) struct Meaning {
     /// It comments on something: comments are everybody's to read. And whether it puts values into statements.
     comments: bool,
     fills: bool,
+    /// It names something by a value, where everybody reads names; and what EXECUTE puts in.
+    names_by: bool,
+    executes: Vec<String>,
     /// It tells every session that listens.
     pub(crate) notifies: bool,
     pub(crate) dynamic: Dynamic,
@@ -116,7 +122,10 @@ pub(crate) fn meaning(text: &str) -> Meaning {
 fn meaning_with(text: &str, arguments: &str) -> Meaning {
     let mut found = Meaning::default();
     read(text, &mut found, 0);
-    found.tells |= opens::says(&found, &opens::given(arguments));
+    let given = opens::given(arguments);
+    found.tells |= opens::says(&found, &given);
+    found.hands = opens::hands(&found, &given);
+    found.handed.clear();
     found.answers &= found.asks;
     let ctes = &found.ctes;
     let bare = |named: &Named| {
@@ -124,6 +133,7 @@ fn meaning_with(text: &str, arguments: &str) -> Meaning {
     };
     // A table that it makes and opens for others is a way out.
     found.tells |= found.comments && (found.dynamic != Dynamic::No || found.fills);
+    found.tells |= found.names_by && found.executes.iter().any(|name| found.assigned.contains(name));
     let roles = |named: &Named| acts::ROLES.contains(&named.name.as_str());
     if found.writes.iter().any(roles) {
         found.remade.push(Remade {
@@ -228,6 +238,7 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                 }
                 if token.is("execute") && !before.is_some_and(|t| t.is("procedure") || t.is("function")) {
                     let rest = tokens.get(at + 1..).unwrap_or_default();
+                    found.executes.extend(runs::put_in(rest));
                     if let Some((values, name)) = runs::variable(&tokens, rest) {
                         for value in values {
                             found.dynamic = found.dynamic.max(runs::valued(value, &name));
@@ -249,6 +260,13 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                 if RUNNERS.contains(&named.name.as_str()) && after.is_some_and(|t| t.sign('(')) {
                     let handed_over = handed_over.get(1..).unwrap_or_default();
                     found.dynamic = found.dynamic.max(handed(handed_over));
+                }
+                found.dynamic = found.dynamic.max(runs::scheduled(&named, handed_over, found));
+                if found.calls.last() == Some(&named) && after.is_some_and(|token| token.sign('(')) {
+                    let names = runs::names_within(handed_over);
+                    if !names.is_empty() {
+                        found.handed.push((named.clone(), names));
+                    }
                 }
                 for passed in tokens.get(at..at + length - 1).unwrap_or_default() {
                     previous.push(passed);

@@ -425,7 +425,8 @@ impl<'s> Rights<'_, 's> {
             let sql = format!("LANGUAGE {}", name(&language.name));
             let target = self.other(&language.acl, Object::Language, language.owner, sql, title);
             let way = self.ways(place, user, &target, 'U').into_iter().next();
-            if let Some(way) = way.filter(|_| self.makes_tables(place, user)) {
+            // DO asks for no place to make functions in.
+            if let Some(way) = way.filter(|_| language.inline || self.makes_tables(place, user)) {
                 let mut links = way.links;
                 let by = "is called trusted, and runs as the server's account what is written in it";
                 links.push(Link::new(&target.title, to, by, Hold::Fixed));
@@ -444,7 +445,10 @@ impl<'s> Rights<'_, 's> {
                 let of_columns = self.column_ways(place, user, relation, *right).into_iter();
                 all.chain(of_columns.map(|(way, _)| way)).next()
             });
-            if let Some(way) = way.filter(|_| self.usage(place, user, relation.schema)) {
+            let may = || {
+                self.usage(place, user, relation.schema) && self.schedules_for_others(place, user, relation)
+            };
+            if let Some(way) = way.filter(|_| may()) {
                 let mut links = way.links;
                 links.push(Link::new(
                     &title,

@@ -102,7 +102,7 @@ impl<'s> Rights<'_, 's> {
         // The owner of a schema may drop what is in it, and put something else there. What is parsed depends on what it was made with.
         let drops = |schema: Oid| {
             let owner = here.schemas.get(&schema).map(|one| one.owner);
-            let may = |owner: Oid| others(owner) && self.drops_for(place, function, owner);
+            let may = |owner: Oid| others(owner) && self.puts_anew(function, owner);
             !function.parsed && owner.is_some_and(may) && creates(schema)
         };
         touched.iter().find_map(|one| match one {

@@ -111,6 +111,8 @@ pub(crate) struct World<'s> {
     pub(crate) by_name: HashMap<&'s str, RoleAt>,
     /// By member.
     pub(crate) edges: Vec<Vec<Edge>>,
+    /// Who inherits from a role.
+    pub(crate) members: Vec<Vec<RoleAt>>,
     pub(crate) places: Vec<Place<'s>>,
     pub(crate) database_owner: Option<RoleAt>,
 }
@@ -143,8 +145,17 @@ impl<'s> World<'s> {
                 });
             }
         }
+        let mut members: Vec<Vec<RoleAt>> = vec![Vec::new(); snapshot.roles.len()];
+        for (member, edges) in (0_u32..).zip(&edges) {
+            for edge in edges.iter().filter(|edge| edge.inherit) {
+                if let Some(members) = members.get_mut(edge.to as usize) {
+                    members.push(member);
+                }
+            }
+        }
         let mut world = Self {
             snapshot,
+            members,
             database_owner: by_name.get("pg_database_owner").copied(),
             by_oid,
             by_name,
@@ -186,7 +197,8 @@ impl<'s> World<'s> {
             Some((function.oid, meaning))
         };
         let relations = contents.relations.iter().map(|one| (one.oid, one)).collect();
-        let meanings = contents.functions.iter().filter_map(meaning).collect();
+        let mut meanings = contents.functions.iter().filter_map(meaning).collect();
+        super::helpers::mark(contents, &functions_named, &mut meanings);
         Some(Place {
             contents,
             database,

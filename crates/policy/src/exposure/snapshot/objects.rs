@@ -469,6 +469,9 @@ pub struct Language {
     /// Whether it is called trusted and reaches the server's files and programs all the same.
     #[serde(default)]
     pub reaches: bool,
+    /// Whether DO runs it.
+    #[serde(default)]
+    pub inline: bool,
     /// Its owner.
     pub owner: Oid,
     /// Its access list.

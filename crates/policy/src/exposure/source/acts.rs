@@ -41,11 +41,17 @@ pub(super) fn note(tokens: &[Token], found: &mut Meaning) {
                 }
                 Some("alter") => owner(rest, found),
                 Some("comment") if second(&["on"]) => found.comments = true,
+                Some("create") if rest.iter().take(NAMED).any(|token| token.sign('%')) => {
+                    found.names_by = true
+                }
                 _ => {}
             }
         }
     }
 }
+
+/// So many words after CREATE there may be the name of what is made.
+const NAMED: usize = 7;
 
 /// Names with commas between them.
 pub(super) fn names(tokens: &[Token]) -> Vec<String> {

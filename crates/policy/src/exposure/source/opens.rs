@@ -17,13 +17,17 @@ pub(crate) enum Opens {
     Joins(Named, Named),
     /// USAGE on a schema.
     Usage(String),
+    /// A materialized view is filled.
+    Fills(Named),
 }
 
 impl Opens {
     /// The relation that it is about.
     pub(crate) fn relation(&self) -> Option<&Named> {
         match self {
-            Self::Rows(named) | Self::Moves(named) | Self::Joins(named, _) => Some(named),
+            Self::Rows(named) | Self::Moves(named) | Self::Joins(named, _) | Self::Fills(named) => {
+                Some(named)
+            }
             Self::Usage(_) => None,
         }
     }
@@ -46,7 +50,7 @@ fn after(tokens: &[Token], words: &[&str]) -> Option<usize> {
 
 /// The name that comes next, past words that may stand before one.
 fn next_name(tokens: &[Token], from: usize) -> Option<Named> {
-    const BEFORE: &[&str] = &["if", "exists", "only", "not"];
+    const BEFORE: &[&str] = &["if", "exists", "only", "not", "concurrently"];
     let rest = tokens.get(from..)?;
     let skipped = rest
         .iter()
@@ -61,6 +65,9 @@ pub(super) fn note(tokens: &[Token], found: &mut Meaning) {
     for statement in tokens.split(|token| token.sign(';')) {
         if let Some(from) = after(statement, &["alter", "table"]) {
             table(statement, from, found);
+        }
+        if let Some(from) = after(statement, &["refresh", "materialized", "view"]) {
+            found.opens.extend(next_name(statement, from).map(Opens::Fills));
         }
         for verb in ["create", "alter", "drop"] {
             if let Some(from) = after(statement, &[verb, "policy"]) {
@@ -81,6 +88,15 @@ pub(super) fn note(tokens: &[Token], found: &mut Meaning) {
     found.asks |= ["if", "case", "when", "assert"].iter().any(|one| word(one));
     found.catches |=
         after(tokens, &["exception", "when"]).is_some() || after(tokens, &["on", "conflict"]).is_some();
+    for part in tokens.windows(4) {
+        if let [each, name, within, rows] = part
+            && each.is("for")
+            && within.is("in")
+            && (rows.is("select") || rows.is("execute"))
+        {
+            found.assigned.extend(name.name().map(str::to_owned));
+        }
+    }
     for pair in tokens.windows(2) {
         match pair {
             [into, name] if into.is("into") => found.assigned.extend(name.name().map(str::to_owned)),
@@ -214,24 +230,35 @@ pub(super) fn given(arguments: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
+/// Names that say nothing of a relation.
+const KNOWN: &[&str] = &[
+    "tg_op",
+    "tg_name",
+    "tg_relname",
+    "tg_table_name",
+    "tg_table_schema",
+    "tg_when",
+    "session_user",
+    "current_user",
+    "user",
+    "current_date",
+    "current_timestamp",
+    "now",
+];
+
 /// Whether a name in a message says what was read, as far as its place among the arguments tells.
 pub(super) fn says(found: &Meaning, given: &[String]) -> bool {
-    const KNOWN: &[&str] = &[
-        "tg_op",
-        "tg_name",
-        "tg_relname",
-        "tg_table_name",
-        "tg_table_schema",
-        "tg_when",
-        "session_user",
-        "current_user",
-        "user",
-        "current_date",
-        "current_timestamp",
-        "now",
-    ];
-    let known = |name: &String| {
-        KNOWN.contains(&name.as_str()) || given.contains(name) && !found.assigned.contains(name)
-    };
-    found.says.iter().any(|name| !known(name))
+    found.says.iter().any(|name| !known(found, given, name))
+}
+
+fn known(found: &Meaning, given: &[String], name: &String) -> bool {
+    KNOWN.contains(&name.as_str()) || given.contains(name) && !found.assigned.contains(name)
+}
+
+/// The functions that are handed something else than constants and arguments of the caller's.
+pub(super) fn hands(found: &Meaning, given: &[String]) -> Vec<Named> {
+    const PARTS: &[&str] = &["null", "true", "false", "as", "clock_timestamp", "format"];
+    let says = |name: &String| !known(found, given, name) && !PARTS.contains(&name.as_str());
+    let handed = found.handed.iter().filter(|(_, names)| names.iter().any(says));
+    handed.map(|(named, _)| named.clone()).collect()
 }

@@ -78,6 +78,38 @@ pub(super) fn valued(expression: &[Token], variable: &str) -> Dynamic {
     judged(&others.cloned().collect::<Vec<_>>())
 }
 
+/// The names among the arguments of a call, which begin with a bracket.
+pub(super) fn names_within(rest: &[Token]) -> Vec<String> {
+    let mut depth = 0_i32;
+    let within = rest.iter().take_while(|token| {
+        match token {
+            Token::Sign('(') => depth += 1,
+            Token::Sign(')') => depth -= 1,
+            _ => {}
+        }
+        depth > 0
+    });
+    let within: Vec<&Token> = within.collect();
+    let is_type = |at: usize| {
+        at >= 2
+            && within
+                .get(at - 2..at)
+                .is_some_and(|two| two.iter().all(|one| one.sign(':')))
+    };
+    let named = within.iter().enumerate().filter(|(at, _)| !is_type(*at));
+    named
+        .filter_map(|(_, token)| token.name())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The names in what EXECUTE runs, up to USING or INTO.
+pub(super) fn put_in(rest: &[Token]) -> Vec<String> {
+    let ends = |token: &Token| token.sign(';') || token.is("using") || token.is("into") || token.is("loop");
+    let put_in = rest.iter().take_while(|token| !ends(token));
+    put_in.filter_map(Token::name).map(str::to_owned).collect()
+}
+
 /// What a runner is handed: its first argument.
 pub(super) fn handed(rest: &[Token]) -> Dynamic {
     let mut depth = 0_i32;
@@ -90,6 +122,41 @@ pub(super) fn handed(rest: &[Token]) -> Dynamic {
         depth < 0 || depth == 0 && token.sign(',')
     });
     judged(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default())
+}
+
+/// Functions of pg_cron that take a statement.
+const SCHEDULES: &[&str] = &["schedule", "schedule_in_database"];
+
+/// What a scheduler is handed, by pg_cron's functions or by what is inserted into its table, or pgAgent's: it runs that as whose
+/// function hands it over.
+pub(super) fn scheduled(named: &Named, rest: &[Token], found: &Meaning) -> Dynamic {
+    let Some(schema) = named.schema.as_deref() else {
+        return Dynamic::No;
+    };
+    let end = rest
+        .iter()
+        .position(|token| token.sign(';'))
+        .unwrap_or(rest.len());
+    let rest = rest.get(..end).unwrap_or_default();
+    let handed = match (schema, named.name.as_str()) {
+        ("cron", name) if SCHEDULES.contains(&name) => rest,
+        ("cron", "job") | ("pgagent", "pga_jobstep") if found.inserts.last() == Some(named) => {
+            let values = rest.iter().position(|token| token.is("values"));
+            rest.get(values.map_or(0, |at| at + 1)..).unwrap_or_default()
+        }
+        _ => return Dynamic::No,
+    };
+    let named_argument = |at: usize| {
+        let next = handed.get(at + 1);
+        next.is_some_and(|token| token.sign(':') || token.sign('='))
+    };
+    let known = ["current_user", "current_database", "now", "into", "returning"];
+    let values = handed
+        .iter()
+        .enumerate()
+        .filter(|(at, token)| !named_argument(*at) && !known.iter().any(|word| token.is(word)));
+    let values: Vec<Token> = values.map(|(_, token)| token.clone()).collect();
+    judged(&values)
 }
 
 fn judged(expression: &[Token]) -> Dynamic {
