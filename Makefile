@@ -4,12 +4,13 @@ CARGO ?= cargo
 # Passed on to the demo, as in `make demo ARGS=--once`.
 ARGS ?=
 
-.PHONY: help demo test soak bench bench-accounting bench-ledger bench-proof bench-isolation bench-exposure fmt lint doc schemas check
+.PHONY: help demo test soak clients bench bench-accounting bench-ledger bench-proof bench-isolation bench-exposure fmt lint doc schemas check
 
 help:
 	@echo 'make demo    a custodian, four partners, a termination in mid-result, its certificate (ARGS=--once ends by itself)'
 	@echo 'make test    all tests'
 	@echo 'make soak    what takes longer: all PostgreSQL versions, non-interference, random policy sets (ESTOP_SEEDS)'
+	@echo 'make clients docs/clients.md anew, from runs of the clients'
 	@echo 'make bench   the gateway beside a direct connection, haproxy and pgbouncer, with pgbench'
 	@echo 'make bench-proof  the proofs of 1,000 agreements over 20 data sets'
 	@echo 'make bench-accounting  one subject among 100 million disclosed rows (MILLIONS=n)'
@@ -41,6 +42,10 @@ soak:
 	$(CARGO) test --locked -p estop --test e2e_limits -- --ignored --nocapture
 	$(CARGO) test --locked -p estop --test e2e_logins -- --ignored --nocapture
 	$(CARGO) test --locked -p ledger --test inject -- --ignored --nocapture every_fault
+
+clients:
+	@scripts/prerequisites test
+	ESTOP_WRITE_CLIENTS=1 $(CARGO) test --locked -p estop --test e2e_drivers
 
 bench:
 	@scripts/prerequisites bench

@@ -71,7 +71,15 @@ fn values(name: &str) -> Option<Values> {
 }
 
 fn refused_setting(name: &str) -> Refused {
-    Refused::by(Rule::Settings, format!("setting `{name}` cannot be changed here"))
+    let message = format!("setting `{name}` cannot be changed here");
+    // Only pg_dump sets it, and would lock each relation next, which holds up others.
+    let message = match name {
+        "synchronize_seqscans" => format!(
+            "{message}: pg_dump cannot dump what is shared; COPY (SELECT ...) TO STDOUT, psql's \\copy and every query can read it"
+        ),
+        _ => message,
+    };
+    Refused::by(Rule::Settings, message)
 }
 
 /// SET and RESET.
