@@ -11,6 +11,7 @@ mod grants;
 mod opens;
 mod runs;
 pub(in crate::exposure) mod tokens;
+mod typed;
 mod words;
 
 #[cfg(test)]
@@ -20,7 +21,7 @@ pub(crate) use acts::Remade;
 use changed::Changed;
 pub(crate) use opens::Opens;
 pub(in crate::exposure) use runs::{command as commanded, of_symbol, relation};
-use runs::{counting, executed, handed};
+use runs::{counting, handed};
 use tokens::{Token, tokens};
 use words::{ENDS_FROM, NO_CALLS, RUNNERS, TELLERS};
 
@@ -111,6 +112,8 @@ pub(crate) struct Meaning {
     pub(crate) operators: Vec<String>,
     /// Names of its own for parts of a statement (WITH).
     ctes: Vec<String>,
+    /// What its arguments are called.
+    arguments: Vec<String>,
 }
 
 /// Reads a text.
@@ -120,9 +123,12 @@ pub(crate) fn meaning(text: &str) -> Meaning {
 
 /// Reads a function's text, which knows what its arguments are called.
 fn meaning_with(text: &str, arguments: &str) -> Meaning {
-    let mut found = Meaning::default();
-    read(text, &mut found, 0);
     let given = opens::given(arguments);
+    let mut found = Meaning {
+        arguments: given.clone(),
+        ..Meaning::default()
+    };
+    read(text, &mut found, 0);
     found.tells |= opens::says(&found, &given);
     found.hands = opens::hands(&found, &given);
     found.handed.clear();
@@ -247,7 +253,9 @@ fn read(text: &str, found: &mut Meaning, nested: u8) {
                             }
                         }
                     } else {
-                        found.dynamic = found.dynamic.max(executed(rest));
+                        found.dynamic = found
+                            .dynamic
+                            .max(typed::executed(&tokens, rest, &found.arguments));
                     }
                     if let Some(text) = runs::joined(rest).filter(|_| nested < NESTED) {
                         read(&text, found, nested + 1);

@@ -34,6 +34,36 @@ fn relations_are_read_where_they_stand() {
 }
 
 #[test]
+fn numbers_are_no_statements_but_parts_of_names() {
+    let dynamic = |text: &str| meaning(text).dynamic;
+    for makes in [
+        "begin for i in 1..12 loop execute format('create table part_%s (check (m = %s))', i, i); end loop; end",
+        "begin for i in reverse n..1 by 2 loop execute 'create table part_' || i || ' ()'; end loop; end",
+        "declare y constant integer := 2026; begin execute format('drop table if exists part_%s', y); end",
+    ] {
+        assert_eq!(dynamic(makes), Dynamic::No, "{makes}");
+    }
+    for reads in [
+        "begin for i in 1..12 loop return query execute format('select * from part_%s', i); end loop; end",
+        "declare y int; begin return query execute 'select * from part_' || y; end",
+    ] {
+        assert_eq!(dynamic(reads), Dynamic::Names, "{reads}");
+    }
+    for runs in [
+        "begin for i in select t from told loop execute format('create table part_%s ()', i); end loop; end",
+        "declare y text; begin execute format('create table part_%s ()', y); end",
+        "declare y int[]; begin execute format('create table part_%s ()', y); end",
+        "declare y int; begin declare y text; begin execute format('create table part_%s ()', y); end; end",
+        "declare y int; begin execute format('create table part_%s (%s)', y, q); end",
+    ] {
+        assert_eq!(dynamic(runs), Dynamic::Anything, "{runs}");
+    }
+    let hidden = "begin for i in 1..2 loop null; end loop; execute format('%s', i); end";
+    assert_eq!(meaning_in("plpgsql", hidden, "i text").dynamic, Dynamic::Anything);
+    assert_eq!(meaning_in("plpgsql", hidden, "j text").dynamic, Dynamic::No);
+}
+
+#[test]
 fn strings_count_where_they_are_run() {
     assert_eq!(
         read_names("begin execute 'select * from records.people'; end"),
