@@ -283,7 +283,7 @@ pub struct Outcome {
     pub lifts: Option<DirectiveNumber>,
     /// SHA-256 of the estate that it approves, if it is an approval.
     pub estate_sha256: Option<String>,
-    /// Whether all of it was done. If not, the steps say what was not; submit it again to take it up.
+    /// Whether all of it was done. If not, the steps say what was not; it is taken up again, at once if it is submitted again.
     pub complete: bool,
     /// Its entry in the main log.
     pub index: u64,

@@ -14,16 +14,17 @@ use policy::estate::Share;
 use policy::in_force::{EndedScope, InForce};
 use proof::hold::Held;
 
-use crate::Control;
 use crate::api::Outcome;
 use crate::applying::draft;
 use crate::database::ending::{Done, EndedRole, end_roles};
 use crate::error::ControlError;
 use crate::known::Accepted;
 use crate::store::GatewayState;
+use crate::{Control, Patience};
 
 mod acceptance;
 mod lifting;
+mod resuming;
 
 pub use lifting::Lapsed;
 
@@ -42,6 +43,7 @@ impl Control {
         approved: Approved<Directive>,
         held: Option<Held>,
         despite: Option<&str>,
+        patience: Patience,
     ) -> Result<Outcome, ControlError> {
         let accepted = self.accept(&approved, despite).await?;
         if approved.reinstates().is_some() && !accepted.complete {
@@ -58,9 +60,7 @@ impl Control {
         let epoch = self.move_epoch(&accepted, &scope).await?;
         let mut done = Done::default();
         let clock = &*self.0.clock;
-        let mut waiting = self
-            .wait_for_gateways(&epoch, &number, self.0.patience.first)
-            .await?;
+        let mut waiting = self.wait_for_gateways(&epoch, &number, patience.first).await?;
         if waiting.is_empty() {
             done.step(
                 clock,
@@ -70,9 +70,7 @@ impl Control {
         }
         self.end_in_databases(&scope, &mut done).await;
         if !waiting.is_empty() {
-            waiting = self
-                .wait_for_gateways(&epoch, &number, self.0.patience.last)
-                .await?;
+            waiting = self.wait_for_gateways(&epoch, &number, patience.last).await?;
             let result = if waiting.is_empty() {
                 Ok(format!(
                     "{}, some only after the roles were closed",

@@ -286,7 +286,7 @@ impl Control {
                     .map_err(ControlError::NotApproved)?
             }
         };
-        self.carry_out(approved, held, despite).await
+        self.carry_out(approved, held, despite, self.0.patience).await
     }
 
     /// Waits until nobody else changes anything; nobody does until the guard is dropped.

@@ -32,6 +32,7 @@ mod desk;
 mod doors;
 pub mod erasing;
 mod lapsing;
+mod resuming;
 mod routes;
 mod troubles;
 pub mod unsealing;
@@ -166,6 +167,7 @@ impl Serving {
         let mut beside = vec![
             tokio::spawn(watch::keep(served.clone())),
             tokio::spawn(lapsing::keep(served.clone())),
+            tokio::spawn(resuming::keep(served.clone())),
             tokio::spawn(erasing::keep(ledger.clone(), served.clone())),
             tokio::spawn(desk.keep_settled()),
             tokio::spawn(troubles::tell(gateway.troubles())),

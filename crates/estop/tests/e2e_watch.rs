@@ -11,7 +11,7 @@ mod stage;
 
 use policy::estate::Files;
 use serde_json::Value;
-use stage::desk::{Worker, refused, said};
+use stage::desk::{Desk, NAMESPACE, Worker, refused, said};
 use stage::office::Office;
 use stage::{psql_on, wait_for};
 
@@ -215,4 +215,59 @@ fn airlock(office: &Office, who: &str) -> std::path::PathBuf {
     let home = office.path("state/airlock");
     let top = std::fs::read_to_string(home.join("place")).map_or(home, std::path::PathBuf::from);
     top.join(who).join("socket")
+}
+
+/// A step that fails is tried again, by the next process too, and nobody has to hand the order in again.
+#[test]
+fn a_termination_that_stopped_is_taken_up_by_itself() {
+    let mut office = Office::open_in("in-place", |_| ());
+    let role = office.login("state-police").query("select current_user");
+    // Somebody is changing the role, and does not get done.
+    let admin = office.admin_url("records");
+    let sql = format!("alter role {role} connection limit 7; select pg_sleep(600)");
+    let theirs = std::thread::spawn({
+        let admin = admin.clone();
+        move || psql_on(&admin, &sql)
+    });
+    let sleeps = "from pg_stat_activity where query like 'alter role%' and wait_event = 'PgSleep'";
+    wait_for("the role is being changed", || {
+        psql_on(&admin, &format!("select count(*) {sleeps}")).unwrap() == "1"
+    });
+    let desk = Desk::at(&office.path(""));
+    let order = desk.folder.join("order");
+    let name = order.to_str().unwrap();
+    let drawn = ["directive", "new", "terminate", "state-police", "-o", name];
+    assert!(office.estop(&drawn).status.success());
+    for who in ["mayor", "counsel"] {
+        desk.sign(&order, who, NAMESPACE);
+    }
+    let submitted = office.estop(&["directive", "submit", name]);
+    assert_eq!(submitted.status.code(), Some(1), "{}", said(&submitted));
+    assert!(said(&submitted).contains("NOT done"), "{}", said(&submitted));
+
+    office.kill();
+    office.restart();
+    wait_for("it is tried at the start", || {
+        office
+            .said()
+            .contains("NOT carried out in full, and is tried again in 10 s")
+    });
+    assert_eq!(
+        office
+            .estop(&["certificate", "issue", "D-2026-0002", "-o", "none"])
+            .status
+            .code(),
+        Some(1)
+    );
+    psql_on(&admin, &format!("select pg_terminate_backend(pid) {sleeps}")).unwrap();
+    assert!(theirs.join().unwrap().is_err());
+    wait_for("it is carried out", || {
+        office
+            .said()
+            .contains("which had stopped, is carried out in full")
+    });
+    let login = format!("select rolcanlogin from pg_roles where rolname = '{role}'");
+    assert_eq!(psql_on(&admin, &login).unwrap(), "f");
+    let again = office.estop(&["directive", "submit", name]);
+    assert!(again.status.success(), "{}", said(&again));
 }

@@ -294,15 +294,24 @@ async fn a_gateway_that_does_not_answer_is_recorded_and_keeps_the_log_open() {
         matches!(refused, Err(control::ControlError::NoCertificate { .. })),
         "{refused:?}"
     );
+    // Taken up meanwhile, it stays as it is.
+    let number = std::slice::from_ref(&outcome.number);
+    assert_eq!(world.control.stopped_directives(), number);
+    let again = world.control.take_up(&outcome.number).await.unwrap().unwrap();
+    assert!(!again.complete && !again.log_closed, "{again:#?}");
     // It comes back and says so.
     let state = format!(r#"{{"epoch":2,"drained":["{}"]}}"#, outcome.number);
     world
         .register
         .compare_and_swap("gateway/dead", version, state.as_bytes())
         .unwrap();
-    let again = world
+    let again = world.control.take_up(&outcome.number).await.unwrap().unwrap();
+    assert!(again.complete && again.log_closed, "{again:#?}");
+    assert_eq!(world.control.stopped_directives(), []);
+    assert_eq!(world.control.take_up(&outcome.number).await.unwrap(), None);
+    let same = world
         .submit(&directive_text(&world, outcome.number.as_str()))
         .await
         .unwrap();
-    assert!(again.complete && again.log_closed, "{again:#?}");
+    assert!(same.complete && same.log_closed, "{same:#?}");
 }

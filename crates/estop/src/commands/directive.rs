@@ -135,7 +135,7 @@ fn say_outcome(outcome: &Outcome, console: Console) -> Result<Exit, Failure> {
     } else {
         (
             Tone::Bad,
-            "NOT carried out in full: submit it again to take it up where it stopped",
+            "NOT carried out in full: `serve` takes it up again and again where it stopped; submit it again to do so at once",
         )
     };
     console.line(console.paint(tone, verdict))?;
