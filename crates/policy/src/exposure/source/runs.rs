@@ -6,11 +6,13 @@ use super::{Dynamic, Meaning, Named, named};
 
 /// What an EXECUTE runs: all up to the end of the statement, or USING or INTO.
 pub(super) fn executed(rest: &[Token]) -> Dynamic {
-    let end = rest
-        .iter()
-        .position(|token| token.sign(';') || ["using", "into", "loop"].iter().any(|word| token.is(word)))
-        .unwrap_or(rest.len());
+    let end = rest.iter().position(ends).unwrap_or(rest.len());
     judged(rest.get(..end).unwrap_or_default())
+}
+
+/// Whether what an EXECUTE runs is at its end here.
+pub(super) fn ends(token: &Token) -> bool {
+    token.sign(';') || ["using", "into", "loop"].iter().any(|word| token.is(word))
 }
 
 /// The expressions whose values a variable has, where it is one of the text's own and has no others.
@@ -61,11 +63,7 @@ pub(super) fn assigned<'t>(tokens: &'t [Token], name: &str) -> Option<Vec<&'t [T
 /// What an EXECUTE runs where it names a variable: the expressions that that has; and the variable.
 pub(super) fn variable<'t>(tokens: &'t [Token], rest: &[Token]) -> Option<(Vec<&'t [Token]>, String)> {
     let name = match rest {
-        [Token::Word(name), end, ..]
-            if end.sign(';') || ["using", "into", "loop"].iter().any(|word| end.is(word)) =>
-        {
-            name
-        }
+        [Token::Word(name), end, ..] if ends(end) => name,
         [Token::Word(name)] => name,
         _ => return None,
     };
@@ -105,7 +103,6 @@ pub(super) fn names_within(rest: &[Token]) -> Vec<String> {
 
 /// The names in what EXECUTE runs, up to USING or INTO.
 pub(super) fn put_in(rest: &[Token]) -> Vec<String> {
-    let ends = |token: &Token| token.sign(';') || token.is("using") || token.is("into") || token.is("loop");
     let put_in = rest.iter().take_while(|token| !ends(token));
     put_in.filter_map(Token::name).map(str::to_owned).collect()
 }
@@ -230,10 +227,7 @@ pub(super) fn counting(tokens: &[Token]) -> bool {
 
 /// The constant that an EXECUTE runs where it is put together of several.
 pub(super) fn joined(rest: &[Token]) -> Option<String> {
-    let end = rest
-        .iter()
-        .position(|token| token.sign(';') || ["using", "into", "loop"].iter().any(|word| token.is(word)))
-        .unwrap_or(rest.len());
+    let end = rest.iter().position(ends).unwrap_or(rest.len());
     let mut text = String::new();
     let mut parts = 0;
     for token in rest.get(..end)? {

@@ -40,6 +40,7 @@ fn numbers_are_no_statements_but_parts_of_names() {
         "begin for i in 1..12 loop execute format('create table part_%s (check (m = %s))', i, i); end loop; end",
         "begin for i in reverse n..1 by 2 loop execute 'create table part_' || i || ' ()'; end loop; end",
         "declare y constant integer := 2026; begin execute format('drop table if exists part_%s', y); end",
+        "declare n bigint; begin execute format('select count(*) from records.other where a = %L', q) into n; end",
     ] {
         assert_eq!(dynamic(makes), Dynamic::No, "{makes}");
     }

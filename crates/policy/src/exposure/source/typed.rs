@@ -57,14 +57,12 @@ pub(super) fn executed(tokens: &[Token], rest: &[Token], arguments: &[String]) -
     // Outside of its loop a counter's name may be an argument's.
     numbers.retain(|name| !arguments.iter().any(|argument| argument == name));
     let is_number = |token: &Token| token.name().is_some_and(|name| numbers.contains(name));
+    // What it gives goes into a variable by INTO, which is no part of it.
+    let end = rest.iter().position(runs::ends);
+    let rest = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
     if !rest.iter().any(is_number) {
         return runs::executed(rest);
     }
-    let end = rest
-        .iter()
-        .position(|token| token.sign(';'))
-        .unwrap_or(rest.len());
-    let rest = rest.get(..end).unwrap_or_default();
     let zero = |token: &Token| {
         if is_number(token) {
             Token::Sign('0')
